@@ -1,0 +1,4 @@
+//! enroute: an SMS hub. The map of the house follows with its last room.
+
+pub mod clock;
+pub mod id;

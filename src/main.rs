@@ -1,0 +1,3 @@
+//! The program; its verbs come with the rooms that they need.
+
+fn main() {}
