@@ -1,4 +1,5 @@
 //! enroute: an SMS hub. The map of the house follows with its last room.
 
 pub mod clock;
+pub mod codec;
 pub mod id;

@@ -1,0 +1,209 @@
+//! The text form of a delivery receipt: one vendor's example that everybody varies (SMPP 3.4 appendix B).
+
+use super::ReceiptDate;
+use nom::branch::alt;
+use nom::bytes::complete::{tag, tag_no_case, take_while};
+use nom::combinator::value;
+use nom::{IResult, Parser};
+
+/// What the text of a receipt says, as it says it; what is missing is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiptText<'a> {
+    /// After `id:`, up to the next blank.
+    pub message_id: &'a [u8],
+    /// After `stat:`, up to the next blank; see [`super::MessageState::from_word`].
+    pub word: &'a [u8],
+    /// After `err:`, up to the next blank: one to four or more characters, letters too.
+    pub error: &'a [u8],
+    pub submit_date: Option<ReceiptDate>,
+    pub done_date: Option<ReceiptDate>,
+    /// After `text:`, to the end.
+    pub text: &'a [u8],
+}
+
+impl<'a> ReceiptText<'a> {
+    /// Reads any text; of one that isn't a receipt nothing is found.
+    ///
+    /// Labels are found in any order and case. The first of each counts, and none after `text:` does, where the words are
+    /// the customer's, unless `stat:` is found only there.
+    pub fn parse(text: &'a [u8]) -> Self {
+        let text = trim_end_nuls(text);
+        let mut found = Self::default();
+        let Some(text_at) = found.scan(text, 0, Stop::AtText) else {
+            return found;
+        };
+        if found.word.is_empty() {
+            let mut whole = found;
+            let next_label = whole.scan(text, text_at, Stop::Never);
+            if !whole.word.is_empty() {
+                whole.text = text[text_at..next_label.unwrap_or(text.len())].trim_ascii();
+                return whole;
+            }
+        }
+        found.text = &text[text_at..];
+        found
+    }
+
+    /// Takes the labels of `text` from `at` on. With [`Stop::AtText`] it returns where the value of `text:` starts, if that
+    /// label is there; with [`Stop::Never`] where the first label starts.
+    fn scan(&mut self, text: &'a [u8], at: usize, stop: Stop) -> Option<usize> {
+        let mut at = at;
+        let mut first = None;
+        while at < text.len() {
+            let Some((label, after)) = label_at(text, at) else {
+                at += 1;
+                continue;
+            };
+            first = first.or(Some(at));
+            match (label, stop) {
+                (Label::Text, Stop::AtText) => return Some(after),
+                (Label::Text, Stop::Never) => at = after,
+                (_, _) => {
+                    let (value, end) = value_at(text, after);
+                    self.set(label, value);
+                    at = end;
+                }
+            }
+        }
+        match stop {
+            Stop::AtText => None,
+            Stop::Never => first,
+        }
+    }
+
+    fn set(&mut self, label: Label, value: &'a [u8]) {
+        match label {
+            Label::Id if self.message_id.is_empty() => self.message_id = value,
+            Label::Stat if self.word.is_empty() => self.word = value,
+            Label::Err if self.error.is_empty() => self.error = value,
+            Label::SubmitDate if self.submit_date.is_none() => self.submit_date = ReceiptDate::parse(value),
+            Label::DoneDate if self.done_date.is_none() => self.done_date = ReceiptDate::parse(value),
+            // The first of each counts; counts of submitted and delivered messages are of no use for one message.
+            _ => {}
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stop {
+    AtText,
+    Never,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Label {
+    Id,
+    /// `sub` and `dlvrd`.
+    Count,
+    SubmitDate,
+    DoneDate,
+    Stat,
+    Err,
+    Text,
+}
+
+/// The label that starts at `at`, and where its value starts. A label starts a word.
+fn label_at(text: &[u8], at: usize) -> Option<(Label, usize)> {
+    if at > 0 && text[at - 1].is_ascii_alphanumeric() {
+        return None;
+    }
+    let (rest, label) = label(&text[at..]).ok()?;
+    Some((label, text.len() - rest.len()))
+}
+
+/// A label and its colon, told apart by the first letter first.
+fn label(input: &[u8]) -> IResult<&[u8], Label, ()> {
+    let (rest, label) = match input.first().map(u8::to_ascii_lowercase) {
+        Some(b'i') => value(Label::Id, tag_no_case("id")).parse(input)?,
+        Some(b's') => alt((
+            value(Label::Stat, tag_no_case("stat")),
+            value(Label::SubmitDate, dated("submit")),
+            value(Label::Count, tag_no_case("sub")),
+        ))
+        .parse(input)?,
+        Some(b'd') => alt((value(Label::DoneDate, dated("done")), value(Label::Count, tag_no_case("dlvrd"))))
+            .parse(input)?,
+        Some(b'e') => value(Label::Err, tag_no_case("err")).parse(input)?,
+        Some(b't') => value(Label::Text, tag_no_case("text")).parse(input)?,
+        // No label starts so.
+        _ => return Err(nom::Err::Error(())),
+    };
+    let (rest, _) = tag(":")(rest)?;
+    Ok((rest, label))
+}
+
+fn dated<'a>(
+    what: &'static str,
+) -> impl Parser<&'a [u8], Output = (&'a [u8], &'a [u8], &'a [u8]), Error = ()> {
+    (tag_no_case(what), take_while(|octet| octet == b' ' || octet == b'_'), tag_no_case("date"))
+}
+
+/// The word from `at` on, blanks in front of it skipped, and where it ends. A label isn't a value.
+fn value_at(text: &[u8], at: usize) -> (&[u8], usize) {
+    let is_blank = |octet: &u8| *octet <= b' ';
+    let blanks = text[at..].iter().take_while(|octet| is_blank(octet)).count();
+    let start = at + blanks;
+    if blanks > 0 && start < text.len() && label_at(text, start).is_some() {
+        return (&[], start);
+    }
+    let length = text[start..].iter().position(is_blank).unwrap_or(text.len() - start);
+    (&text[start..start + length], start + length)
+}
+
+fn trim_end_nuls(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// D9: order, case, missing labels, blanks after the colon, no blank at the end.
+    #[test]
+    fn labels_are_found_however_they_stand() {
+        let text = ReceiptText::parse(b"STAT:UNDELIV\tId: 77\r\nErr: 21b");
+
+        assert_eq!(text.word, b"UNDELIV");
+        assert_eq!(text.message_id, b"77");
+        assert_eq!(text.error, b"21b");
+        assert_eq!((text.submit_date, text.text), (None, &b""[..]));
+    }
+
+    #[test]
+    fn labels_in_the_text_of_the_customer_do_not_count() {
+        let text = ReceiptText::parse(b"id:1 err:000 stat:EXPIRED text:id:999 stat:DELIVRD err:5");
+
+        assert_eq!((text.message_id, text.word, text.error), (&b"1"[..], &b"EXPIRED"[..], &b"000"[..]));
+        assert_eq!(text.text, b"id:999 stat:DELIVRD err:5");
+
+        let without_stat = ReceiptText::parse(b"id:1 text:err:5 hello");
+        assert_eq!((without_stat.word, without_stat.error), (&b""[..], &b""[..]));
+        assert_eq!(without_stat.text, b"err:5 hello");
+    }
+
+    #[test]
+    fn label_is_a_word_of_its_own() {
+        let text = ReceiptText::parse(b"paid:5 uuid:6 id:7 restat:X");
+
+        assert_eq!(text.message_id, b"7");
+        assert_eq!(text.word, b"");
+    }
+
+    #[test]
+    fn empty_value_is_not_the_next_label() {
+        let text = ReceiptText::parse(b"id: stat:DELIVRD err: text:x");
+
+        assert_eq!((text.message_id, text.word, text.error), (&b""[..], &b"DELIVRD"[..], &b""[..]));
+        assert_eq!(text.text, b"x");
+    }
+
+    /// D10: a user data header, or what says it is one, in front of the text.
+    #[test]
+    fn header_in_front_is_passed_over() {
+        let text = ReceiptText::parse(b"\x05\x00\x03\xA5\x02\x01id:12 stat:DELIVRD\0");
+
+        assert_eq!(text.message_id, b"12");
+        assert_eq!(text.word, b"DELIVRD");
+    }
+}
