@@ -3,4 +3,6 @@
 pub mod clock;
 pub mod codec;
 pub mod id;
+pub mod message;
+pub mod session;
 pub mod wheel;
