@@ -5,4 +5,5 @@ pub mod codec;
 pub mod id;
 pub mod message;
 pub mod session;
+pub mod spool;
 pub mod wheel;

@@ -1,0 +1,112 @@
+//! What the spool costs beside the memory traffic that it can't avoid.
+
+#![expect(clippy::disallowed_methods, reason = "a bench reads clocks")]
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use enroute::clock::{Now, UnixMs};
+use enroute::id::MessageId;
+use enroute::spool::{Disk, DiskFile, Frames, Journal, MemoryDisk, Reader, Record, Settings, Writer, open};
+use std::hint::black_box;
+use std::time::Instant;
+
+const BODY: [u8; 150] = [b'x'; 150];
+const BATCH: u32 = 1000;
+
+fn store(disk: MemoryDisk) -> (Journal, Writer<MemoryDisk>, Reader<MemoryDisk>) {
+    let now = Now { mono: Instant::now(), wall: UnixMs(1_800_000_000_000) };
+    let (journal, writer, reader, _) = open(disk, Settings::default(), 0, now, &mut |record, _| {
+        _ = black_box(record);
+    })
+    .expect("a store");
+    (journal, writer, reader)
+}
+
+fn append(journal: &mut Journal, messages: u32) {
+    for slot in 0..messages {
+        let id = MessageId { serial: journal.next_serial(), slot };
+        let appended = journal.append(&Record::Accepted {
+            id,
+            account: b"account",
+            accepted: UnixMs(1),
+            due: UnixMs(2),
+            expires: UnixMs(3),
+            flags: 0,
+            body: &BODY,
+        });
+        journal.retire(appended.locator);
+    }
+}
+
+/// Keeps the log one segment or two long, so that the memory disk doesn't grow.
+fn commit(journal: &mut Journal, writer: &mut Writer<MemoryDisk>) {
+    let mut frames: Vec<Frames> = journal.seal().into_iter().collect();
+    writer.commit(&mut frames).expect("a healthy disk");
+    frames.into_iter().for_each(|frames| journal.recycle(frames));
+    if let Some(enroute::spool::Compaction::Release { number, .. }) =
+        journal.next_compaction(&Default::default())
+    {
+        writer.release(number).expect("the oldest segment");
+    }
+}
+
+/// Append, seal and commit of accepted records; and beside it the same octets copied and written to the same disk.
+fn commit_batches(c: &mut Criterion) {
+    let mut group = c.benchmark_group("spool/commit");
+    group.throughput(Throughput::Elements(u64::from(BATCH)));
+    let (mut journal, ..) = store(MemoryDisk::new(1));
+    group.bench_function("append_seal_only", |b| {
+        b.iter(|| {
+            append(&mut journal, BATCH);
+            let frames = journal.seal().expect("a batch");
+            journal.recycle(frames);
+        });
+    });
+    let (mut journal, mut writer, _) = store(MemoryDisk::new(1));
+    // Full-size files from the start, which are then recycled: as on a real disk.
+    writer.spares().prepare().expect("room in memory");
+    append(&mut journal, BATCH);
+    commit(&mut journal, &mut writer);
+    writer.spares().prepare().expect("room in memory");
+    group.bench_function("append_seal_commit", |b| {
+        b.iter(|| {
+            append(&mut journal, BATCH);
+            commit(&mut journal, &mut writer);
+        });
+    });
+    let file = MemoryDisk::new(1).create("plain").expect("a file");
+    let mut buffer = Vec::new();
+    let mut offset = 0;
+    group.bench_function("memcpy_and_write", |b| {
+        b.iter(|| {
+            buffer.clear();
+            for _ in 0..BATCH {
+                buffer.extend_from_slice(&[0; 54]);
+                buffer.extend_from_slice(black_box(&BODY));
+            }
+            file.write_at(&buffer, offset).and_then(|()| file.sync_data()).expect("a healthy disk");
+            offset = (offset + buffer.len() as u64) % (60 << 20);
+        });
+    });
+    group.finish();
+}
+
+/// Opening a store with 100 000 messages.
+fn replay(c: &mut Criterion) {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, _) = store(disk.clone());
+    for _ in 0..100 {
+        append(&mut journal, 1000);
+        let mut frames: Vec<Frames> = journal.seal().into_iter().collect();
+        writer.commit(&mut frames).expect("a healthy disk");
+    }
+    let mut group = c.benchmark_group("spool/open");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(100_000));
+    group.bench_function("100k_messages", |b| {
+        b.iter_batched(|| disk.crash(&mut || true), |disk| drop(store(disk)), BatchSize::PerIteration);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, commit_batches, replay);
+criterion_main!(benches);

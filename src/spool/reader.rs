@@ -1,0 +1,147 @@
+//! Reads records back by their addresses, from any thread.
+
+use super::Locator;
+use super::disk::{Disk, DiskFile};
+use super::frame::Salt;
+use super::record::Record;
+use super::segment::{Files, Place, SEGMENT_HEADER};
+use super::walk::{Step, Walk};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Reads what has been committed. Cheap to clone.
+pub struct Reader<D: Disk> {
+    files: Arc<Files<D>>,
+    salt: Salt,
+}
+
+/// Why there is no record at a locator.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// Not committed yet: the caller still has the body.
+    #[error("address {0} is not committed yet")]
+    Unwritten(u64),
+    /// The segment was released: the locator is stale.
+    #[error("address {0} is not in the log any more")]
+    Released(u64),
+    /// The octets there are not the record that was written: the disk's fault, or the locator's.
+    #[error("the record at address {0} is damaged")]
+    Damaged(u64),
+    /// The disk can't.
+    #[error("reading the spool: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl<D: Disk> Clone for Reader<D> {
+    fn clone(&self) -> Self {
+        Self { files: Arc::clone(&self.files), salt: self.salt }
+    }
+}
+
+impl<D: Disk> Reader<D> {
+    pub(super) const fn new(files: Arc<Files<D>>, salt: Salt) -> Self {
+        Self { files, salt }
+    }
+
+    /// The octets of one record, checked against damage: [`Record::decode`] takes them.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn read(&self, locator: Locator) -> Result<Bytes, ReadError> {
+        let (at, len) = (locator.at, locator.len as usize);
+        if len > Record::MAX_LEN {
+            return Err(ReadError::Damaged(at));
+        }
+        let segment = match self.files.map.find(at, at + len as u64) {
+            Place::In(segment) => segment,
+            Place::Unwritten => return Err(ReadError::Unwritten(at)),
+            Place::Released => return Err(ReadError::Released(at)),
+        };
+        let file = self.files.file(segment.number).ok_or(ReadError::Released(at))?;
+        let mut record = vec![0; len];
+        let read = file.read_at(&mut record, SEGMENT_HEADER + (at - segment.start))?;
+        // While it is in the map nobody writes over it; if it has left since, what was read may be anything.
+        if self.files.map.segment(segment.number).is_none() {
+            return Err(ReadError::Released(at));
+        }
+        let whole = read == len && Record::decode(&record).is_ok_and(|(_, found)| found == len);
+        if !whole || !self.salt.holds(&record, at) {
+            return Err(ReadError::Damaged(at));
+        }
+        Ok(Bytes::from(record))
+    }
+
+    /// Reads a segment from its beginning, frame by frame; of damaged ranges it gives what can be saved.
+    ///
+    /// # Errors
+    /// [`ReadError::Released`] (with the number for an address) if there is no such segment.
+    pub fn scan(&self, number: u64) -> Result<Scan<D>, ReadError> {
+        let segment = self.files.map.segment(number).ok_or(ReadError::Released(number))?;
+        let file = self.files.file(number).ok_or(ReadError::Released(number))?;
+        let walk = Walk::new(file, number, segment.start, segment.end, self.salt, None);
+        Ok(Scan { walk, saved: VecDeque::new() })
+    }
+}
+
+/// A segment being read, one frame at a time; it must not be released meanwhile.
+pub struct Scan<D: Disk> {
+    walk: Walk<D::File>,
+    saved: VecDeque<(u64, Bytes)>,
+}
+
+impl<D: Disk> Iterator for Scan<D> {
+    type Item = Result<ScannedFrame, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((address, body)) = self.saved.pop_front() {
+                return Some(Ok(ScannedFrame { address, body }));
+            }
+            match self.walk.step() {
+                Ok(Some(Step::Frame { header, body })) => {
+                    let address = header.end() - body.len() as u64;
+                    return Some(Ok(ScannedFrame { address, body }));
+                }
+                Ok(Some(Step::Hole { from, to, .. })) => match self.walk.salvage(from, to) {
+                    Ok(saved) => self.saved = saved.into(),
+                    Err(error) => return Some(Err(error.into())),
+                },
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+    }
+}
+
+/// One frame's records, checked.
+pub struct ScannedFrame {
+    address: u64,
+    body: Bytes,
+}
+
+impl ScannedFrame {
+    /// The records in it, with their locators.
+    pub fn records(&self) -> impl Iterator<Item = (Locator, Record<'_>)> {
+        records(self.address, &self.body)
+    }
+
+    /// The octets of one of its records, sharing memory with the frame.
+    pub fn octets(&self, locator: Locator) -> Bytes {
+        let at = (locator.at - self.address) as usize;
+        self.body.slice(at..at + locator.len as usize)
+    }
+}
+
+/// The records of a frame's body, whose first octet is at `address`.
+pub(super) fn records(address: u64, body: &[u8]) -> impl Iterator<Item = (Locator, Record<'_>)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (record, len) = Record::decode(body.get(at..)?).ok()?;
+        let locator = Locator { at: address + at as u64, len: len as u32 };
+        at += len;
+        Some((locator, record))
+    })
+}

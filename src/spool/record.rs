@@ -1,0 +1,338 @@
+//! What the journal says about a message, as octets.
+//!
+//! A record is an envelope (length, check, kind) and its fields, big-endian, fixed ones first:
+//!
+//! ```text
+//! length u32 (of all of it) | check u32 | kind u8 | serial u64 | slot u32 | fixed fields | names (u16 length each) | body (the rest)
+//! ```
+//!
+//! The check is the journal's: it covers the address too, so [`Record::encode`] leaves it zero and
+//! [`Record::decode`] does not look at it. What a [`Reader`](super::Reader) or the replay hands out has been checked.
+
+use crate::clock::UnixMs;
+use crate::id::MessageId;
+use bytes::{BufMut, BytesMut};
+use thiserror::Error;
+
+/// One fact about one message. Names are cut at 65 535 octets; a record is at most [`Record::MAX_LEN`] long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// The hub takes responsibility. For an id that is known already: the message begins anew (compaction).
+    Accepted {
+        id: MessageId,
+        /// The account's system_id.
+        account: &'a [u8],
+        accepted: UnixMs,
+        due: UnixMs,
+        expires: UnixMs,
+        /// The hub's own marks.
+        flags: u8,
+        /// The body of the submit_sm, without its header.
+        body: &'a [u8],
+    },
+    /// A carrier took it under its own id.
+    Sent {
+        id: MessageId,
+        /// The carrier's name.
+        carrier: &'a [u8],
+        carrier_message_id: &'a [u8],
+        at: UnixMs,
+    },
+    /// It waits for another attempt.
+    Deferred { id: MessageId, attempts: u8, due: UnixMs },
+    /// It has its final state (SMPP 3.4 §5.2.28) and the three characters of a receipt's `err:`.
+    Settled { id: MessageId, state: u8, error: [u8; 3], at: UnixMs },
+    /// The receipt was taken by the account, or none was owed: the message is gone.
+    Done { id: MessageId },
+    /// A carrier's receipt for a message that is not known by that id yet.
+    Early {
+        carrier: &'a [u8],
+        carrier_message_id: &'a [u8],
+        /// The destination that it names.
+        destination: &'a [u8],
+        state: u8,
+        error: [u8; 3],
+        at: UnixMs,
+    },
+}
+
+/// Why octets are not a record. The octets are damaged, or not a record's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RecordError {
+    /// The length is impossible or runs past what is there.
+    #[error("record length {0} is impossible here")]
+    Length(u32),
+    /// No such kind: damaged, or written by a newer version.
+    #[error("unknown kind of record {0}")]
+    Kind(u8),
+    /// A field runs past the end of its record.
+    #[error("{0} is cut short")]
+    Short(&'static str),
+}
+
+impl<'a> Record<'a> {
+    /// Octets of the longest record.
+    pub const MAX_LEN: usize = 1 << 20;
+
+    /// Appends the record to `out`, check left zero. A body that would make it longer than [`Record::MAX_LEN`] is a
+    /// fault of the caller: PDUs are far shorter.
+    pub fn encode(&self, out: &mut BytesMut) {
+        let start = out.len();
+        let id = self.id();
+        out.put_u64(0);
+        out.put_u8(self.kind());
+        out.put_u64(id.serial);
+        out.put_u32(id.slot);
+        match *self {
+            Self::Accepted { account, accepted, due, expires, flags, body, .. } => {
+                out.put_u64(accepted.0);
+                out.put_u64(due.0);
+                out.put_u64(expires.0);
+                out.put_u8(flags);
+                put_name(out, account);
+                out.put_slice(body);
+            }
+            Self::Sent { carrier, carrier_message_id, at, .. } => {
+                out.put_u64(at.0);
+                put_name(out, carrier);
+                put_name(out, carrier_message_id);
+            }
+            Self::Deferred { attempts, due, .. } => {
+                out.put_u8(attempts);
+                out.put_u64(due.0);
+            }
+            Self::Settled { state, error, at, .. } => {
+                out.put_u8(state);
+                out.put_slice(&error);
+                out.put_u64(at.0);
+            }
+            Self::Done { .. } => {}
+            Self::Early { carrier, carrier_message_id, destination, state, error, at } => {
+                out.put_u8(state);
+                out.put_slice(&error);
+                out.put_u64(at.0);
+                put_name(out, carrier);
+                put_name(out, carrier_message_id);
+                put_name(out, destination);
+            }
+        }
+        let len = out.len() - start;
+        assert!(len <= Self::MAX_LEN, "a record of {len} octets");
+        out[start..start + 4].copy_from_slice(&(len as u32).to_be_bytes());
+    }
+
+    /// The record at the beginning of `octets`, and how long it is.
+    ///
+    /// # Errors
+    /// If the octets don't begin with a whole record.
+    pub fn decode(octets: &'a [u8]) -> Result<(Self, usize), RecordError> {
+        let len = Self::len_at(octets)?;
+        let mut fields = Fields(&octets[8..len]);
+        let kind = fields.u8("kind")?;
+        let id = MessageId { serial: fields.u64("serial")?, slot: fields.u32("slot")? };
+        let record = match kind {
+            ACCEPTED => Self::Accepted {
+                id,
+                accepted: UnixMs(fields.u64("accepted")?),
+                due: UnixMs(fields.u64("due")?),
+                expires: UnixMs(fields.u64("expires")?),
+                flags: fields.u8("flags")?,
+                account: fields.name("account")?,
+                body: fields.0,
+            },
+            SENT => Self::Sent {
+                id,
+                at: UnixMs(fields.u64("at")?),
+                carrier: fields.name("carrier")?,
+                carrier_message_id: fields.name("carrier_message_id")?,
+            },
+            DEFERRED => {
+                Self::Deferred { id, attempts: fields.u8("attempts")?, due: UnixMs(fields.u64("due")?) }
+            }
+            SETTLED => Self::Settled {
+                id,
+                state: fields.u8("state")?,
+                error: fields.array("error")?,
+                at: UnixMs(fields.u64("at")?),
+            },
+            DONE => Self::Done { id },
+            EARLY => Self::Early {
+                state: fields.u8("state")?,
+                error: fields.array("error")?,
+                at: UnixMs(fields.u64("at")?),
+                carrier: fields.name("carrier")?,
+                carrier_message_id: fields.name("carrier_message_id")?,
+                destination: fields.name("destination")?,
+            },
+            // Kinds of newer versions: their segments have a newer format, so this one is damage.
+            unknown => return Err(RecordError::Kind(unknown)),
+        };
+        Ok((record, len))
+    }
+
+    /// Whose record it is; nobody's (zero) for [`Record::Early`].
+    pub const fn id(&self) -> MessageId {
+        match *self {
+            Self::Accepted { id, .. }
+            | Self::Sent { id, .. }
+            | Self::Deferred { id, .. }
+            | Self::Settled { id, .. }
+            | Self::Done { id } => id,
+            Self::Early { .. } => MessageId { serial: 0, slot: 0 },
+        }
+    }
+
+    /// The kind's name, for `inspect` and for people.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Sent { .. } => "sent",
+            Self::Deferred { .. } => "deferred",
+            Self::Settled { .. } => "settled",
+            Self::Done { .. } => "done",
+            Self::Early { .. } => "early",
+        }
+    }
+
+    /// The length that the record at the beginning of `octets` claims, if it is possible and all there.
+    pub(super) fn len_at(octets: &[u8]) -> Result<usize, RecordError> {
+        let prefix = octets.first_chunk().ok_or(RecordError::Short("length"))?;
+        let len = u32::from_be_bytes(*prefix);
+        if (len as usize) < MIN_LEN || len as usize > octets.len().min(Self::MAX_LEN) {
+            return Err(RecordError::Length(len));
+        }
+        Ok(len as usize)
+    }
+
+    const fn kind(&self) -> u8 {
+        match self {
+            Self::Accepted { .. } => ACCEPTED,
+            Self::Sent { .. } => SENT,
+            Self::Deferred { .. } => DEFERRED,
+            Self::Settled { .. } => SETTLED,
+            Self::Done { .. } => DONE,
+            Self::Early { .. } => EARLY,
+        }
+    }
+}
+
+fn put_name(out: &mut BytesMut, name: &[u8]) {
+    let name = &name[..name.len().min(usize::from(u16::MAX))];
+    out.put_u16(name.len() as u16);
+    out.put_slice(name);
+}
+
+/// The fields that are left of a record.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], RecordError> {
+        let (octets, rest) = self.0.split_first_chunk().ok_or(RecordError::Short(field))?;
+        self.0 = rest;
+        Ok(*octets)
+    }
+
+    fn u8(&mut self, field: &'static str) -> Result<u8, RecordError> {
+        self.array::<1>(field).map(|[octet]| octet)
+    }
+
+    fn u32(&mut self, field: &'static str) -> Result<u32, RecordError> {
+        self.array(field).map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self, field: &'static str) -> Result<u64, RecordError> {
+        self.array(field).map(u64::from_be_bytes)
+    }
+
+    fn name(&mut self, field: &'static str) -> Result<&'a [u8], RecordError> {
+        let len = usize::from(u16::from_be_bytes(self.array(field)?));
+        let (name, rest) = self.0.split_at_checked(len).ok_or(RecordError::Short(field))?;
+        self.0 = rest;
+        Ok(name)
+    }
+}
+
+/// Octets of the envelope and the id, which each record has.
+const MIN_LEN: usize = 4 + 4 + 1 + 12;
+
+const ACCEPTED: u8 = 1;
+const SENT: u8 = 2;
+const DEFERRED: u8 = 3;
+const SETTLED: u8 = 4;
+const DONE: u8 = 5;
+const EARLY: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ID: MessageId = MessageId { serial: 7, slot: 9 };
+
+    #[test]
+    fn accepted_costs_at_most_48_octets_beside_account_and_body() {
+        let mut out = BytesMut::new();
+        let record = Record::Accepted {
+            id: ID,
+            account: b"shop",
+            accepted: UnixMs(1),
+            due: UnixMs(2),
+            expires: UnixMs(3),
+            flags: 0,
+            body: b"body",
+        };
+
+        record.encode(&mut out);
+
+        assert!(out.len() <= 48 + 8, "{} octets", out.len());
+    }
+
+    #[test]
+    fn records_of_each_kind_come_back_one_after_the_other() {
+        let records = [
+            Record::Accepted {
+                id: ID,
+                account: b"shop",
+                accepted: UnixMs(1),
+                due: UnixMs(2),
+                expires: UnixMs(3),
+                flags: 0,
+                body: b"body",
+            },
+            Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },
+            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5) },
+            Record::Settled { id: ID, state: 2, error: *b"000", at: UnixMs(6) },
+            Record::Done { id: ID },
+        ];
+        let mut out = BytesMut::new();
+        for record in &records {
+            record.encode(&mut out);
+        }
+
+        let mut rest = &out[..];
+        for record in &records {
+            let (back, len) = Record::decode(rest).expect("a whole record");
+            assert_eq!(back, *record);
+            rest = &rest[len..];
+        }
+
+        assert!(rest.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn cut_or_garbled_records_never_panic_and_never_claim_more_than_is_there(octets: Vec<u8>) {
+            if let Ok((_, len)) = Record::decode(&octets) {
+                prop_assert!(len <= octets.len());
+            }
+        }
+
+        #[test]
+        fn every_proper_prefix_is_refused(cut in 0usize..50) {
+            let mut out = BytesMut::new();
+            Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0123456789", at: UnixMs(4) }.encode(&mut out);
+
+            prop_assert!(cut >= out.len() || Record::decode(&out[..cut]).is_err());
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Makes frames durable: one write and one sync for everything that is waiting.
+
+use super::disk::{Disk, DiskFile};
+use super::frame::{FRAME_HEADER, FrameHeader, Salt};
+use super::journal::Frames;
+use super::segment::{FORMAT, Files, SEGMENT_HEADER, Segment, SegmentHeader, Spares, file_name};
+use crate::id::{IdKey, Lsn};
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// The one place that writes segments; owned by the writer thread.
+pub struct Writer<D: Disk> {
+    files: Arc<Files<D>>,
+    identity: Identity,
+    salt: Salt,
+    active: Option<Active<D::File>>,
+    durable: u64,
+    /// The crc of the last durable frame.
+    chain: u32,
+    /// What waits for one write.
+    gathered: Vec<u8>,
+    stats: WriterStats,
+}
+
+/// What each segment's header says about the store.
+#[derive(Clone, Copy)]
+pub(super) struct Identity {
+    pub shard: u8,
+    pub store: [u8; 16],
+    pub key: IdKey,
+    pub epoch: u32,
+}
+
+/// The segment that is being written.
+struct Active<F> {
+    number: u64,
+    file: Arc<F>,
+    start: u64,
+    /// Address of the first octet that is not in the file yet, gathered ones included.
+    next: u64,
+    /// Offset in the file where the gathered octets go.
+    offset: u64,
+    /// Something in it is durable.
+    begun: bool,
+}
+
+/// Why frames are not durable. They stay the caller's: the same frames, and newer ones behind them, may be committed again later.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// No room for another segment: refuse submissions until compaction or the operator makes some.
+    #[error("disk full: {0}")]
+    Full(#[source] io::Error),
+    /// Neither the segment in use nor a fresh one can be written: the hub is read-only.
+    #[error("the spool can't be written: {0}")]
+    ReadOnly(#[source] io::Error),
+}
+
+/// What the writer has done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterStats {
+    pub commits: u64,
+    pub frames: u64,
+    pub octets: u64,
+    /// Segments begun.
+    pub segments: u64,
+    /// Segments begun that nobody had prepared.
+    pub unprepared: u64,
+    /// Writes or syncs that failed.
+    pub failures: u64,
+}
+
+impl<D: Disk> Writer<D> {
+    pub(super) fn new(files: Arc<Files<D>>, identity: Identity, durable: u64, chain: u32) -> Self {
+        Self {
+            files,
+            salt: Salt::new(&identity.key),
+            identity,
+            active: None,
+            durable,
+            chain,
+            gathered: Vec::new(),
+            stats: WriterStats::default(),
+        }
+    }
+
+    /// Writes the frames, in order, and syncs; gives the durable Lsn, which is the end of the last one.
+    /// Frames that are durable already are skipped. A segment that fails is sealed and never touched again; what it did
+    /// not make durable goes into a fresh one, once.
+    ///
+    /// # Errors
+    /// If a fresh segment failed too. Nothing past [`Writer::durable`] counts.
+    pub fn commit(&mut self, frames: &mut [Frames]) -> Result<Lsn, WriteError> {
+        let mut tries = 0;
+        while let Err(error) = self.try_commit(frames) {
+            self.stats.failures += 1;
+            tries += 1;
+            self.abandon();
+            if tries == TRIES_MAX {
+                return Err(match error.kind() {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => WriteError::Full(error),
+                    // Every other cause is the operator's to find: the message has it.
+                    _ => WriteError::ReadOnly(error),
+                });
+            }
+        }
+        self.stats.commits += 1;
+        Ok(self.durable())
+    }
+
+    /// Everything before this is on the disk.
+    pub fn durable(&self) -> Lsn {
+        Lsn(self.durable)
+    }
+
+    /// Takes the oldest segment out of the log; its file becomes a spare. See [`Spares::release`].
+    ///
+    /// # Errors
+    /// As [`Spares::release`].
+    pub fn release(&mut self, number: u64) -> io::Result<()> {
+        self.spares().release(number)
+    }
+
+    /// The handle for the thread that prepares segments.
+    pub fn spares(&self) -> Spares<D> {
+        Spares(Arc::clone(&self.files))
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> WriterStats {
+        self.stats
+    }
+
+    fn try_commit(&mut self, frames: &mut [Frames]) -> io::Result<()> {
+        let mut chain = self.chain;
+        for batch in frames {
+            let address = batch.address;
+            let mut at = 0;
+            while let Some(header) = batch.buffer.get(at..).and_then(FrameHeader::read) {
+                let frame = at..at + header.octets() as usize;
+                at = frame.end;
+                if address + frame.end as u64 <= self.durable {
+                    continue;
+                }
+                self.make_room(&header, chain)?;
+                let octets = &mut batch.buffer[frame];
+                let number = self.active.as_ref().map_or(0, |active| active.number);
+                let header = FrameHeader { segment: number, commit: self.durable, previous: chain, ..header };
+                chain = finish(octets, header, self.salt);
+                self.gather(octets)?;
+                self.stats.frames += 1;
+            }
+        }
+        self.sync(chain)
+    }
+
+    /// Sees to it that the next frame has a segment; a full one is synced before it is left.
+    fn make_room(&mut self, header: &FrameHeader, chain: u32) -> io::Result<()> {
+        let capacity = self.files.segment_octets - SEGMENT_HEADER;
+        match &self.active {
+            // A frame that is longer than a segment gets one to itself, which grows.
+            Some(active)
+                if active.next == active.start
+                    || active.next - active.start + header.octets() <= capacity =>
+            {
+                Ok(())
+            }
+            Some(_) => {
+                self.sync(chain)?;
+                self.active = None;
+                self.begin(header)
+            }
+            None => self.begin(header),
+        }
+    }
+
+    fn begin(&mut self, first: &FrameHeader) -> io::Result<()> {
+        let (number, file, prepared) = self.files.take()?;
+        self.stats.segments += 1;
+        self.stats.unprepared += u64::from(!prepared);
+        self.gathered.clear();
+        let header = SegmentHeader {
+            format: FORMAT,
+            shard: self.identity.shard,
+            store: self.identity.store,
+            key: self.identity.key,
+            number,
+            start: first.address,
+            serial: first.serial,
+            epoch: self.identity.epoch,
+            end: 0,
+        };
+        header.write(&mut self.gathered);
+        self.active =
+            Some(Active { number, file, start: first.address, next: first.address, offset: 0, begun: false });
+        Ok(())
+    }
+
+    /// Puts a finished frame to the others that wait for one write; a big one is written without another copy.
+    fn gather(&mut self, frame: &[u8]) -> io::Result<()> {
+        let Some(active) = &mut self.active else {
+            return Err(ErrorKind::NotFound.into());
+        };
+        active.next += frame.len() as u64;
+        if self.gathered.len() + frame.len() > GATHER_MAX {
+            active.write(&self.gathered)?;
+            self.stats.octets += self.gathered.len() as u64;
+            self.gathered.clear();
+            if frame.len() > GATHER_MAX / 2 {
+                self.stats.octets += frame.len() as u64;
+                return active.write(frame);
+            }
+        }
+        self.gathered.extend_from_slice(frame);
+        Ok(())
+    }
+
+    /// Writes what is gathered and makes it durable.
+    fn sync(&mut self, chain: u32) -> io::Result<()> {
+        let Some(active) = self.active.as_mut().filter(|active| active.next > self.durable) else {
+            return Ok(());
+        };
+        active.write(&self.gathered)?;
+        self.stats.octets += self.gathered.len() as u64;
+        self.gathered.clear();
+        active.file.sync_data()?;
+        if active.begun {
+            self.files.map.grow(active.next);
+        } else {
+            active.begun = true;
+            self.files.keep(active.number, Arc::clone(&active.file));
+            self.files.map.begin(Segment {
+                number: active.number,
+                start: active.start,
+                end: active.next,
+                sealed: false,
+                damaged: false,
+                file: file_name(active.number),
+            });
+        }
+        self.durable = active.next;
+        self.chain = chain;
+        Ok(())
+    }
+
+    /// Gives the segment in use up at the last durable address.
+    fn abandon(&mut self) {
+        self.gathered.clear();
+        if let Some(active) = self.active.take()
+            && !active.begun
+        {
+            self.files.discard(active.number);
+        }
+    }
+}
+
+impl<F: DiskFile> Active<F> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.file.write_at(octets, self.offset)?;
+        self.offset += octets.len() as u64;
+        Ok(())
+    }
+}
+
+/// Writes a frame's header, now that it is complete; gives the frame's crc, to which the next is chained.
+pub(super) fn finish(octets: &mut [u8], header: FrameHeader, salt: Salt) -> u32 {
+    header.write(&mut octets[..FRAME_HEADER]);
+    let crc = salt.frame(octets);
+    octets[4..8].copy_from_slice(&crc.to_be_bytes());
+    crc
+}
+
+/// Once on the segment in use, once on a fresh one.
+const TRIES_MAX: u32 = 2;
+/// Octets that are copied together for one write at most.
+const GATHER_MAX: usize = 1 << 20;
