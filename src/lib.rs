@@ -1,7 +1,9 @@
 //! enroute: an SMS hub. The map of the house follows with its last room.
 
+pub mod carrier;
 pub mod clock;
 pub mod codec;
+pub mod esme;
 pub mod id;
 pub mod message;
 pub mod session;

@@ -1,0 +1,116 @@
+//! Who may bind and who is bound, readable by every task at any time.
+//!
+//! The only thing in the house that tasks share by lock; nothing in it is touched per message.
+
+use super::Account;
+use crate::codec::Status;
+use crate::id::AccountId;
+use dashmap::DashMap;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// All accounts and how many sessions each has bound.
+#[derive(Debug, Default)]
+pub struct Registry {
+    accounts: DashMap<Box<[u8]>, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    id: AccountId,
+    account: Arc<Account>,
+    bound: usize,
+}
+
+impl Registry {
+    /// A registry of `accounts`, in the order of their ids.
+    pub fn new(accounts: &[Account]) -> Arc<Self> {
+        let registry = Self::default();
+        for (place, account) in accounts.iter().enumerate() {
+            let entry = Entry { id: AccountId(place as u16), account: Arc::new(account.clone()), bound: 0 };
+            registry.accounts.insert(account.system_id.as_bytes().into(), entry);
+        }
+        Arc::new(registry)
+    }
+
+    /// Takes a seat for one session of `system_id`.
+    ///
+    /// # Errors
+    /// ESME_RBINDFAIL for an unknown account, a wrong password and one session too many alike: a stranger
+    /// learns nothing from it (fact sheet 4.2).
+    pub fn bind(self: &Arc<Self>, system_id: &[u8], password: &[u8]) -> Result<Seat, Status> {
+        let Some(mut entry) = self.accounts.get_mut(system_id) else {
+            // The same work as for a known account.
+            let _ = bool::from(password.ct_eq(b"********"));
+            return Err(Status::RBINDFAIL);
+        };
+        let known = bool::from(password.ct_eq(entry.account.password.as_bytes()));
+        if !known || entry.bound >= entry.account.binds {
+            return Err(Status::RBINDFAIL);
+        }
+        entry.bound += 1;
+        let (id, account) = (entry.id, Arc::clone(&entry.account));
+        drop(entry);
+        Ok(Seat { registry: Arc::clone(self), id, account })
+    }
+
+    /// How many sessions each account has bound, by name.
+    pub fn bound(&self) -> Vec<(String, usize)> {
+        let mut bound: Vec<_> =
+            self.accounts.iter().map(|entry| (entry.account.system_id.clone(), entry.bound)).collect();
+        bound.sort();
+        bound
+    }
+}
+
+/// One bound session of an account; gives its place back when dropped.
+#[derive(Debug)]
+pub struct Seat {
+    registry: Arc<Registry>,
+    pub id: AccountId,
+    pub account: Arc<Account>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(mut entry) = self.registry.accounts.get_mut(self.account.system_id.as_bytes()) {
+            entry.bound -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> Arc<Registry> {
+        Registry::new(&[Account {
+            system_id: "demo".into(),
+            password: "secret".into(),
+            binds: 1,
+            window: 10,
+            deliver_window: 10,
+        }])
+    }
+
+    #[test]
+    fn strangers_and_wrong_passwords_get_the_same_answer() {
+        let registry = registry();
+
+        assert_eq!(registry.bind(b"nobody", b"secret").err(), Some(Status::RBINDFAIL));
+        assert_eq!(registry.bind(b"demo", b"guess").err(), Some(Status::RBINDFAIL));
+        assert_eq!(registry.bind(b"demo", b"").err(), Some(Status::RBINDFAIL));
+    }
+
+    #[test]
+    fn seat_is_free_again_once_its_session_is_gone() {
+        let registry = registry();
+        let seat = registry.bind(b"demo", b"secret").expect("a free seat");
+        assert_eq!(registry.bind(b"demo", b"secret").err(), Some(Status::RBINDFAIL));
+
+        drop(seat);
+
+        assert!(registry.bind(b"demo", b"secret").is_ok());
+        assert_eq!(registry.bound(), [("demo".to_owned(), 0)]);
+    }
+}
