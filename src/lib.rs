@@ -1,11 +1,15 @@
 //! enroute: an SMS hub. The map of the house follows with its last room.
 
+pub mod admission;
 pub mod carrier;
 pub mod clock;
 pub mod codec;
+pub mod correlation;
 pub mod esme;
 pub mod id;
 pub mod message;
+pub mod route;
+pub mod schedule;
 pub mod session;
 pub mod spool;
 pub mod wheel;

@@ -1,0 +1,402 @@
+//! From a carrier's message id back to our message, however the carrier writes it.
+//!
+//! A receipt names the message by the id of its submit_sm_resp; in hex where the response was decimal, in another case, with zeros in front
+//! (fact sheet 8.2). [`IdForm::canon`] brings each to one form. Ids are kept as 64-bit seeded hashes of (carrier, canonical id), so that
+//! a carrier can't choose keys that collide; who asks confirms the match by destination.
+//!
+//! A receipt may overtake its response: [`Correlation::hold`] keeps it, bounded in number and age, until
+//! [`Correlation::claim`] finds it.
+
+use crate::clock::{Now, UnixMs};
+use crate::codec::MessageState;
+use crate::id::{CarrierId, Lsn};
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::time::{Duration, Instant};
+
+/// How a carrier writes a message id in one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdForm {
+    /// As text: case and leading zeros are ignored.
+    #[default]
+    Text,
+    /// A number in base 16.
+    Hex,
+    /// A number in base 10.
+    Decimal,
+}
+
+/// How a carrier writes message ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IdForms {
+    /// In submit_sm_resp.
+    pub response: IdForm,
+    /// In receipts.
+    pub receipt: IdForm,
+}
+
+impl IdForms {
+    /// The forms to read a receipt's id in, most likely first: as configured, then as hex, then as decimal.
+    pub fn attempts(self) -> [IdForm; 3] {
+        [self.receipt, IdForm::Hex, IdForm::Decimal]
+    }
+}
+
+/// An id in canonical form, hashed with its carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IdHash(u64);
+
+/// Open messages by their carrier's id, and receipts that nobody has claimed yet.
+#[derive(Debug)]
+pub struct Correlation {
+    random: RandomState,
+    open: HashTable<(IdHash, u32)>,
+    early: VecDeque<HeldEarly>,
+    early_by_id: HashTable<(IdHash, u64)>,
+    early_first: u64,
+    early_max: usize,
+}
+
+/// A receipt that came before its message was known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Early {
+    pub id: IdHash,
+    pub carrier: CarrierId,
+    /// The id as the carrier wrote it.
+    pub text: Box<[u8]>,
+    pub state: MessageState,
+    pub error: [u8; 3],
+    /// The destination that it names.
+    pub destination: Box<[u8]>,
+    /// When it came.
+    pub at: UnixMs,
+    /// Where the spool has it.
+    pub lsn: Lsn,
+}
+
+#[derive(Debug)]
+struct HeldEarly {
+    early: Early,
+    since: Instant,
+    claimed: bool,
+}
+
+impl Correlation {
+    /// Holds up to `early_max` receipts that nobody has claimed.
+    pub fn new(early_max: usize) -> Self {
+        Self {
+            random: RandomState::default(),
+            open: HashTable::new(),
+            early: VecDeque::new(),
+            early_by_id: HashTable::new(),
+            early_first: 0,
+            early_max,
+        }
+    }
+
+    /// The key of the id that `carrier` wrote as `text` in `form`.
+    pub fn key(&self, carrier: CarrierId, text: &[u8], form: IdForm) -> IdHash {
+        let canon = form.canon(text);
+        IdHash(self.random.hash_one((carrier, canon.octets())))
+    }
+
+    /// Under which keys a receipt may be held for the message that `carrier` just called `text`: as it writes ids in answers
+    /// and in receipts, and with its number in the other base.
+    pub fn held_keys(&self, carrier: CarrierId, text: &[u8], forms: IdForms) -> [IdHash; 4] {
+        let hash = |canon: Canon| IdHash(self.random.hash_one((carrier, canon.octets())));
+        let as_hex = IdForm::Hex.canon(text);
+        let as_decimal =
+            number(text, 10).map_or(as_hex, |number| Canon::text(format!("{number:x}").as_bytes()));
+        [forms.response.canon(text), forms.receipt.canon(text), as_hex, as_decimal].map(hash)
+    }
+
+    /// Remembers that the message in `slot` is known to its carrier by `id`.
+    pub fn insert(&mut self, id: IdHash, slot: u32) {
+        self.open.insert_unique(id.0, (id, slot), |(id, _)| id.0);
+    }
+
+    /// Forgets that the message in `slot` is known by `id`.
+    pub fn remove(&mut self, id: IdHash, slot: u32) {
+        if let Ok(entry) = self.open.find_entry(id.0, |known| *known == (id, slot)) {
+            entry.remove();
+        }
+    }
+
+    /// Slots of all open messages known by `id`; more than one where a carrier uses an id again.
+    pub fn find(&self, id: IdHash) -> impl Iterator<Item = u32> + '_ {
+        self.open.iter_hash(id.0).filter(move |(known, _)| *known == id).map(|(_, slot)| *slot)
+    }
+
+    /// How many open messages are known by a carrier's id.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether no open message is known by a carrier's id.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Holds a receipt that no open message is known for; gives back the oldest one if there are too many.
+    pub fn hold(&mut self, early: Early, now: Now) -> Option<Early> {
+        let number = self.early_first + self.early.len() as u64;
+        let id = early.id;
+        let since = now.mono.checked_sub(now.wall.since(early.at)).unwrap_or(now.mono);
+        self.early.push_back(HeldEarly { early, since, claimed: false });
+        self.early_by_id.insert_unique(id.0, (id, number), |(id, _)| id.0);
+        if self.early.len() > self.early_max { self.pop_early() } else { None }
+    }
+
+    /// The receipt held for `id`, oldest first, if `fits` says that it is the one meant.
+    pub fn claim(&mut self, id: IdHash, fits: impl Fn(&Early) -> bool) -> Option<Early> {
+        let first = self.early_first;
+        let early = &self.early;
+        let held = |number: u64| &early[(number - first) as usize].early;
+        let number = self
+            .early_by_id
+            .iter_hash(id.0)
+            .filter(|(known, number)| *known == id && fits(held(*number)))
+            .map(|(_, number)| *number)
+            .min()?;
+        if let Ok(entry) = self.early_by_id.find_entry(id.0, |known| *known == (id, number)) {
+            entry.remove();
+        }
+        let held = &mut self.early[(number - first) as usize];
+        held.claimed = true;
+        Some(held.early.clone())
+    }
+
+    /// The oldest held receipt if nobody claimed it within [`EARLY_AGE`].
+    pub fn give_up(&mut self, now: Now) -> Option<Early> {
+        while let Some(oldest) = self.early.front() {
+            let claimed = oldest.claimed;
+            if !claimed && now.mono.saturating_duration_since(oldest.since) < EARLY_AGE {
+                return None;
+            }
+            let early = self.pop_early();
+            if !claimed {
+                return early;
+            }
+        }
+        None
+    }
+
+    /// When [`Correlation::give_up`] has something to do.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.early.front().map(|held| held.since + EARLY_AGE)
+    }
+
+    /// How many receipts are held and not claimed.
+    pub fn early_len(&self) -> usize {
+        self.early_by_id.len()
+    }
+
+    /// Has each unclaimed receipt that the spool has before `before` written again; `write` says where it is then.
+    pub fn rewrite_early(&mut self, before: Lsn, mut write: impl FnMut(&Early) -> Lsn) {
+        for held in self.early.iter_mut().filter(|held| !held.claimed && held.early.lsn <= before) {
+            held.early.lsn = write(&held.early);
+        }
+    }
+
+    fn pop_early(&mut self) -> Option<Early> {
+        let HeldEarly { early, claimed, .. } = self.early.pop_front()?;
+        let known = (early.id, self.early_first);
+        if let Ok(entry) = self.early_by_id.find_entry(early.id.0, |entry| *entry == known) {
+            entry.remove();
+        }
+        self.early_first += 1;
+        (!claimed).then_some(early)
+    }
+}
+
+impl IdForm {
+    /// The one form in which ids that mean the same are the same octets: a number in decimal, anything else in
+    /// lower case without blanks around it.
+    pub fn canon(self, text: &[u8]) -> Canon {
+        let text = text.trim_ascii();
+        let base = match self {
+            Self::Text => 0,
+            Self::Hex => 16,
+            Self::Decimal => 10,
+        };
+        match (base > 0).then(|| number(text, base)).flatten() {
+            Some(number) => Canon::number(number),
+            None => Canon::text(text),
+        }
+    }
+}
+
+/// The number that `text` is in `base`, if it is one of at most 128 bits.
+fn number(text: &[u8], base: u32) -> Option<u128> {
+    let digits = text.trim_ascii();
+    let signed = digits.first().is_some_and(|first| !first.is_ascii_alphanumeric());
+    std::str::from_utf8(digits)
+        .ok()
+        .filter(|_| !signed)
+        .and_then(|digits| u128::from_str_radix(digits, base).ok())
+}
+
+/// A canonical id, without a heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Canon {
+    octets: [u8; ID_MAX],
+    len: usize,
+}
+
+impl Canon {
+    fn number(mut number: u128) -> Self {
+        let mut canon = Self { octets: [0; ID_MAX], len: 0 };
+        let mut at = ID_MAX;
+        loop {
+            at -= 1;
+            canon.octets[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        canon.octets.copy_within(at.., 0);
+        canon.len = ID_MAX - at;
+        canon
+    }
+
+    /// Leading zeros go only where the id is nothing but digits: those of a UUID are part of it.
+    fn text(text: &[u8]) -> Self {
+        let hex = text.iter().all(u8::is_ascii_hexdigit);
+        let zeros = if hex { text.iter().take_while(|digit| **digit == b'0').count() } else { 0 };
+        let text = &text[zeros.min(text.len().saturating_sub(1))..];
+        let mut canon = Self { octets: [0; ID_MAX], len: text.len().min(ID_MAX) };
+        for (to, from) in canon.octets.iter_mut().zip(text) {
+            *to = from.to_ascii_lowercase();
+        }
+        canon
+    }
+
+    /// The id.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets[..self.len]
+    }
+}
+
+/// How long a receipt waits for its message to become known.
+pub const EARLY_AGE: Duration = Duration::from_secs(60);
+
+/// Octets of an id that count; carriers send up to 254 (fact sheet 13, deviation 7).
+const ID_MAX: usize = 254;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CARRIER: CarrierId = CarrierId(3);
+
+    fn now() -> Now {
+        #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
+        Now { mono: Instant::now(), wall: UnixMs(0) }
+    }
+
+    fn hold(correlation: &mut Correlation, text: &[u8], now: Now) -> Option<Early> {
+        let id = correlation.key(CARRIER, text, IdForm::Text);
+        let early = Early {
+            id,
+            carrier: CARRIER,
+            text: text.into(),
+            state: MessageState::Delivered,
+            error: [0; 3],
+            destination: b"4477"[..].into(),
+            at: now.wall,
+            lsn: Lsn(1),
+        };
+        correlation.hold(early, now)
+    }
+
+    /// Field bug D4: hex and decimal, case, zeros, UUIDs, more than 64 bits.
+    #[test]
+    fn ids_that_mean_the_same_have_one_form() {
+        let same =
+            |a: (&[u8], IdForm), b: (&[u8], IdForm)| a.1.canon(a.0).octets() == b.1.canon(b.0).octets();
+
+        assert!(same((b"ABCDEF01", IdForm::Hex), (b"2882400001", IdForm::Decimal)));
+        assert!(same((b"00abcdef", IdForm::Text), (b"ABCDEF", IdForm::Text)));
+        assert!(same((b" 77 ", IdForm::Text), (b"77", IdForm::Decimal)));
+        assert!(same(
+            (b"ffffffffffffffffffffff", IdForm::Hex),
+            (b"309485009821345068724781055", IdForm::Decimal)
+        ));
+        assert!(!same((b"0e999f21-aa", IdForm::Text), (b"e999f21-aa", IdForm::Text)));
+        assert!(!same((b"0", IdForm::Text), (b"", IdForm::Text)));
+    }
+
+    /// Field bug D5: two carriers, one id.
+    #[test]
+    fn same_id_of_two_carriers_leads_to_each_ones_message() {
+        let mut correlation = Correlation::new(10);
+        let (a, b) = (
+            correlation.key(CarrierId(1), b"7", IdForm::Text),
+            correlation.key(CarrierId(2), b"7", IdForm::Text),
+        );
+        correlation.insert(a, 1);
+        correlation.insert(b, 2);
+
+        assert_eq!(correlation.find(a).collect::<Vec<_>>(), [1]);
+        assert_eq!(correlation.find(b).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn receipt_in_hex_finds_the_decimal_response() {
+        let mut correlation = Correlation::new(10);
+        let response = correlation.key(CARRIER, b"2882400001", IdForm::Decimal);
+        correlation.insert(response, 5);
+
+        let found = IdForms::default().attempts().into_iter().any(|form| {
+            let key = correlation.key(CARRIER, b"abcdef01", form);
+            correlation.find(key).any(|slot| slot == 5)
+        });
+
+        assert!(found);
+    }
+
+    /// Field bug D1: the receipt comes first.
+    #[test]
+    fn early_receipt_is_claimed_once() {
+        let mut correlation = Correlation::new(10);
+        let now = now();
+        assert_eq!(hold(&mut correlation, b"77", now), None);
+        let id = correlation.key(CARRIER, b"0077", IdForm::Text);
+
+        assert_eq!(correlation.claim(id, |early| &*early.destination == b"other"), None);
+        assert_eq!(correlation.claim(id, |_| true).map(|early| early.state), Some(MessageState::Delivered));
+        assert_eq!(correlation.claim(id, |_| true), None);
+        assert_eq!(correlation.give_up(now.after(2 * EARLY_AGE)), None);
+    }
+
+    /// Field bugs D1 and D4 at once: early, and in the other base.
+    #[test]
+    fn early_receipt_in_the_other_base_is_found() {
+        let now = now();
+        for (receipt, response) in [(&b"ABCDEF01"[..], &b"2882400001"[..]), (b"2882400001", b"abcdef01")] {
+            let mut correlation = Correlation::new(10);
+            hold(&mut correlation, receipt, now);
+
+            let keys = correlation.held_keys(CARRIER, response, IdForms::default());
+
+            assert!(keys.into_iter().any(|key| correlation.claim(key, |_| true).is_some()));
+        }
+    }
+
+    #[test]
+    fn held_receipts_are_bounded_in_number_and_age() {
+        let mut correlation = Correlation::new(2);
+        let now = now();
+        hold(&mut correlation, b"1", now);
+        hold(&mut correlation, b"2", now);
+
+        let crowded_out = hold(&mut correlation, b"3", now);
+        assert_eq!(crowded_out.map(|early| early.text), Some(b"1"[..].into()));
+
+        assert_eq!(correlation.give_up(now), None);
+        assert_eq!(correlation.give_up(now.after(EARLY_AGE)).map(|early| early.text), Some(b"2"[..].into()));
+    }
+}
