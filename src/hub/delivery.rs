@@ -1,0 +1,194 @@
+//! Receipts go out: to any port of the account that receives and has room.
+
+use super::dispatch::fetch_if_parked;
+use super::table::{Row, Token, Whereabouts, flag};
+use super::{Hub, PortState};
+use crate::codec::{MessageState, Reading, Receipt, ReceiptDate, Sm, Tlvs};
+use crate::esme::Verdict;
+use crate::id::IdKey;
+use crate::message::Phase;
+use bytes::BytesMut;
+
+impl Hub {
+    /// A message's outcome is durable: its account may hear of it.
+    pub(super) fn offer(&mut self, token: Token) {
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Settled) else { return };
+        row.phase = Phase::Waiting;
+        row.set(flag::QUEUED);
+        let (account, until) = (row.account, row.at.after(self.settings.limits.receipt_retention));
+        self.accounts[usize::from(account.0)].waiting.push_back(token);
+        self.set_timer(token.slot, until);
+        self.wake_account(account);
+    }
+
+    /// What an ESME made of a receipt.
+    pub(super) fn take_verdict(&mut self, port: u32, token: Token, verdict: Verdict) {
+        // A session that takes nothing any more gets nothing any more: its room is not given back.
+        if verdict != Verdict::NotSent
+            && let Some((_, state)) = self.ports.here(port)
+        {
+            state.room = (state.room + 1).min(state.window);
+            let account = state.account;
+            self.wake_account(account);
+        }
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Delivering) else { return };
+        match verdict {
+            Verdict::Taken => {
+                let waited = self.now.wall.since(row.accepted);
+                self.effects.stats.receipt.record(waited);
+                self.effects.stats.receipts_out += 1;
+                self.finish(token.slot);
+            }
+            Verdict::Refused => {
+                self.effects.stats.receipts_refused += 1;
+                self.finish(token.slot);
+            }
+            Verdict::Later => {
+                row.phase = Phase::Waiting;
+                self.effects.stats.receipts_deferred += 1;
+                self.set_timer(token.slot, self.now.wall.after(self.settings.limits.receipt_retry));
+            }
+            Verdict::Unanswered | Verdict::NotSent => self.deliver_again(token),
+        }
+    }
+
+    /// Puts a receipt whose port is gone or silent back to the front.
+    pub(super) fn deliver_again(&mut self, token: Token) {
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Delivering) else { return };
+        row.phase = Phase::Waiting;
+        row.set(flag::QUEUED);
+        let (account, until) = (row.account, row.at.after(self.settings.limits.receipt_retention));
+        self.effects.stats.receipts_again += 1;
+        self.accounts[usize::from(account.0)].waiting.put_back(token);
+        self.set_timer(token.slot, until);
+        self.wake_account(account);
+    }
+
+    /// The time of a receipt that waits has come: to be tried again, or to be given up.
+    pub(super) fn fire_waiting(&mut self, slot: u32) {
+        let token = self.table.token(slot);
+        let row = self.table.row(slot);
+        let until = row.at.after(self.settings.limits.receipt_retention);
+        let account = row.account;
+        if self.now.wall >= until {
+            self.effects.stats.receipts_abandoned += 1;
+            self.finish(slot);
+            self.wake_account(account); // those behind it may have waited for its body
+            return;
+        }
+        if !row.is(flag::QUEUED) {
+            row.set(flag::QUEUED);
+            self.accounts[usize::from(account.0)].waiting.push_back(token);
+        }
+        self.set_timer(slot, until);
+        self.wake_account(account);
+    }
+
+    pub(super) fn pump_account(&mut self, place: usize) {
+        let Self { accounts, table, effects, ports, wheel, id_key, durable, .. } = self;
+        let account = &mut accounts[place];
+        if account.ports.is_empty() {
+            return;
+        }
+        loop {
+            while let Some(token) = account.waiting.next_ahead() {
+                fetch_if_parked(table, effects, token, *durable);
+            }
+            let Some(token) = account.waiting.front() else { return };
+            let Some(row) = table.known(token).filter(|row| row.phase == Phase::Waiting) else {
+                account.waiting.pop_front(); // given up while it waited
+                continue;
+            };
+            if row.body.is_empty() {
+                if !row.is(flag::FETCHING) {
+                    account.waiting.look_again();
+                    fetch_if_parked(table, effects, token, *durable);
+                }
+                return;
+            }
+            let Some(seat) = next_port(&account.ports, &mut account.turn, ports) else { return };
+            let Some((_, port)) = ports.here(seat) else { return };
+            account.waiting.pop_front();
+            row.clear(flag::QUEUED);
+            row.phase = Phase::Delivering;
+            row.whereabouts = Whereabouts::Out(seat);
+            wheel.cancel(token.slot);
+            port.room -= 1;
+            let start = port.batch.bodies.len() as u32;
+            write_receipt(row, token.slot, id_key, port, effects);
+            let end = port.batch.bodies.len() as u32;
+            port.batch.deliveries.push((token.to_u64(), start..end));
+            port.out.push(token, port.window, |token| table.is_out(token, Phase::Delivering, seat));
+            if !std::mem::replace(&mut port.dirty, true) {
+                ports.mark(seat);
+            }
+        }
+    }
+}
+
+/// The next port in turn that has room.
+fn next_port(ports: &[u32], turn: &mut usize, seats: &mut super::Seats<PortState>) -> Option<u32> {
+    for _ in 0..ports.len() {
+        *turn = (*turn + 1) % ports.len();
+        let seat = ports[*turn];
+        if seats.here(seat).is_some_and(|(_, port)| port.room > 0 && port.receives) {
+            return Some(seat);
+        }
+    }
+    None
+}
+
+/// Writes the body of the deliver_sm that tells the account how its message ended (fact sheet 8.2, 8.4).
+fn write_receipt(row: &Row, slot: u32, key: &IdKey, port: &mut PortState, effects: &mut super::Effects) {
+    let Ok(sm) = Sm::decode(&row.body, Reading::Lenient) else {
+        effects.stats.bodies_lost += 1; // can't be: it was read when it came in
+        return;
+    };
+    let (long, short);
+    let message_id: &[u8] = if row.is(flag::SHORT_ID) {
+        short = row.id(slot).short_text(key);
+        &short
+    } else {
+        long = row.id(slot).text(key);
+        &long
+    };
+    let [_, high, low] = row.error;
+    let error = three_digits(u16::from_be_bytes([high, low]));
+    let receipt = Receipt {
+        error: &error,
+        network_error: (row.error != [0; 3]).then_some(row.error),
+        submit_date: Some(ReceiptDate::from_utc(row.accepted)),
+        done_date: Some(ReceiptDate::from_utc(row.at)),
+        ..Receipt::new(message_id, row.state)
+    };
+    let mut text = BytesMut::with_capacity(160);
+    receipt.write_text(&mut text);
+    let mut tlvs = BytesMut::new();
+    receipt.write_tlvs(port.version, &mut tlvs);
+    Sm {
+        service_type: b"",
+        source: sm.destination,
+        destination: sm.source,
+        esm_class: RECEIPT,
+        protocol_id: 0,
+        priority_flag: 0,
+        schedule_delivery_time: b"",
+        validity_period: b"",
+        registered_delivery: 0,
+        replace_if_present_flag: 0,
+        data_coding: 0,
+        sm_default_msg_id: 0,
+        short_message: &text,
+        tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
+    }
+    .encode_body(&mut port.batch.bodies);
+    debug_assert!(row.state != MessageState::Enroute);
+}
+
+/// The `err:` of a receipt: three digits, the last ones of a longer number.
+fn three_digits(number: u16) -> [u8; 3] {
+    [b'0' + (number / 100 % 10) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
+}
+
+/// esm_class: MC delivery receipt (SMPP 3.4 §5.2.12).
+const RECEIPT: u8 = 0x04;

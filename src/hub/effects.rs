@@ -1,0 +1,100 @@
+//! What goes into a turn of the hub and what comes out of it.
+
+use super::Stats;
+use crate::carrier::{LinkBatch, LinkIntake};
+use crate::codec::Version;
+use crate::esme::{Intake, PortBatch};
+use crate::id::{AccountId, CarrierId, SessionId};
+use crate::session::BindKind;
+use crate::spool::{Frames, Locator};
+use bytes::Bytes;
+
+/// What happened since the last turn.
+pub enum Event {
+    PortBound {
+        session: SessionId,
+        account: AccountId,
+        kind: BindKind,
+        version: Version,
+        window: usize,
+    },
+    PortIntake {
+        session: SessionId,
+        intake: Intake,
+    },
+    /// The session is over; `lost` are the deliveries that it left unanswered. Whatever it never told of goes out again.
+    PortClosed {
+        session: SessionId,
+        lost: Vec<u64>,
+    },
+    LinkBound {
+        session: SessionId,
+        carrier: CarrierId,
+        kind: BindKind,
+        window: usize,
+    },
+    LinkIntake {
+        session: SessionId,
+        intake: LinkIntake,
+    },
+    /// The session is over; `lost` are the dispatches that it left unanswered. What it neither named here nor told of
+    /// before never left.
+    LinkClosed {
+        session: SessionId,
+        lost: Vec<u64>,
+    },
+    /// Bodies came back from the spool.
+    Fetched(Vec<Fetched>),
+    /// Accepted records of a segment that is being compacted; the `last` of several such events ends it.
+    Scanned {
+        number: u64,
+        records: Vec<(Locator, Bytes)>,
+        last: bool,
+    },
+    /// The segment that was to be compacted can't be read now.
+    Unscanned,
+    /// The spool can't be written any more: refuse what comes in, go on with what is there.
+    ReadOnly,
+    /// The spool can be written again.
+    Writable,
+    /// The disk has no room to prepare another segment: refuse what comes in, so that what is prepared is left for what is
+    /// here already, and for compaction.
+    Full,
+    /// There is room again.
+    Roomy,
+    /// Frames that are durable, for their memory.
+    Spent(Vec<Frames>),
+    /// Come to rest: hand out nothing new, and let what is out come back.
+    Rest,
+    /// Say goodbye to everybody.
+    Leave,
+}
+
+/// A body to be read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    pub token: u64,
+    pub locator: Locator,
+}
+
+/// A body that was read back; `None` if the spool could not.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    pub token: u64,
+    pub body: Option<Bytes>,
+}
+
+/// What a turn wants done. All of it is independent but for the order of frames.
+#[derive(Default)]
+pub struct Effects {
+    pub ports: Vec<(SessionId, PortBatch)>,
+    pub links: Vec<(SessionId, LinkBatch)>,
+    /// To be written and synced, in order.
+    pub frames: Vec<Frames>,
+    pub fetches: Vec<Fetch>,
+    /// A segment to be read whole.
+    pub scan: Option<u64>,
+    /// Segments that hold nothing any more; after the frames of this turn.
+    pub releases: Vec<u64>,
+    pub stats: Stats,
+}

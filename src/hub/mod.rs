@@ -1,0 +1,402 @@
+//! The line: from a submission to the receipt for it, in one room and on one thread.
+//!
+//! The hub owns every message. It takes [`Event`]s and gives [`Effects`]; it never waits, does no IO, reads no
+//! clock and takes no lock. Whoever runs it calls [`Hub::turn`] with everything that happened since the last one and
+//! how far the spool is durable, carries out what comes back, and comes again when something happens or
+//! [`Hub::next_timeout`] has passed.
+//!
+//! ```text
+//! intake    submission → admitted → Accepted record ┄durable┄► answered, queued or scheduled
+//! dispatch  queued → a link with room → the carrier
+//! outcome   its answer → Sent record ┄durable┄► room for the next; its receipt → Settled record
+//! delivery  settled ┄durable┄► a port of the account → its answer → Done record → gone
+//! ```
+//!
+//! What waits for the disk (┄) stands in one queue in order of Lsn: answers to customers, answers to carriers for their
+//! receipts, the room that a dispatch took on its link, and receipts that are to go out. So nobody hears of anything that
+//! a power cut could undo, and a crash doubles at most what was in a link's window.
+
+mod delivery;
+mod dispatch;
+mod effects;
+mod intake;
+mod outcome;
+mod queue;
+mod replay;
+mod seats;
+mod stats;
+mod table;
+mod timers;
+mod upkeep;
+
+pub use effects::{Effects, Event, Fetch, Fetched};
+pub use replay::Replay;
+pub use stats::{CarrierGauges, Gauges, Stats, label};
+
+use crate::admission::Rules;
+use crate::carrier::{Carrier, LinkBatch};
+use crate::clock::Now;
+use crate::codec::{Status, Version};
+use crate::correlation::{Correlation, IdForms};
+use crate::esme::{Account, Answer, PortBatch};
+use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
+use crate::message::Phase;
+use crate::route;
+use crate::schedule::Ladder;
+use crate::spool::{CompactionRules, Journal};
+use crate::wheel::Wheel;
+use queue::Queue;
+use seats::{Out, Seats};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use table::{Table, Token};
+
+/// What the hub is told once, at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub accounts: Vec<AccountPlan>,
+    pub carriers: Vec<CarrierPlan>,
+    pub routes: route::Table,
+    pub rules: Rules,
+    pub ladder: Ladder,
+    pub limits: Limits,
+    pub compaction: CompactionRules,
+}
+
+/// A customer, and what it may have in the hub.
+#[derive(Clone, Debug)]
+pub struct AccountPlan {
+    pub account: Account,
+    /// Messages of it that the hub holds at most; beyond it ESME_RMSGQFUL.
+    pub queue_max: usize,
+}
+
+/// A carrier, and how it writes message ids.
+#[derive(Clone, Debug)]
+pub struct CarrierPlan {
+    pub carrier: Carrier,
+    pub ids: IdForms,
+}
+
+/// What bounds the hub's memory and patience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages in all; beyond it ESME_RMSGQFUL.
+    pub messages: usize,
+    /// Messages whose bodies are at hand; the rest is parked on disk.
+    pub bodies: usize,
+    /// How long a body stays at hand.
+    pub body_age: Duration,
+    /// Receipts held for messages that are not known yet.
+    pub early_receipts: usize,
+    /// How long after its validity a message waits for its receipt.
+    pub receipt_grace: Duration,
+    /// How long a receipt waits for its account to bind.
+    pub receipt_retention: Duration,
+    /// How long a receipt that its account refused for now waits.
+    pub receipt_retry: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages: 20_000_000,
+            bodies: 500_000,
+            body_age: Duration::from_secs(2),
+            early_receipts: 100_000,
+            receipt_grace: Duration::from_secs(3600),
+            receipt_retention: Duration::from_secs(7 * 24 * 3600),
+            receipt_retry: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The hub.
+pub struct Hub {
+    settings: Settings,
+    journal: Journal,
+    id_key: IdKey,
+    table: Table,
+    wheel: Wheel,
+    correlation: Correlation,
+    accounts: Vec<AccountState>,
+    carriers: Vec<CarrierState>,
+    ports: Seats<PortState>,
+    links: Seats<LinkState>,
+    /// What waits for the disk, in order.
+    held: VecDeque<(Lsn, Held)>,
+    /// Bodies at hand, oldest first.
+    bodies: VecDeque<(Instant, Token)>,
+    fired: Vec<u32>,
+    effects: Effects,
+    now: Now,
+    /// How far the spool can be read.
+    durable: Lsn,
+    mode: Mode,
+    /// The spool has room for what is here already, and no more.
+    full: bool,
+    /// A segment is being compacted: where it ends.
+    compacting: Option<Lsn>,
+    /// Compaction rests until then: a segment could not be read.
+    compact_again: Option<Instant>,
+}
+
+/// What the hub still does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Working,
+    /// The spool takes nothing any more.
+    ReadOnly,
+    /// About to stop: what is out may come back, nothing new goes out.
+    Resting,
+}
+
+/// One account at run time.
+#[derive(Debug, Default)]
+struct AccountState {
+    name: Box<[u8]>,
+    /// Messages of it that are not gone yet.
+    held: usize,
+    held_max: usize,
+    /// Receipts that wait for a port with room.
+    waiting: Queue,
+    /// Seats of its ports that receive.
+    ports: Vec<u32>,
+    /// Which of them is next.
+    turn: usize,
+    dirty: bool,
+}
+
+/// One carrier at run time.
+#[derive(Debug, Default)]
+struct CarrierState {
+    name: Box<[u8]>,
+    ids: IdForms,
+    queue: Queue,
+    /// Seats of its links that submit.
+    links: Vec<u32>,
+    turn: usize,
+    /// It asked to be left alone until then.
+    paused: Option<Instant>,
+    dirty: bool,
+}
+
+/// One port at run time.
+#[derive(Debug)]
+struct PortState {
+    account: AccountId,
+    version: Version,
+    receives: bool,
+    room: usize,
+    window: usize,
+    out: Out,
+    batch: PortBatch,
+    dirty: bool,
+}
+
+/// One link at run time.
+#[derive(Debug)]
+struct LinkState {
+    carrier: CarrierId,
+    submits: bool,
+    room: usize,
+    window: usize,
+    out: Out,
+    batch: LinkBatch,
+    dirty: bool,
+}
+
+/// What waits for the disk.
+#[derive(Clone, Copy, Debug)]
+enum Held {
+    /// A submission: answer it, and let its message go on.
+    Accepted { token: Token, port: u32, session: SessionId, sequence: u32, since: Instant },
+    /// The record of a hand-over: its place in the link's window is free again.
+    Sent { link: u32, session: SessionId },
+    /// The record of an outcome: the account may hear of it.
+    Settled { token: Token },
+    /// The record of what a carrier delivered: answer it.
+    Arrived { link: u32, session: SessionId, sequence: u32 },
+    /// The living of a segment stand elsewhere: it may go.
+    Compacted { number: u64 },
+}
+
+impl Hub {
+    /// One turn: takes `events`, given that the spool is `durable` so far.
+    pub fn turn(&mut self, events: impl Iterator<Item = Event>, durable: Lsn, now: Now) -> Effects {
+        (self.now, self.durable) = (now, durable);
+        self.release_held(durable);
+        for event in events {
+            self.handle(event);
+        }
+        self.fire_timers();
+        self.pump(); // before bodies that came back are parked again, however few may be at hand
+        self.upkeep();
+        self.effects.frames.extend(self.journal.seal());
+        self.take_effects()
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::PortBound { session, account, kind, version, window } => {
+                self.open_port(session, account, kind, version, window);
+            }
+            Event::PortIntake { session, intake } => self.take_intake(session, &intake),
+            Event::PortClosed { session, .. } => self.close_port(session),
+            Event::LinkBound { session, carrier, kind, window } => {
+                self.open_link(session, carrier, kind, window);
+            }
+            Event::LinkIntake { session, intake } => self.take_link_intake(session, &intake),
+            Event::LinkClosed { session, lost } => self.close_link(session, &lost),
+            Event::Fetched(fetched) => self.take_fetched(fetched),
+            Event::Scanned { number, records, last } => self.take_scanned(number, &records, last),
+            Event::Unscanned => self.put_off_compaction(),
+            Event::ReadOnly if self.mode == Mode::Working => self.mode = Mode::ReadOnly,
+            Event::Writable if self.mode == Mode::ReadOnly => self.mode = Mode::Working,
+            // About to stop: the spool's state changes nothing any more.
+            Event::ReadOnly | Event::Writable => {}
+            Event::Full => self.full = true,
+            Event::Roomy => self.full = false,
+            Event::Spent(frames) => frames.into_iter().for_each(|frames| self.journal.recycle(frames)),
+            Event::Rest => self.mode = Mode::Resting,
+            Event::Leave => self.leave(),
+        }
+    }
+
+    /// Lets go of everything that waited for the disk and waits no longer.
+    fn release_held(&mut self, durable: Lsn) {
+        while let Some((lsn, held)) = self.held.front().copied() {
+            if lsn > durable {
+                break;
+            }
+            self.held.pop_front();
+            match held {
+                Held::Accepted { token, port, session, sequence, since } => {
+                    self.answer_accepted(token, port, session, sequence, since);
+                }
+                Held::Sent { link, session } => self.give_room(link, session),
+                Held::Settled { token } => self.offer(token),
+                Held::Arrived { link, session, sequence } => {
+                    self.answer_arrival(link, session, sequence, Status::ROK);
+                }
+                Held::Compacted { number } => {
+                    self.effects.releases.push(number);
+                    self.compacting = None;
+                    // What was written again can be read now.
+                    self.carriers.iter_mut().for_each(|carrier| carrier.dirty = true);
+                    self.accounts.iter_mut().for_each(|account| account.dirty = true);
+                }
+            }
+        }
+    }
+
+    fn answer_accepted(
+        &mut self,
+        token: Token,
+        port: u32,
+        session: SessionId,
+        sequence: u32,
+        since: Instant,
+    ) {
+        let waited = self.now.mono.saturating_duration_since(since);
+        self.effects.stats.submit_response.record(waited);
+        let Some(row) = self.table.known(token) else { return };
+        let id = row.id(token.slot);
+        self.answer(port, session, Answer { sequence, outcome: Ok(id) });
+        self.start(token.slot);
+    }
+
+    /// Answers a submission; nobody hears it if the session is gone.
+    fn answer(&mut self, port: u32, session: SessionId, answer: Answer) {
+        let Some(state) = self.ports.at(port, session) else { return };
+        state.batch.answers.push(answer);
+        if !std::mem::replace(&mut state.dirty, true) {
+            self.ports.mark(port);
+        }
+    }
+
+    /// Says goodbye to every session that stands.
+    fn leave(&mut self) {
+        self.mode = Mode::Resting;
+        for seat in self.ports.seats() {
+            if let Some((_, port)) = self.ports.here(seat) {
+                port.batch.unbind = true;
+                if !std::mem::replace(&mut port.dirty, true) {
+                    self.ports.mark(seat);
+                }
+            }
+        }
+        for seat in self.links.seats() {
+            if let Some((_, link)) = self.links.here(seat) {
+                link.batch.unbind = true;
+                if !std::mem::replace(&mut link.dirty, true) {
+                    self.links.mark(seat);
+                }
+            }
+        }
+    }
+
+    fn take_effects(&mut self) -> Effects {
+        for seat in self.ports.take_marked() {
+            if let Some((session, port)) = self.ports.here(seat) {
+                port.dirty = false;
+                self.effects.ports.push((session, std::mem::take(&mut port.batch)));
+            }
+        }
+        for seat in self.links.take_marked() {
+            if let Some((session, link)) = self.links.here(seat) {
+                link.dirty = false;
+                self.effects.links.push((session, std::mem::take(&mut link.batch)));
+            }
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether nothing is out: no dispatch whose answer is not recorded yet, no delivery without its answer.
+    pub fn is_quiet(&self) -> bool {
+        self.links.iter().all(|link| link.room == link.window)
+            && self.ports.iter().all(|port| port.room == port.window)
+    }
+
+    /// How much of what there is, for metrics.
+    pub fn gauges(&self) -> Gauges {
+        let mut gauges = Gauges {
+            messages: self.table.len() as u64,
+            held: self.held.len() as u64,
+            awaiting: self.correlation.len() as u64,
+            early_receipts: self.correlation.early_len() as u64,
+            scheduled: 0,
+            bodies: self.bodies.len() as u64,
+            waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
+            spool_octets: self.journal.log_octets(),
+            spool_live_octets: self.journal.live_octets(),
+            ..Gauges::default()
+        };
+        gauges.scheduled = self.wheel.len() as u64;
+        gauges.carriers = self
+            .carriers
+            .iter()
+            .enumerate()
+            .map(|(carrier, state)| {
+                let links = || self.links.iter().filter(move |link| usize::from(link.carrier.0) == carrier);
+                stats::CarrierGauges {
+                    queued: state.queue.len() as u64,
+                    links: links().count() as u64,
+                    window: links().map(|link| link.window as u64).sum(),
+                    in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
+                }
+            })
+            .collect();
+        gauges
+    }
+
+    /// The key of this store's message ids.
+    pub fn id_key(&self) -> IdKey {
+        self.id_key
+    }
+}
+
+/// Whether a message in this phase counts as not yet settled.
+const fn is_open(phase: Phase) -> bool {
+    matches!(phase, Phase::Accepting | Phase::Scheduled | Phase::Queued | Phase::Dispatched | Phase::Awaiting)
+}

@@ -1,0 +1,352 @@
+//! What carriers say: answers to dispatches, and receipts.
+
+use super::table::{Token, Whereabouts, flag};
+use super::{Held, Hub};
+use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
+use crate::clock::UnixMs;
+use crate::codec::{Class, MessageState, Reading, Sm, Status};
+use crate::correlation::{EARLY_AGE, Early};
+use crate::id::{CarrierId, Lsn, SessionId};
+use crate::message::{Outcome, Phase, wants_receipt};
+use crate::schedule::THROTTLE_PAUSE;
+use crate::spool::Record;
+
+/// A receipt as the carrier gave it.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub carrier: CarrierId,
+    pub id: &'a [u8],
+    /// What its text calls the message, where that differs; empty otherwise.
+    pub text_id: &'a [u8],
+    pub destination: &'a [u8],
+    pub outcome: Outcome,
+}
+
+impl Hub {
+    pub(super) fn take_link_intake(&mut self, session: SessionId, intake: &LinkIntake) {
+        let Some(seat) = self.links.seat(session) else { return };
+        let Some((_, link)) = self.links.here(seat) else { return };
+        let carrier = link.carrier;
+        let mut again = Vec::new();
+        for outcome in &intake.outcomes {
+            let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));
+            match outcome.verdict {
+                Verdict::Answered(Status::ROK) => self.take_taken(token, id, Some((seat, session))),
+                Verdict::Late(Status::ROK) => self.take_taken(token, id, None),
+                Verdict::Answered(status) => {
+                    self.give_room(seat, session);
+                    self.take_refusal(token, status, &mut again);
+                }
+                // The retry that is under way settles it.
+                Verdict::Late(_) => self.effects.stats.late_answers += 1,
+                Verdict::Unanswered => {
+                    self.give_room(seat, session);
+                    self.take_silence(token);
+                }
+                // A session that takes nothing any more gets nothing any more: its room is not given back.
+                Verdict::NotSent => again.push(token),
+            }
+        }
+        for token in again.into_iter().rev() {
+            self.dispatch_again(token, false);
+        }
+        for arrival in &intake.arrivals {
+            self.take_arrival(seat, session, carrier, intake, arrival);
+        }
+    }
+
+    /// The carrier took the message; `link` is where its place in the window is to be freed.
+    fn take_taken(&mut self, token: Token, id: &[u8], link: Option<(u32, SessionId)>) {
+        self.effects.stats.late_answers += u64::from(link.is_none());
+        let fits = |phase| match link {
+            Some(_) => phase == Phase::Dispatched,
+            // Late: its retry must not be out already.
+            None => matches!(phase, Phase::Scheduled | Phase::Queued),
+        };
+        let Some(row) = self.table.known(token).filter(|row| fits(row.phase)) else {
+            if let Some((seat, session)) = link {
+                self.give_room(seat, session);
+            }
+            return;
+        };
+        row.phase = Phase::Awaiting;
+        let (carrier, message, expires) = (row.carrier, row.id(token.slot), row.expires);
+        if row.is(flag::QUEUED) {
+            self.wake_carrier(carrier); // those behind it may have waited for its body
+        }
+        let state = &self.carriers[usize::from(carrier.0)];
+        let appended = self.journal.append(&Record::Sent {
+            id: message,
+            carrier: &state.name,
+            carrier_message_id: id,
+            at: self.now.wall,
+        });
+        if let Some((link, session)) = link {
+            self.held.push_back((appended.lsn, Held::Sent { link, session }));
+        }
+        self.effects.stats.taken += 1;
+        self.set_timer(token.slot, expires.after(self.settings.limits.receipt_grace));
+        if id.is_empty() {
+            self.effects.stats.nameless += 1;
+            return;
+        }
+        let form = self.carriers[usize::from(carrier.0)].ids.response;
+        let hash = self.correlation.key(carrier, id, form);
+        let row = self.table.row(token.slot);
+        row.carrier_message_id = Some(id.into());
+        row.whereabouts = Whereabouts::Known(hash);
+        self.correlation.insert(hash, token.slot);
+        self.claim_early(token.slot, carrier, id);
+    }
+
+    /// A receipt may have overtaken the answer.
+    fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
+        if self.correlation.early_len() == 0 {
+            return;
+        }
+        let ids = self.carriers[usize::from(carrier.0)].ids;
+        let keys = self.correlation.held_keys(carrier, id, ids);
+        let Self { correlation, table, .. } = self;
+        let row = table.row(slot);
+        let fits = |destination: &[u8]| may_be_for(&row.body, destination);
+        let early = keys.into_iter().find_map(|key| correlation.claim(key, |early| fits(&early.destination)));
+        if let Some(early) = early {
+            self.effects.stats.early_matched += 1;
+            self.settle(slot, Outcome { state: early.state, error: early.error });
+        }
+    }
+
+    /// The carrier refused the message; `again` gathers what is to be tried again at once.
+    fn take_refusal(&mut self, token: Token, status: Status, again: &mut Vec<Token>) {
+        self.effects.stats.refuse_by_carrier(status);
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
+            return;
+        };
+        let (carrier, attempts) = (row.carrier, row.attempts);
+        match status.class() {
+            Class::Throttle | Class::Session => {
+                self.carriers[usize::from(carrier.0)].paused = Some(self.now.mono + THROTTLE_PAUSE);
+                again.push(token);
+            }
+            Class::Transient if status == Status::RUNKNOWNERR && attempts >= UNKNOWN_ATTEMPTS => {
+                self.settle(token.slot, Outcome::refused(status));
+            }
+            class @ (Class::Transient | Class::QueueFull) => self.defer(token.slot, class),
+            Class::Permanent | Class::Route | Class::Malformed => {
+                self.settle(token.slot, Outcome::refused(status));
+            }
+            // A success never comes here.
+            Class::Ok => {}
+        }
+    }
+
+    /// The carrier did not answer: it may have the message, and gets it again rather than never.
+    fn take_silence(&mut self, token: Token) {
+        self.effects.stats.unanswered += 1;
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
+            return;
+        };
+        row.set(flag::DOUBTFUL);
+        self.effects.stats.doubtful += 1;
+        self.defer(token.slot, Class::Transient);
+    }
+
+    /// Lets a message wait for its next attempt, if its validity allows one.
+    fn defer(&mut self, slot: u32, class: Class) {
+        let row = self.table.row(slot);
+        row.attempts = row.attempts.saturating_add(1);
+        let wait = self.settings.ladder.wait(class, row.attempts, row.serial);
+        row.at = self.now.wall.after(wait);
+        row.phase = Phase::Scheduled;
+        let (id, attempts, due, expires) = (row.id(slot), row.attempts, row.at, row.expires);
+        self.journal.append(&Record::Deferred { id, attempts, due });
+        self.effects.stats.deferred += 1;
+        self.set_timer(slot, due.min(expires));
+    }
+
+    fn take_arrival(
+        &mut self,
+        link: u32,
+        session: SessionId,
+        carrier: CarrierId,
+        intake: &LinkIntake,
+        arrival: &Arrival,
+    ) {
+        let sequence = arrival.sequence;
+        match &arrival.matter {
+            Matter::Receipt { id, text_id, state, error, destination } => {
+                self.effects.stats.receipts_in += 1;
+                let given = Given {
+                    carrier,
+                    id: intake.id(id),
+                    text_id: intake.id(text_id),
+                    destination: intake.id(destination),
+                    outcome: Outcome { state: *state, error: *error },
+                };
+                match self.take_receipt(given) {
+                    Some(lsn) => {
+                        self.held.push_back((lsn, Held::Arrived { link, session, sequence }));
+                    }
+                    None => self.answer_arrival(link, session, sequence, Status::ROK),
+                }
+            }
+            Matter::Inbound => {
+                self.effects.stats.inbound_refused += 1;
+                self.answer_arrival(link, session, sequence, Status::RX_R_APPN);
+            }
+            Matter::Unreadable => {
+                self.effects.stats.receipts_unreadable += 1;
+                self.answer_arrival(link, session, sequence, Status::ROK);
+            }
+        }
+    }
+
+    pub(super) fn answer_arrival(&mut self, link: u32, session: SessionId, sequence: u32, status: Status) {
+        let Some(state) = self.links.at(link, session) else { return };
+        state.batch.answers.push((sequence, status));
+        if !std::mem::replace(&mut state.dirty, true) {
+            self.links.mark(link);
+        }
+    }
+
+    /// Gives where the outcome is recorded, or `None` if there is nothing to record.
+    fn take_receipt(&mut self, given: Given<'_>) -> Option<Lsn> {
+        if !given.outcome.state.is_final() {
+            self.effects.stats.receipts_intermediate += 1;
+            return None;
+        }
+        if let Some(slot) = self.match_receipt(given) {
+            return Some(self.settle(slot, given.outcome));
+        }
+        self.effects.stats.receipts_early += 1;
+        let Given { carrier, id, destination, outcome, .. } = given;
+        let lsn = self
+            .journal
+            .append(&Record::Early {
+                carrier: &self.carriers[usize::from(carrier.0)].name,
+                carrier_message_id: id,
+                destination,
+                state: outcome.state.octet(),
+                error: outcome.error,
+                at: self.now.wall,
+            })
+            .lsn;
+        self.hold_early(given, self.now.wall, lsn);
+        Some(lsn)
+    }
+
+    /// Takes a receipt up again that was held when the hub stopped.
+    pub(super) fn resume_early(&mut self, given: Given<'_>, at: UnixMs, lsn: Lsn) {
+        if self.now.wall.since(at) > EARLY_AGE {
+            return;
+        }
+        match self.match_receipt(given) {
+            Some(slot) => {
+                self.effects.stats.early_matched += 1;
+                self.settle(slot, given.outcome);
+            }
+            None => self.hold_early(given, at, lsn),
+        }
+    }
+
+    fn hold_early(&mut self, given: Given<'_>, at: UnixMs, lsn: Lsn) {
+        let Given { carrier, id: text, destination, outcome: Outcome { state, error }, .. } = given;
+        let id = self.correlation.key(carrier, text, self.carriers[usize::from(carrier.0)].ids.receipt);
+        let (text, destination) = (text.into(), destination.into());
+        let early = Early { id, carrier, text, state, error, destination, at, lsn };
+        let lost = self.correlation.hold(early, self.now);
+        self.effects.stats.receipts_unmatched += u64::from(lost.is_some());
+    }
+
+    /// The open message that a receipt is for: by its id, then by that of its text.
+    fn match_receipt(&mut self, given: Given<'_>) -> Option<u32> {
+        self.match_id(given).or_else(|| {
+            let known = !given.text_id.is_empty();
+            known.then(|| self.match_id(Given { id: given.text_id, ..given })).flatten()
+        })
+    }
+
+    /// The open message with this id in any form; among several the destination decides, then the oldest.
+    fn match_id(&mut self, given: Given<'_>) -> Option<u32> {
+        let ids = self.carriers[usize::from(given.carrier.0)].ids;
+        for form in ids.attempts() {
+            let key = self.correlation.key(given.carrier, given.id, form);
+            let Self { correlation, table, .. } = self;
+            let mut best = None;
+            for slot in correlation.find(key) {
+                let row = table.row(slot);
+                let rank = (!may_be_for(&row.body, given.destination), row.serial);
+                if best.is_none_or(|(known, _)| rank < known) {
+                    best = Some((rank, slot));
+                }
+            }
+            if let Some((_, slot)) = best {
+                return Some(slot);
+            }
+        }
+        None
+    }
+
+    /// Brings a message to its final state; gives where that is recorded.
+    pub(super) fn settle(&mut self, slot: u32, outcome: Outcome) -> Lsn {
+        let now = self.now.wall;
+        let row = self.table.row(slot);
+        (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
+        let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);
+        row.carrier_message_id = None;
+        let (id, wanted) = (row.id(slot), wants_receipt(row.registered_delivery, outcome.state));
+        if row.is(flag::QUEUED) {
+            let carrier = row.carrier;
+            self.wake_carrier(carrier); // those behind it may have waited for its body
+        }
+        if let Whereabouts::Known(hash) = whereabouts {
+            self.correlation.remove(hash, slot);
+        }
+        self.effects.stats.settle(outcome.state);
+        self.wheel.cancel(slot);
+        if !wanted {
+            return self.finish(slot);
+        }
+        self.table.row(slot).phase = Phase::Settled;
+        let (state, error) = (outcome.state.octet(), outcome.error);
+        let lsn = self.journal.append(&Record::Settled { id, state, error, at: now }).lsn;
+        let token = self.table.token(slot);
+        self.held.push_back((lsn, Held::Settled { token }));
+        lsn
+    }
+
+    /// The message is over and nobody is owed anything: forgets it.
+    pub(super) fn finish(&mut self, slot: u32) -> Lsn {
+        let id = self.table.row(slot).id(slot);
+        let lsn = self.journal.append(&Record::Done { id }).lsn;
+        let row = self.table.remove(slot);
+        self.wheel.cancel(slot);
+        self.journal.retire(row.locator);
+        self.accounts[usize::from(row.account.0)].held -= 1;
+        lsn
+    }
+
+    /// Gives up on a message that is still on its way.
+    pub(super) fn expire(&mut self, slot: u32, state: MessageState) {
+        self.settle(slot, Outcome::plain(state));
+    }
+}
+
+/// Whether a message with this body (empty if it is parked) may be the one that a receipt for `destination` means.
+///
+/// Carriers write numbers with another prefix than we sent: the last digits decide (field bug D17).
+fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
+    if body.is_empty() || destination.is_empty() {
+        return true;
+    }
+    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return true };
+    let ours = sm.destination.addr;
+    let tail = ours.len().min(destination.len()).min(TAIL_DIGITS);
+    ours[ours.len() - tail..] == destination[destination.len() - tail..]
+}
+
+/// Digits at the end of a number that tell two apart.
+const TAIL_DIGITS: usize = 7;
+
+/// Attempts that "unknown error" is worth (fact sheet 4, 0x000000FF).
+const UNKNOWN_ATTEMPTS: u8 = 2;

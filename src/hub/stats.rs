@@ -1,0 +1,169 @@
+//! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
+
+use crate::codec::{MessageState, Status};
+use crate::metrics::{Buckets, Metrics};
+
+/// Counts of one turn.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    pub submitted: u64,
+    pub clamped: u64,
+    pub dispatched: u64,
+    pub taken: u64,
+    pub nameless: u64,
+    pub deferred: u64,
+    pub unanswered: u64,
+    pub late_answers: u64,
+    pub doubtful: u64,
+    pub receipts_in: u64,
+    pub receipts_intermediate: u64,
+    pub receipts_early: u64,
+    pub early_matched: u64,
+    pub receipts_unmatched: u64,
+    pub receipts_unreadable: u64,
+    pub receipts_out: u64,
+    pub receipts_refused: u64,
+    pub receipts_deferred: u64,
+    pub receipts_again: u64,
+    pub receipts_abandoned: u64,
+    pub inbound_refused: u64,
+    pub bodies_lost: u64,
+    pub compacted: u64,
+    /// Final states, by octet.
+    pub settled: [u64; 10],
+    pub refused: Vec<(Status, u64)>,
+    pub carrier_refused: Vec<(Status, u64)>,
+    /// From submission to answer.
+    pub submit_response: Buckets,
+    /// From acceptance to the receipt taken.
+    pub receipt: Buckets,
+}
+
+/// How much of what there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    pub messages: u64,
+    pub held: u64,
+    pub awaiting: u64,
+    pub scheduled: u64,
+    pub waiting: u64,
+    /// Messages whose bodies may still be at hand.
+    pub bodies: u64,
+    pub early_receipts: u64,
+    pub spool_octets: u64,
+    pub spool_live_octets: u64,
+    /// By carrier, in the order of the configuration.
+    pub carriers: Vec<CarrierGauges>,
+}
+
+/// How much of what there is at one carrier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CarrierGauges {
+    pub queued: u64,
+    pub links: u64,
+    pub window: u64,
+    pub in_flight: u64,
+}
+
+impl Stats {
+    pub(super) fn refuse(&mut self, status: Status) {
+        count(&mut self.refused, status);
+    }
+
+    pub(super) fn refuse_by_carrier(&mut self, status: Status) {
+        count(&mut self.carrier_refused, status);
+    }
+
+    pub(super) fn settle(&mut self, state: MessageState) {
+        self.settled[usize::from(state.octet())] += 1;
+    }
+
+    /// Adds the counts to the process's metrics.
+    pub fn fold(&self, metrics: &Metrics) {
+        metrics.submitted.inc_by(self.submitted);
+        metrics.clamped.inc_by(self.clamped);
+        metrics.dispatched.inc_by(self.dispatched);
+        metrics.taken.inc_by(self.taken);
+        metrics.submit_response.fold(&self.submit_response);
+        metrics.receipt.fold(&self.receipt);
+        for (status, times) in &self.refused {
+            metrics.refused.with_label_values(&[label(*status)]).inc_by(*times);
+        }
+        for (status, times) in &self.carrier_refused {
+            metrics.carrier_refused.with_label_values(&[label(*status)]).inc_by(*times);
+        }
+        for (octet, times) in self.settled.iter().enumerate().filter(|(_, times)| **times > 0) {
+            let word =
+                MessageState::from_octet(octet as u8).map_or(&b"UNKNOWN"[..], MessageState::receipt_word);
+            let word = std::str::from_utf8(word).unwrap_or("UNKNOWN");
+            metrics.settled.with_label_values(&[word]).inc_by(*times);
+        }
+        let carrier_events = [
+            ("deferred", self.deferred),
+            ("unanswered", self.unanswered),
+            ("answered_late", self.late_answers),
+            ("doubtful", self.doubtful),
+            ("without_id", self.nameless),
+            ("inbound_refused", self.inbound_refused),
+        ];
+        for (event, times) in carrier_events.into_iter().filter(|(_, times)| *times > 0) {
+            metrics.carrier_events.with_label_values(&[event]).inc_by(times);
+        }
+        let receipts = [
+            ("received", self.receipts_in),
+            ("intermediate", self.receipts_intermediate),
+            ("held_early", self.receipts_early),
+            ("matched_early", self.early_matched),
+            ("unmatched", self.receipts_unmatched),
+            ("unreadable", self.receipts_unreadable),
+            ("delivered", self.receipts_out),
+            ("refused", self.receipts_refused),
+            ("deferred", self.receipts_deferred),
+            ("sent_again", self.receipts_again),
+            ("abandoned", self.receipts_abandoned),
+            ("body_lost", self.bodies_lost),
+        ];
+        for (event, times) in receipts.into_iter().filter(|(_, times)| *times > 0) {
+            metrics.receipts.with_label_values(&[event]).inc_by(times);
+        }
+        metrics.spool_compacted.inc_by(self.compacted);
+    }
+}
+
+impl Gauges {
+    /// Sets the process's metrics; `carriers` are their names, in the order of the configuration.
+    pub fn show(&self, metrics: &Metrics, carriers: &[String]) {
+        let places = [
+            ("all", self.messages),
+            ("awaiting_receipt", self.awaiting),
+            ("timed", self.scheduled),
+            ("receipt_waiting", self.waiting),
+            ("waiting_for_disk", self.held),
+            ("body_watched", self.bodies),
+            ("early_receipts", self.early_receipts),
+        ];
+        for (place, count) in places {
+            metrics.messages.with_label_values(&[place]).set(count as i64);
+        }
+        for (name, carrier) in carriers.iter().zip(&self.carriers) {
+            metrics.queued.with_label_values(&[name]).set(carrier.queued as i64);
+            metrics.links.with_label_values(&[name]).set(carrier.links as i64);
+            metrics.window.with_label_values(&[name]).set(carrier.window as i64);
+            metrics.window_used.with_label_values(&[name]).set(carrier.in_flight as i64);
+        }
+        metrics.spool_octets.with_label_values(&["all"]).set(self.spool_octets as i64);
+        metrics.spool_octets.with_label_values(&["living"]).set(self.spool_live_octets as i64);
+    }
+}
+
+fn count(counts: &mut Vec<(Status, u64)>, status: Status) {
+    match counts.iter_mut().find(|(known, _)| *known == status) {
+        Some((_, times)) => *times += 1,
+        None => counts.push((status, 1)),
+    }
+}
+
+/// The status as a label: its name, or one word for all that have none, so that a peer can't make series.
+pub fn label(status: Status) -> &'static str {
+    status.name().unwrap_or("other")
+}

@@ -1,0 +1,79 @@
+//! What falls due: one timer a message, in ticks of wall time.
+
+use super::{Hub, Mode};
+use crate::clock::UnixMs;
+use crate::codec::MessageState;
+use crate::message::Phase;
+use std::time::{Duration, Instant};
+
+impl Hub {
+    /// Sets the one timer of the message in `slot`, in place of any other.
+    pub(super) fn set_timer(&mut self, slot: u32, at: UnixMs) {
+        self.wheel.reschedule(slot, at.0.div_ceil(TICK_MS));
+    }
+
+    pub(super) fn fire_timers(&mut self) {
+        let mut fired = std::mem::take(&mut self.fired);
+        self.wheel.advance(self.now.wall.0 / TICK_MS, FIRE_MAX, &mut fired);
+        for slot in fired.drain(..) {
+            self.fire(slot);
+        }
+        self.fired = fired;
+        for place in 0..self.carriers.len() {
+            if self.carriers[place].paused.is_some_and(|until| self.now.mono >= until) {
+                self.carriers[place].paused = None;
+                self.carriers[place].dirty = true;
+            }
+        }
+    }
+
+    fn fire(&mut self, slot: u32) {
+        let now = self.now.wall;
+        let row = self.table.row(slot);
+        let (phase, expires, due) = (row.phase, row.expires, row.at);
+        // Once the wall clock has been set back, timers of the time before the wheel's come at once: they are set again.
+        match phase {
+            Phase::Scheduled | Phase::Queued if now >= expires => {
+                self.expire(slot, MessageState::Expired);
+            }
+            Phase::Scheduled if now < due => self.set_timer(slot, due.min(expires)),
+            Phase::Scheduled => {
+                self.set_timer(slot, expires);
+                self.enqueue(slot);
+            }
+            Phase::Queued => self.set_timer(slot, expires),
+            // The carrier never told: nobody knows whether it arrived (fact sheet 8.4).
+            Phase::Awaiting if now >= expires.after(self.settings.limits.receipt_grace) => {
+                self.expire(slot, MessageState::Unknown);
+            }
+            Phase::Awaiting => self.set_timer(slot, expires.after(self.settings.limits.receipt_grace)),
+            Phase::Waiting => self.fire_waiting(slot),
+            // The session's own timer brings these on.
+            Phase::Dispatched | Phase::Delivering => {}
+            // The disk brings these on.
+            Phase::Accepting | Phase::Settled => {}
+            Phase::Free => {}
+        }
+    }
+
+    /// When the next turn is due even if nothing happens.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        let wheel = self.wheel.next_tick().map(|tick| {
+            let at = UnixMs(tick.saturating_mul(TICK_MS));
+            self.now.mono + at.since(self.now.wall).min(LONGEST_SLEEP)
+        });
+        let resting = self.mode == Mode::Resting;
+        let paused = self.carriers.iter().filter_map(|carrier| carrier.paused.filter(|_| !resting)).min();
+        let body = self.bodies.front().map(|(since, _)| *since + self.settings.limits.body_age);
+        [wheel, paused, body, self.correlation.next_timeout()].into_iter().flatten().min()
+    }
+}
+
+/// Milliseconds of a tick of the wheel.
+pub(super) const TICK_MS: u64 = 10;
+
+/// Timers that fire in one turn at most, so that a million due at once stall nobody.
+const FIRE_MAX: usize = 10_000;
+
+/// The wall clock may step: look at it again after this long, whatever is due next.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);

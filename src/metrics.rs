@@ -1,0 +1,282 @@
+//! Every metric: its name, its help, and a handle that is resolved once.
+//!
+//! Pure rooms count into plain integers ([`Buckets`] for times); whoever runs them folds those into the handles here, once a batch.
+//! Names begin with `enroute_`, units are seconds and octets ("bytes", as Prometheus says), counters end in `_total`. Labels
+//! hold names from the configuration and words from fixed lists only, so the number of series is bounded by the configuration.
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Histogram as HistogramProto, Metric, MetricFamily, MetricType};
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Upper bounds of the buckets for times, in seconds; one more takes all that is longer.
+pub const BOUNDS_S: [f64; 18] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.25, 0.5, 1.0, 4.0,
+    16.0, 60.0, 600.0,
+];
+
+/// Upper bounds of the buckets for sizes of batches.
+pub const BOUNDS_BATCH: [f64; 18] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0,
+    32768.0, 65536.0, 131072.0,
+];
+
+/// Observations counted by bucket, in plain integers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Buckets {
+    counts: [u64; BOUNDS_S.len() + 1],
+    sum: f64,
+}
+
+impl Buckets {
+    /// Counts a time.
+    pub fn record(&mut self, time: Duration) {
+        self.observe(time.as_secs_f64(), &BOUNDS_S);
+    }
+
+    /// Counts the size of a batch.
+    pub fn record_size(&mut self, size: u64) {
+        self.observe(size as f64, &BOUNDS_BATCH);
+    }
+
+    fn observe(&mut self, value: f64, bounds: &[f64]) {
+        let bucket = bounds.partition_point(|bound| *bound < value);
+        self.counts[bucket] += 1;
+        self.sum += value;
+    }
+
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+}
+
+/// A histogram that takes whole [`Buckets`] at once.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    inner: Arc<HistogramInner>,
+}
+
+#[derive(Debug)]
+struct HistogramInner {
+    desc: Desc,
+    bounds: &'static [f64],
+    counts: [AtomicU64; BOUNDS_S.len() + 1],
+    sum: Mutex<f64>,
+}
+
+impl Histogram {
+    fn new(registry: &Registry, name: &str, help: &str, bounds: &'static [f64]) -> Self {
+        let desc = Desc::new(format!("enroute_{name}"), help.to_owned(), Vec::new(), HashMap::new())
+            .expect("the name is made of letters and underscores");
+        let inner = HistogramInner { desc, bounds, counts: Default::default(), sum: Mutex::new(0.0) };
+        let histogram = Self { inner: Arc::new(inner) };
+        registry.register(Box::new(histogram.clone())).expect("each name is used once");
+        histogram
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn fold(&self, buckets: &Buckets) {
+        if buckets.count() == 0 {
+            return;
+        }
+        for (total, count) in self.inner.counts.iter().zip(buckets.counts) {
+            total.fetch_add(count, Ordering::Relaxed);
+        }
+        if let Ok(mut sum) = self.inner.sum.lock() {
+            *sum += buckets.sum;
+        }
+    }
+}
+
+impl Collector for Histogram {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.inner.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut histogram = HistogramProto::default();
+        let mut total = 0;
+        let mut buckets = Vec::new();
+        for (place, count) in self.inner.counts.iter().enumerate() {
+            total += count.load(Ordering::Relaxed);
+            if let Some(bound) = self.inner.bounds.get(place) {
+                let mut bucket = Bucket::default();
+                bucket.set_upper_bound(*bound);
+                bucket.set_cumulative_count(total);
+                buckets.push(bucket);
+            }
+        }
+        histogram.set_bucket(buckets);
+        histogram.set_sample_count(total);
+        histogram.set_sample_sum(self.inner.sum.lock().map_or(0.0, |sum| *sum));
+        let mut metric = Metric::default();
+        metric.set_histogram(histogram);
+        let mut family = MetricFamily::default();
+        family.set_name(self.inner.desc.fq_name.clone());
+        family.set_help(self.inner.desc.help.clone());
+        family.set_field_type(MetricType::HISTOGRAM);
+        family.set_metric(vec![metric]);
+        vec![family]
+    }
+}
+
+/// The metrics of one process.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    pub sessions: IntGaugeVec,
+    pub sessions_closed: IntCounterVec,
+    pub pdus: IntCounterVec,
+    pub pdu_errors: IntCounterVec,
+    pub binds_refused: IntCounter,
+    pub submitted: IntCounter,
+    pub refused: IntCounterVec,
+    pub clamped: IntCounter,
+    pub dispatched: IntCounter,
+    pub taken: IntCounter,
+    pub carrier_refused: IntCounterVec,
+    pub carrier_events: IntCounterVec,
+    pub settled: IntCounterVec,
+    pub receipts: IntCounterVec,
+    pub messages: IntGaugeVec,
+    pub queued: IntGaugeVec,
+    pub links: IntGaugeVec,
+    pub window: IntGaugeVec,
+    pub window_used: IntGaugeVec,
+    pub spool_octets: IntGaugeVec,
+    pub spool_commits: IntCounter,
+    pub spool_frames: IntCounter,
+    pub spool_written: IntCounter,
+    pub spool_segments: IntCounterVec,
+    pub spool_compacted: IntCounter,
+    pub spool_failures: IntCounter,
+    pub spool_read_only: IntGauge,
+    pub ready: IntGauge,
+    pub submit_response: Histogram,
+    pub receipt: Histogram,
+    pub commit: Histogram,
+    pub commit_octets: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    #[rustfmt::skip] // a table: a line each
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        Self {
+            sessions: gauges(r, "sessions", "Bound sessions, by side and peer", &["side", "peer"]),
+            sessions_closed: counters(r, "sessions_closed_total", "Ended sessions, by side and reason", &["side", "reason"]),
+            pdus: counters(r, "pdus_total", "PDUs, by side and direction", &["side", "direction"]),
+            pdu_errors: counters(r, "pdu_errors_total", "PDUs that were out of place, by side and kind", &["side", "kind"]),
+            binds_refused: counter(r, "binds_refused_total", "Binds of ESMEs that were refused"),
+            submitted: counter(r, "submitted_total", "Well-formed submissions"),
+            refused: counters(r, "refused_total", "Submissions refused, by command_status", &["status"]),
+            clamped: counter(r, "validity_clamped_total", "Submissions whose validity was cut to the longest allowed"),
+            dispatched: counter(r, "dispatched_total", "Messages handed to a link, attempts counted each"),
+            taken: counter(r, "taken_total", "Messages that a carrier took"),
+            carrier_refused: counters(r, "carrier_refused_total", "Dispatches refused by a carrier, by command_status", &["status"]),
+            carrier_events: counters(r, "carrier_events_total", "What else befell dispatches: deferred, unanswered, answered late, doubtful, without an id", &["event"]),
+            settled: counters(r, "settled_total", "Messages that reached their final state", &["state"]),
+            receipts: counters(r, "receipts_total", "Receipts, by what became of them", &["event"]),
+            messages: gauges(r, "messages", "Messages in the hub, by where they are", &["place"]),
+            queued: gauges(r, "carrier_queue_messages", "Messages that wait for a link", &["carrier"]),
+            links: gauges(r, "carrier_links", "Bound links", &["carrier"]),
+            window: gauges(r, "carrier_window", "Places in the windows of all bound links", &["carrier"]),
+            window_used: gauges(r, "carrier_window_used", "Places in use in the windows of all bound links", &["carrier"]),
+            spool_octets: gauges(r, "spool_bytes", "Octets in the spool, all of them and those of living messages", &["what"]),
+            spool_commits: counter(r, "spool_commits_total", "Commits of the spool: one write and one sync each"),
+            spool_frames: counter(r, "spool_frames_total", "Frames that the spool wrote"),
+            spool_written: counter(r, "spool_written_bytes_total", "Octets that the spool wrote"),
+            spool_segments: counters(r, "spool_segments_total", "Segments begun, by whether somebody had prepared them", &["prepared"]),
+            spool_compacted: counter(r, "spool_compacted_messages_total", "Messages that compaction wrote again"),
+            spool_failures: counter(r, "spool_failures_total", "Writes or syncs of the spool that failed"),
+            spool_read_only: gauge(r, "spool_read_only", "1 while the spool takes nothing and submissions are refused"),
+            ready: gauge(r, "ready", "1 while the hub accepts binds"),
+            submit_response: Histogram::new(r, "submit_response_seconds", "From a submission in the hub to its durable answer", &BOUNDS_S),
+            receipt: Histogram::new(r, "receipt_seconds", "From a message's acceptance to its receipt in the account's hands", &BOUNDS_S),
+            commit: Histogram::new(r, "spool_commit_seconds", "One write and sync of the spool", &BOUNDS_S),
+            commit_octets: Histogram::new(r, "spool_commit_batch_bytes", "Octets of one commit", &BOUNDS_BATCH),
+            registry,
+        }
+    }
+
+    /// All metrics in the text format that Prometheus scrapes.
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            return format!("# {error}\n");
+        }
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
+    let counter = IntCounter::new(format!("enroute_{name}"), help).expect("a valid name");
+    registry.register(Box::new(counter.clone())).expect("each name is used once");
+    counter
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    let counters =
+        IntCounterVec::new(Opts::new(format!("enroute_{name}"), help), labels).expect("valid names");
+    registry.register(Box::new(counters.clone())).expect("each name is used once");
+    counters
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::new(format!("enroute_{name}"), help).expect("a valid name");
+    registry.register(Box::new(gauge.clone())).expect("each name is used once");
+    gauge
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let gauges = IntGaugeVec::new(Opts::new(format!("enroute_{name}"), help), labels).expect("valid names");
+    registry.register(Box::new(gauges.clone())).expect("each name is used once");
+    gauges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folded_observations_are_scraped_as_a_cumulative_histogram() {
+        let metrics = Metrics::new();
+        let mut buckets = Buckets::default();
+        buckets.record(Duration::from_micros(90));
+        buckets.record(Duration::from_millis(3));
+        buckets.record(Duration::from_secs(3600));
+
+        metrics.submit_response.fold(&buckets);
+
+        let text = metrics.render();
+        assert!(text.contains("enroute_submit_response_seconds_bucket{le=\"0.0001\"} 1\n"), "{text}");
+        assert!(text.contains("enroute_submit_response_seconds_bucket{le=\"0.004\"} 2\n"));
+        assert!(text.contains("enroute_submit_response_seconds_bucket{le=\"+Inf\"} 3\n"));
+        assert!(text.contains("enroute_submit_response_seconds_count 3\n"));
+    }
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        let metrics = Metrics::new();
+        metrics.refused.with_label_values(&["ESME_RTHROTTLED"]).inc();
+
+        let text = metrics.render();
+
+        assert!(text.contains("enroute_refused_total{status=\"ESME_RTHROTTLED\"} 1"));
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(line.starts_with("enroute_"), "{line}");
+        }
+    }
+}
