@@ -11,6 +11,7 @@ pub mod id;
 pub mod message;
 pub mod metrics;
 pub mod route;
+pub mod runtime;
 pub mod schedule;
 pub mod session;
 pub mod spool;

@@ -1,0 +1,270 @@
+//! The loop that runs a session machine on a socket; ports, links and the tools' peers alike.
+//!
+//! One wake-up reads all that has come, lets the machine take it, and writes all that this gave in one call.
+
+use super::now;
+use crate::clock::Now;
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Sleep;
+
+/// A session without a socket: what [`drive`] runs.
+pub trait Machine {
+    /// Takes what may be taken off the front of `input`; the rest stays there until next time.
+    fn receive(&mut self, input: &mut BytesMut, now: Now);
+    /// Does what is due.
+    fn handle_timeout(&mut self, now: Now);
+    /// When [`Machine::handle_timeout`] has something to do.
+    fn next_timeout(&self) -> Option<Instant>;
+    /// Takes what others left for it after ringing its bell.
+    fn wake(&mut self, now: Now);
+    /// What others ring.
+    fn bell(&self) -> &Notify;
+    /// What is to be written.
+    fn transmit(&mut self) -> &mut BytesMut;
+    /// Whether it would take more octets now.
+    fn wants_read(&self) -> bool;
+    /// Whether it is over; what is to be written still is.
+    fn is_closed(&self) -> bool;
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The machine said so.
+    Machine,
+    /// The peer closed or reset it.
+    Peer,
+    /// The peer took nothing of what we wrote for 30 s.
+    Stuck,
+}
+
+/// Runs `machine` on `stream` until either is done.
+pub async fn drive(stream: &TcpStream, machine: &mut impl Machine) -> End {
+    let mut input = BytesMut::new();
+    let mut alarm = Alarm::default();
+    let mut read_size = READ_MIN;
+    let mut stuck: Option<Instant> = None;
+    machine.wake(now());
+    loop {
+        match write(stream, machine.transmit()) {
+            Err(_) => return End::Peer,
+            Ok(0) => {}
+            Ok(_) => stuck = None,
+        }
+        let blocked = !machine.transmit().is_empty();
+        if machine.is_closed() && !blocked {
+            return End::Machine;
+        }
+        if blocked {
+            let since = *stuck.get_or_insert(now().mono);
+            if now().mono.saturating_duration_since(since) >= WRITE_PATIENCE {
+                return End::Stuck;
+            }
+        }
+        let wants_read = machine.wants_read() && !machine.is_closed();
+        let interest = match (wants_read, blocked) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
+        };
+        alarm.set(
+            [machine.next_timeout(), stuck.map(|since| since + WRITE_PATIENCE)].into_iter().flatten().min(),
+        );
+        tokio::select! {
+            biased;
+            () = machine.bell().notified() => machine.wake(now()),
+            ready = readiness(stream, interest) => {
+                if ready && wants_read {
+                    match read(stream, &mut input, &mut read_size) {
+                        Ok(true) => {}
+                        Ok(false) => return End::Peer,
+                        Err(_) => return End::Peer,
+                    }
+                    machine.receive(&mut input, now());
+                }
+            }
+            () = alarm.rings() => alarm.clear(),
+        }
+        // Here, not where the alarm rings: a session that always has something else to do never gets there.
+        let now = now();
+        if machine.next_timeout().is_some_and(|at| at <= now.mono) {
+            machine.handle_timeout(now);
+        }
+        // Answers may have made room for what was read before.
+        if !input.is_empty() && machine.wants_read() {
+            machine.receive(&mut input, now);
+        }
+        if input.is_empty() {
+            input = BytesMut::new(); // an idle session holds no buffer
+        }
+    }
+}
+
+/// Waits for the socket; never comes back if nothing is wanted of it.
+async fn readiness(stream: &TcpStream, interest: Option<Interest>) -> bool {
+    match interest {
+        // An error shows at the read or write that follows.
+        Some(interest) => {
+            stream.ready(interest).await.map_or(true, |ready| ready.is_readable() || ready.is_error())
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads until nothing more is there or enough is; false at the end of the stream.
+fn read(stream: &TcpStream, input: &mut BytesMut, read_size: &mut usize) -> io::Result<bool> {
+    let mut total = 0;
+    while total < READ_MAX {
+        input.reserve(*read_size);
+        match stream.try_read_buf(input) {
+            Ok(0) => return Ok(total > 0),
+            Ok(octets) => {
+                total += octets;
+                if octets < *read_size {
+                    break;
+                }
+                *read_size = (*read_size * 2).min(READ_MAX);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if total * 4 < *read_size {
+        *read_size = (*read_size / 2).max(READ_MIN);
+    }
+    Ok(true)
+}
+
+/// Writes what the socket takes; gives how much that was.
+fn write(stream: &TcpStream, output: &mut BytesMut) -> io::Result<usize> {
+    let mut total = 0;
+    while !output.is_empty() {
+        match stream.try_write(output) {
+            Ok(octets) => {
+                output.advance(octets);
+                total += octets;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if output.is_empty() && output.capacity() > WRITE_KEEP {
+        *output = BytesMut::new();
+    }
+    Ok(total)
+}
+
+/// A timer that is only wound up again when it has to ring earlier than it is set to: most deadlines move
+/// later with every PDU, and one that rings too early costs less than one that is always reset.
+#[derive(Default)]
+struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    set: Option<Instant>,
+}
+
+impl Alarm {
+    fn set(&mut self, at: Option<Instant>) {
+        let Some(at) = at else { return };
+        if self.set.is_some_and(|set| set <= at) {
+            return;
+        }
+        self.set = Some(at);
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(at.into()),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at.into()))),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.set = None;
+    }
+
+    async fn rings(&mut self) {
+        match (&mut self.sleep, self.set) {
+            (Some(sleep), Some(_)) => sleep.as_mut().await,
+            _ => std::future::pending().await, // not wound up
+        }
+    }
+}
+
+/// A peer that takes nothing for this long is gone (reliability: attack A6).
+pub const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+
+const READ_MIN: usize = 4 * 1024;
+const READ_MAX: usize = 256 * 1024;
+/// A larger empty write buffer is given back.
+const WRITE_KEEP: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// A machine whose bell never rests.
+    struct Busy {
+        bell: Notify,
+        transmit: BytesMut,
+        wakes: u32,
+        due: Instant,
+        timed_out: bool,
+    }
+
+    impl Machine for Busy {
+        fn receive(&mut self, _: &mut BytesMut, _: Now) {}
+
+        fn handle_timeout(&mut self, _: Now) {
+            self.timed_out = true;
+        }
+
+        fn next_timeout(&self) -> Option<Instant> {
+            Some(self.due)
+        }
+
+        fn wake(&mut self, _: Now) {
+            self.wakes += 1;
+            self.bell.notify_one();
+        }
+
+        fn bell(&self) -> &Notify {
+            &self.bell
+        }
+
+        fn transmit(&mut self) -> &mut BytesMut {
+            &mut self.transmit
+        }
+
+        fn wants_read(&self) -> bool {
+            true
+        }
+
+        fn is_closed(&self) -> bool {
+            self.timed_out || self.wakes >= 10_000
+        }
+    }
+
+    /// Field bug S9: a peer that keeps us busy does not keep its own deadlines from passing.
+    #[tokio::test]
+    async fn deadline_passes_though_there_is_always_something_else_to_do() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
+        let mut busy = Busy {
+            bell: Notify::new(),
+            transmit: BytesMut::new(),
+            wakes: 0,
+            due: now().mono,
+            timed_out: false,
+        };
+
+        let end = drive(&stream, &mut busy).await;
+
+        assert_eq!(end, End::Machine);
+        assert!(busy.timed_out, "{} wakes and no timeout", busy.wakes);
+    }
+}

@@ -1,0 +1,103 @@
+//! The thread that runs the hub: letters in, a turn, effects out.
+
+use super::mail::{Mail, Request, Task};
+use super::mailbox::{Mailbox, Outbox};
+use super::now;
+use crate::carrier::LinkBatch;
+use crate::esme::PortBatch;
+use crate::hub::{Effects, Event, Hub};
+use crate::id::{Lsn, SessionId};
+use crate::metrics::Metrics;
+use foldhash::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// The hub and everybody it has something for.
+pub(super) struct HubThread {
+    pub hub: Hub,
+    pub mailbox: Arc<Mailbox<Mail>>,
+    pub durable: Arc<AtomicU64>,
+    pub tasks: Arc<Mailbox<Task>>,
+    pub requests: Arc<Mailbox<Request>>,
+    pub metrics: Metrics,
+    /// Names of the carriers, for their gauges.
+    pub carriers: Vec<String>,
+    /// Set while nothing is out that could be doubled.
+    pub quiet: Arc<AtomicBool>,
+    pub ports: HashMap<SessionId, Arc<Outbox<PortBatch>>>,
+    pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
+}
+
+impl HubThread {
+    pub fn run(mut self) {
+        let (mut letters, mut events) = (Vec::new(), Vec::new());
+        let mut shown: Option<Instant> = None;
+        loop {
+            let next = self.hub.next_timeout();
+            let show = shown.map_or_else(|| now().mono, |shown| shown + SHOW_EACH);
+            self.mailbox.receive(&mut letters, Some(next.map_or(show, |next| next.min(show))));
+            let mut stop = false;
+            let mut closed = Vec::new();
+            for letter in letters.drain(..) {
+                match letter {
+                    Mail::Event(event) => {
+                        if let Event::PortClosed { session, .. } | Event::LinkClosed { session, .. } = &event
+                        {
+                            closed.push(*session);
+                        }
+                        events.push(event);
+                    }
+                    Mail::Port(session, outbox) => drop(self.ports.insert(session, outbox)),
+                    Mail::Link(session, outbox) => drop(self.links.insert(session, outbox)),
+                    Mail::Stop => stop = true,
+                }
+            }
+            let now = now();
+            let durable = Lsn(self.durable.load(Ordering::Acquire));
+            let effects = self.hub.turn(events.drain(..), durable, now);
+            self.carry_out(effects);
+            for session in closed {
+                self.ports.remove(&session);
+                self.links.remove(&session);
+            }
+            self.quiet.store(self.hub.is_quiet(), Ordering::Release);
+            if shown.is_none_or(|shown| now.mono >= shown + SHOW_EACH) {
+                shown = Some(now.mono);
+                self.hub.gauges().show(&self.metrics, &self.carriers);
+            }
+            if stop {
+                self.tasks.send(Task::Stop);
+                self.requests.send(Request::Stop);
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effects: Effects) {
+        let Effects { ports, links, frames, fetches, scan, releases, stats } = effects;
+        let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
+        tasks.extend(releases.into_iter().map(Task::Release));
+        self.tasks.send_all(&mut tasks);
+        for (session, batch) in ports {
+            if let Some(outbox) = self.ports.get(&session) {
+                outbox.send(batch);
+            }
+        }
+        for (session, batch) in links {
+            if let Some(outbox) = self.links.get(&session) {
+                outbox.send(batch);
+            }
+        }
+        if !fetches.is_empty() {
+            self.requests.send(Request::Fetch(fetches));
+        }
+        if let Some(number) = scan {
+            self.requests.send(Request::Scan(number));
+        }
+        stats.fold(&self.metrics);
+    }
+}
+
+/// How often gauges are shown.
+const SHOW_EACH: Duration = Duration::from_millis(250);

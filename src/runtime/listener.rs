@@ -1,0 +1,167 @@
+//! Accepts ESMEs and runs a port for each.
+
+use super::driver::{End, Machine, drive};
+use super::mail::Mail;
+use super::mailbox::{Mailbox, Outbox};
+use super::now;
+use super::shared::{Shared, SideMetrics};
+use crate::clock::Now;
+use crate::esme::{Port, PortBatch, PortEvent};
+use crate::hub::{Event, label};
+use crate::id::SessionId;
+use crate::session::Reason;
+use bytes::BytesMut;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+use tracing::{debug, info, warn};
+
+/// Accepts until the task is dropped.
+pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let seats = Arc::new(Semaphore::new(shared.max_connections));
+    loop {
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    run_port(&stream, peer, &shared).await;
+                    drop(seat);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors: those that are bound go on, and some will end.
+                warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn run_port(stream: &TcpStream, peer: SocketAddr, shared: &Shared) {
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%peer, %error, "the connection is gone already");
+        return;
+    }
+    let mut task = PortTask {
+        port: Port::new(shared.session, Arc::clone(&shared.registry), shared.id_key, now()),
+        session: shared.next_session(),
+        outbox: Arc::default(),
+        mailbox: Arc::clone(&shared.mailbox),
+        metrics: shared.esme_metrics.clone(),
+        letters: Vec::new(),
+        account: None,
+        shared,
+        peer,
+    };
+    let end = drive(stream, &mut task).await;
+    task.close(end);
+}
+
+/// A port on its socket.
+struct PortTask<'a> {
+    port: Port,
+    session: SessionId,
+    outbox: Arc<Outbox<PortBatch>>,
+    mailbox: Arc<Mailbox<Mail>>,
+    metrics: SideMetrics,
+    letters: Vec<Mail>,
+    account: Option<String>,
+    shared: &'a Shared,
+    peer: SocketAddr,
+}
+
+impl PortTask<'_> {
+    /// Tells the hub what the port has for it, and the metrics what it counted.
+    fn hand_over(&mut self) {
+        for event in self.port.take_events() {
+            let event = match event {
+                PortEvent::Intake(intake) => Event::PortIntake { session: self.session, intake },
+                PortEvent::Bound { account, kind, version, window } => {
+                    self.letters.push(Mail::Port(self.session, Arc::clone(&self.outbox)));
+                    Event::PortBound { session: self.session, account, kind, version, window }
+                }
+            };
+            self.letters.push(Mail::Event(event));
+        }
+        self.mailbox.send_all(&mut self.letters);
+        if self.account.is_none()
+            && let Some(seat) = self.port.seat()
+        {
+            let name = seat.account.system_id.clone();
+            info!(account = name, peer = %self.peer, session = self.session.0, "bound");
+            self.metrics.sessions.with_label_values(&["esme", &name]).inc();
+            self.account = Some(name);
+        }
+        let session_stats = self.port.session().take_stats();
+        let stats = self.port.take_stats();
+        for (status, times) in stats.refused {
+            self.shared.metrics.refused.with_label_values(&[label(status)]).inc_by(times);
+        }
+        self.shared.metrics.binds_refused.inc_by(stats.binds_refused + session_stats.binds_unreadable);
+        self.metrics.fold(session_stats);
+    }
+
+    fn close(mut self, end: End) {
+        let reason = match end {
+            End::Machine => self.port.closed().unwrap_or(Reason::Dropped),
+            End::Peer => self.port.closed().unwrap_or(Reason::PeerGone),
+            End::Stuck => Reason::Stalled,
+        };
+        self.port.close(reason);
+        self.hand_over();
+        self.metrics.closed.with_label_values(&["esme", reason.name()]).inc();
+        let Some(account) = &self.account else {
+            debug!(peer = %self.peer, reason = reason.name(), "never bound");
+            return;
+        };
+        info!(account, peer = %self.peer, session = self.session.0, reason = reason.name(), "session ended");
+        self.metrics.sessions.with_label_values(&["esme", account]).dec();
+        let lost = self.port.lost();
+        self.mailbox.send(Mail::Event(Event::PortClosed { session: self.session, lost }));
+    }
+}
+
+impl Machine for PortTask<'_> {
+    fn receive(&mut self, input: &mut BytesMut, now: Now) {
+        self.port.receive(input, now);
+        self.hand_over();
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.port.handle_timeout(now);
+        self.hand_over();
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.port.next_timeout()
+    }
+
+    fn wake(&mut self, now: Now) {
+        for batch in self.outbox.take() {
+            self.port.apply(&batch, now);
+        }
+        self.hand_over();
+    }
+
+    fn bell(&self) -> &Notify {
+        self.outbox.bell()
+    }
+
+    fn transmit(&mut self) -> &mut BytesMut {
+        self.port.session().transmit()
+    }
+
+    fn wants_read(&self) -> bool {
+        self.port.wants_read()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.port.closed().is_some()
+    }
+}
+
+/// How long accepting rests after it failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

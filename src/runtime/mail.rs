@@ -1,0 +1,35 @@
+//! What threads and tasks write to one another.
+
+use super::mailbox::Outbox;
+use crate::carrier::LinkBatch;
+use crate::esme::PortBatch;
+use crate::hub::{Event, Fetch};
+use crate::id::SessionId;
+use crate::spool::Frames;
+use std::sync::Arc;
+
+/// What tasks and threads send to the hub thread.
+pub(super) enum Mail {
+    Event(Event),
+    /// Where what a port is to do goes; before its first event.
+    Port(SessionId, Arc<Outbox<PortBatch>>),
+    /// Where what a link is to do goes; before its first event.
+    Link(SessionId, Arc<Outbox<LinkBatch>>),
+    /// Nothing comes after this.
+    Stop,
+}
+
+/// What the hub thread has for the writer.
+pub(super) enum Task {
+    Write(Frames),
+    /// After everything before it is written.
+    Release(u64),
+    Stop,
+}
+
+/// What the hub thread has for the reader.
+pub(super) enum Request {
+    Fetch(Vec<Fetch>),
+    Scan(u64),
+    Stop,
+}

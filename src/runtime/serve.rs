@@ -1,0 +1,233 @@
+//! Puts the hub together, starts it, and stops it in good order.
+
+use super::hub_thread::HubThread;
+use super::mail::{Mail, Request, Task};
+use super::mailbox::Mailbox;
+use super::shared::Shared;
+use super::spool_threads::{SparesThread, WriterThread, run_reader};
+use super::{FileDisk, connector, listener, now};
+use crate::esme::Registry;
+use crate::hub::{Event, Hub, Replay};
+use crate::id::CarrierId;
+use crate::metrics::Metrics;
+use crate::session;
+use crate::spool::{self, OpenError, Reader, RecoveryReport, Writer};
+use foldhash::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle as TaskHandle;
+use tracing::{info, warn};
+
+/// Everything that a hub is started with.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub hub: crate::hub::Settings,
+    pub session: session::Settings,
+    pub spool: spool::Settings,
+    /// Where the spool's files are.
+    pub directory: PathBuf,
+    /// Where ESMEs connect to: `host:port`; port 0 for any.
+    pub address: String,
+    /// Connections at one time, bound or not.
+    pub max_connections: usize,
+    /// Commits of the spool begin at least this far apart.
+    pub commit_gap: Duration,
+}
+
+/// Why a hub can't start.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    #[error("spool directory {directory}: {source}")]
+    Directory { directory: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Spool(#[from] OpenError),
+    #[error("can't listen on {address}: {source}")]
+    Listen { address: String, source: io::Error },
+    #[error("can't start a thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// A hub at work.
+pub struct Running {
+    /// Where ESMEs connect to.
+    pub address: SocketAddr,
+    pub report: RecoveryReport,
+    pub registry: Arc<Registry>,
+    /// Messages that the spool brought back.
+    pub recovered: usize,
+    mailbox: Arc<Mailbox<Mail>>,
+    leaving: watch::Sender<bool>,
+    bound: mpsc::Receiver<()>,
+    listener: TaskHandle<()>,
+    threads: Threads,
+}
+
+/// Opens the spool, recovers what it holds, and begins to listen and to connect.
+///
+/// # Errors
+/// See [`ServeError`]; nothing keeps running then.
+pub async fn start(plan: Plan, metrics: Metrics) -> Result<Running, ServeError> {
+    let address = plan.address.clone();
+    let socket =
+        TcpListener::bind(&address).await.map_err(|source| ServeError::Listen { address, source })?;
+    let disk = FileDisk::open(&plan.directory)
+        .map_err(|source| ServeError::Directory { directory: plan.directory.clone(), source })?;
+    let mut replay = Replay::new(plan.hub.clone());
+    let began = now();
+    let (journal, writer, reader, report) =
+        spool::open(disk, plan.spool, SHARD, began, &mut |record, locator| {
+            replay.take(&record, locator);
+        })?;
+    let recovered = replay.len();
+    let hub = replay.finish(journal, now());
+    log_recovery(&report, recovered, now().mono - began.mono);
+
+    let accounts: Vec<_> = plan.hub.accounts.iter().map(|plan| plan.account.clone()).collect();
+    let registry = Registry::new(&accounts);
+    let (shared, bound) =
+        Shared::new(plan.session, Arc::clone(&registry), hub.id_key(), metrics, plan.max_connections);
+    let mailbox = Arc::clone(&shared.mailbox);
+    let threads = Threads::start(hub, writer, reader, &plan, &shared)?;
+    let (leaving, _) = watch::channel(false);
+    connect_carriers(&plan, &shared, &leaving);
+    let address =
+        socket.local_addr().map_err(|source| ServeError::Listen { address: plan.address, source })?;
+    let listener = tokio::spawn(listener::accept(socket, shared));
+    Ok(Running { address, report, registry, recovered, mailbox, leaving, bound, listener, threads })
+}
+
+/// What runs beside the tasks.
+struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// Set while nothing is out that could be doubled.
+    quiet: Arc<AtomicBool>,
+    spares: Arc<Mailbox<()>>,
+}
+
+impl Threads {
+    fn start(
+        hub: Hub,
+        writer: Writer<FileDisk>,
+        reader: Reader<FileDisk>,
+        plan: &Plan,
+        shared: &Shared,
+    ) -> Result<Self, ServeError> {
+        let mailbox = &shared.mailbox;
+        let durable = Arc::new(AtomicU64::new(writer.durable().0));
+        let (tasks, requests): (Arc<Mailbox<Task>>, Arc<Mailbox<Request>>) = Default::default();
+        let (spares, quiet): (Arc<Mailbox<()>>, Arc<AtomicBool>) = Default::default();
+        let hub_thread = HubThread {
+            hub,
+            mailbox: Arc::clone(mailbox),
+            durable: Arc::clone(&durable),
+            tasks: Arc::clone(&tasks),
+            requests: Arc::clone(&requests),
+            metrics: shared.metrics.clone(),
+            carriers: plan.hub.carriers.iter().map(|plan| plan.carrier.name.clone()).collect(),
+            quiet: Arc::clone(&quiet),
+            ports: HashMap::default(),
+            links: HashMap::default(),
+        };
+        let spares_thread = SparesThread {
+            spares: writer.spares(),
+            stop: Arc::clone(&spares),
+            hub: Arc::clone(mailbox),
+            full: false,
+        };
+        let writer_thread = WriterThread {
+            writer,
+            tasks,
+            hub: Arc::clone(mailbox),
+            durable,
+            commit_gap: plan.commit_gap,
+            metrics: shared.metrics.clone(),
+        };
+        let reader_hub = Arc::clone(mailbox);
+        let handles = vec![
+            spawn("enroute-hub", move || hub_thread.run())?,
+            spawn("enroute-spool", move || writer_thread.run())?,
+            spawn("enroute-reader", move || run_reader(&reader, &requests, &reader_hub))?,
+            spawn("enroute-spares", move || spares_thread.run())?,
+        ];
+        Ok(Self { handles, quiet, spares })
+    }
+}
+
+fn connect_carriers(plan: &Plan, shared: &Arc<Shared>, leaving: &watch::Sender<bool>) {
+    for (place, plan) in plan.hub.carriers.iter().enumerate() {
+        let (carrier, id) = (Arc::new(plan.carrier.clone()), CarrierId(place as u16));
+        for number in 0..carrier.links {
+            let (carrier, shared) = (Arc::clone(&carrier), Arc::clone(shared));
+            tokio::spawn(connector::keep_link(carrier, id, number, shared, leaving.subscribe()));
+        }
+    }
+}
+
+fn log_recovery(report: &RecoveryReport, messages: usize, took: Duration) {
+    let RecoveryReport { segments, records, cut_octets, damaged_octets, damaged, .. } = report;
+    info!(segments, records, messages, cut_octets, ?took, "spool recovered");
+    for damage in damaged {
+        warn!(file = damage.file, from = damage.from, to = damage.to, "damaged: what was there is lost");
+    }
+    if *damaged_octets > 0 {
+        warn!(damaged_octets, "the spool is damaged; the files are kept");
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ServeError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(ServeError::Thread)
+}
+
+impl Running {
+    /// Stops: accepts nobody new, lets what is out come back, says goodbye on all sides, writes what is left.
+    ///
+    /// Takes at most 12 s and the time of a last commit.
+    pub async fn stop(mut self) {
+        self.listener.abort();
+        self.leaving.send_replace(true);
+        self.threads.quiet.store(false, Ordering::Release);
+        self.mailbox.send(Mail::Event(Event::Rest));
+        let rest = async {
+            loop {
+                tokio::time::sleep(STEP).await;
+                if self.threads.quiet.load(Ordering::Acquire) {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(REST_PATIENCE, rest).await.is_err() {
+            warn!("some peers still owe answers; going on without them");
+        }
+        self.mailbox.send(Mail::Event(Event::Leave));
+        if tokio::time::timeout(LEAVE_PATIENCE, self.bound.recv()).await.is_err() {
+            warn!("some sessions did not end in time");
+        }
+        self.mailbox.send(Mail::Stop);
+        self.threads.spares.send(());
+        let threads = std::mem::take(&mut self.threads.handles);
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
+        if !joined.await.unwrap_or(false) {
+            warn!("a thread ended badly");
+        }
+    }
+}
+
+/// This hub's shard: the only one of its store.
+const SHARD: u8 = 0;
+
+/// How long what is out may take to come back.
+pub const REST_PATIENCE: Duration = Duration::from_secs(6);
+
+/// How long sessions may take to end.
+pub const LEAVE_PATIENCE: Duration = Duration::from_secs(6);
+
+const STEP: Duration = Duration::from_millis(10);

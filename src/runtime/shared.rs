@@ -1,0 +1,100 @@
+//! What all tasks of a hub share.
+
+use super::mail::Mail;
+use super::mailbox::Mailbox;
+use crate::esme::Registry;
+use crate::id::{IdKey, SessionId};
+use crate::metrics::Metrics;
+use crate::session;
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc;
+
+/// What tasks share.
+pub(super) struct Shared {
+    pub session: session::Settings,
+    pub registry: Arc<Registry>,
+    pub id_key: IdKey,
+    pub mailbox: Arc<Mailbox<Mail>>,
+    pub metrics: Metrics,
+    pub esme_metrics: SideMetrics,
+    pub carrier_metrics: SideMetrics,
+    pub max_connections: usize,
+    /// Dropped with the last task: the receiver hears of it.
+    _last: mpsc::Sender<()>,
+    sessions: AtomicU64,
+}
+
+impl Shared {
+    /// What tasks share, and who hears of it when the last of them is gone.
+    pub fn new(
+        session: session::Settings,
+        registry: Arc<Registry>,
+        id_key: IdKey,
+        metrics: Metrics,
+        max_connections: usize,
+    ) -> (Arc<Self>, mpsc::Receiver<()>) {
+        let (last, gone) = mpsc::channel(1);
+        let shared = Self {
+            session,
+            registry,
+            id_key,
+            mailbox: Arc::default(),
+            esme_metrics: SideMetrics::new(&metrics, "esme"),
+            carrier_metrics: SideMetrics::new(&metrics, "carrier"),
+            metrics,
+            max_connections,
+            _last: last,
+            sessions: AtomicU64::new(1),
+        };
+        (Arc::new(shared), gone)
+    }
+
+    pub fn next_session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Handles for what sessions of one side count.
+#[derive(Clone)]
+pub(super) struct SideMetrics {
+    pub sessions: IntGaugeVec,
+    pub closed: IntCounterVec,
+    pdus_in: IntCounter,
+    pdus_out: IntCounter,
+    unmatched: IntCounter,
+    misplaced: IntCounter,
+    nacks: IntCounter,
+}
+
+impl SideMetrics {
+    fn new(metrics: &Metrics, side: &str) -> Self {
+        let error = |kind| metrics.pdu_errors.with_label_values(&[side, kind]);
+        Self {
+            sessions: metrics.sessions.clone(),
+            closed: metrics.sessions_closed.clone(),
+            pdus_in: metrics.pdus.with_label_values(&[side, "in"]),
+            pdus_out: metrics.pdus.with_label_values(&[side, "out"]),
+            unmatched: error("unmatched_response"),
+            misplaced: error("out_of_place"),
+            nacks: error("generic_nack"),
+        }
+    }
+
+    pub fn fold(&self, stats: session::Stats) {
+        // Only the ESMEs' side has binds to read: the listener counts those.
+        let session::Stats { pdus_in, pdus_out, unmatched, misplaced, nacks, binds_unreadable: _ } = stats;
+        for (counter, count) in [
+            (&self.pdus_in, pdus_in),
+            (&self.pdus_out, pdus_out),
+            (&self.unmatched, unmatched),
+            (&self.misplaced, misplaced),
+            (&self.nacks, nacks),
+        ] {
+            if count > 0 {
+                counter.inc_by(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The threads of the spool: one that writes, one that reads back, one that prepares segments.
+
+use super::mail::{Mail, Request, Task};
+use super::mailbox::Mailbox;
+use super::now;
+use crate::hub::{Event, Fetch, Fetched};
+use crate::id::Lsn;
+use crate::metrics::{Buckets, Metrics};
+use crate::spool::{Disk, Frames, Reader, Record, Spares, WriteError, Writer};
+use bytes::Bytes;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+
+/// Writes, syncs, publishes.
+pub(super) struct WriterThread<D: Disk> {
+    pub writer: Writer<D>,
+    pub tasks: Arc<Mailbox<Task>>,
+    pub hub: Arc<Mailbox<Mail>>,
+    pub durable: Arc<AtomicU64>,
+    /// Commits begin at least this far apart, so that small ones gather.
+    pub commit_gap: Duration,
+    pub metrics: Metrics,
+}
+
+impl<D: Disk> WriterThread<D> {
+    pub fn run(mut self) {
+        let mut tasks = Vec::new();
+        let mut waiting: Vec<Frames> = Vec::new();
+        let mut releases: Vec<u64> = Vec::new();
+        let mut began: Option<Instant> = None;
+        let mut failing = false;
+        // Not before this: the last try failed.
+        let mut release_after: Option<Instant> = None;
+        loop {
+            let again = failing.then(|| now().mono + RETRY);
+            self.tasks.receive(&mut tasks, [again, release_after].into_iter().flatten().min());
+            if let Some(rest) = began.and_then(|began| self.commit_gap.checked_sub(began.elapsed())) {
+                std::thread::sleep(rest);
+                self.tasks.receive(&mut tasks, Some(now().mono));
+            }
+            began = Some(now().mono);
+            let mut stop = false;
+            for task in tasks.drain(..) {
+                match task {
+                    Task::Write(frames) => waiting.push(frames),
+                    Task::Release(number) => releases.push(number),
+                    Task::Stop => stop = true,
+                }
+            }
+            failing = !self.commit(&mut waiting, failing);
+            if release_after.is_none_or(|after| now().mono >= after) {
+                release_after = (!self.release(&mut releases)).then(|| now().mono + RETRY);
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Takes dead segments out of the log, oldest first; false if the disk would not: what is left is to be tried again, for
+    /// the hub compacts no other segment before.
+    fn release(&mut self, releases: &mut Vec<u64>) -> bool {
+        while let Some(number) = releases.first().copied() {
+            match self.writer.release(number) {
+                Ok(()) => {}
+                Err(error) => {
+                    warn!(%error, number, "a dead segment could not be released");
+                    // Not the oldest one: it has left the log already.
+                    if error.kind() != ErrorKind::InvalidInput {
+                        return false;
+                    }
+                }
+            }
+            releases.remove(0);
+        }
+        true
+    }
+
+    /// Commits what waits; false if it could not be.
+    fn commit(&mut self, waiting: &mut Vec<Frames>, failing: bool) -> bool {
+        if waiting.is_empty() {
+            return !failing;
+        }
+        let began = now().mono;
+        let octets: usize = waiting.iter().map(Frames::octets).sum();
+        match self.writer.commit(waiting) {
+            Ok(Lsn(durable)) => {
+                self.durable.store(durable, Ordering::Release);
+                self.hub.send(Mail::Event(Event::Spent(std::mem::take(waiting))));
+                if failing {
+                    info!("the spool can be written again");
+                    self.metrics.spool_read_only.set(0);
+                    self.hub.send(Mail::Event(Event::Writable));
+                }
+                self.count(began.elapsed(), octets as u64);
+                true
+            }
+            Err(fault) => {
+                self.metrics.spool_failures.inc();
+                if !failing {
+                    match &fault {
+                        WriteError::Full(_) => error!(%fault, "disk full: submissions are refused"),
+                        WriteError::ReadOnly(_) => error!(%fault, "submissions are refused"),
+                    }
+                    self.metrics.spool_read_only.set(1);
+                    self.hub.send(Mail::Event(Event::ReadOnly));
+                }
+                false
+            }
+        }
+    }
+
+    fn count(&self, took: Duration, octets: u64) {
+        let (mut time, mut size) = (Buckets::default(), Buckets::default());
+        time.record(took);
+        size.record_size(octets);
+        self.metrics.commit.fold(&time);
+        self.metrics.commit_octets.fold(&size);
+        let stats = self.writer.stats();
+        let prepared = |word| self.metrics.spool_segments.with_label_values(&[word]);
+        for (counter, total) in [
+            (&self.metrics.spool_commits, stats.commits),
+            (&self.metrics.spool_frames, stats.frames),
+            (&self.metrics.spool_written, stats.octets),
+            (&prepared("yes"), stats.segments - stats.unprepared),
+            (&prepared("no"), stats.unprepared),
+        ] {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
+    }
+}
+
+/// Reads bodies and segments back until it is told to stop.
+pub(super) fn run_reader<D: Disk>(reader: &Reader<D>, requests: &Mailbox<Request>, hub: &Mailbox<Mail>) {
+    let mut letters = Vec::new();
+    loop {
+        requests.receive(&mut letters, None);
+        for request in letters.drain(..) {
+            match request {
+                Request::Fetch(fetches) => {
+                    let fetched = fetches.into_iter().map(|fetch| read_body(reader, fetch)).collect();
+                    hub.send(Mail::Event(Event::Fetched(fetched)));
+                }
+                Request::Scan(number) => scan(reader, number, hub),
+                Request::Stop => return,
+            }
+        }
+    }
+}
+
+fn read_body<D: Disk>(reader: &Reader<D>, fetch: Fetch) -> Fetched {
+    let body = match reader.read(fetch.locator) {
+        Ok(octets) => match Record::decode(&octets) {
+            Ok((Record::Accepted { body, .. }, _)) => Some(octets.slice_ref(body)),
+            Ok(_) | Err(_) => None,
+        },
+        Err(fault) => {
+            warn!(%fault, "a parked message could not be read back");
+            None
+        }
+    };
+    Fetched { token: fetch.token, body }
+}
+
+/// Sends the accepted records of a segment to the hub, frame by frame.
+fn scan<D: Disk>(reader: &Reader<D>, number: u64, hub: &Mailbox<Mail>) {
+    let frames = match reader.scan(number) {
+        Ok(frames) => frames,
+        Err(fault) => {
+            // The segment stays: nothing is lost, but no space is won until it can be read.
+            error!(%fault, number, "a segment can't be read for compaction");
+            hub.send(Mail::Event(Event::Unscanned));
+            return;
+        }
+    };
+    for frame in frames {
+        match frame {
+            Ok(frame) => {
+                let records = frame
+                    .records()
+                    .filter(|(_, record)| matches!(record, Record::Accepted { .. }))
+                    .map(|(locator, _)| (locator, frame.octets(locator)))
+                    .collect::<Vec<(_, Bytes)>>();
+                hub.send(Mail::Event(Event::Scanned { number, records, last: false }));
+            }
+            Err(fault) => {
+                error!(%fault, number, "a segment can't be read for compaction");
+                hub.send(Mail::Event(Event::Unscanned));
+                return;
+            }
+        }
+    }
+    hub.send(Mail::Event(Event::Scanned { number, records: Vec::new(), last: true }));
+}
+
+/// Keeps prepared segments at hand, and tells the hub when the disk has no room for them: what is prepared is then what
+/// final states and compaction still have.
+pub(super) struct SparesThread<D: Disk> {
+    pub spares: Spares<D>,
+    pub stop: Arc<Mailbox<()>>,
+    pub hub: Arc<Mailbox<Mail>>,
+    /// The hub was told that there is no room.
+    pub full: bool,
+}
+
+impl<D: Disk> SparesThread<D> {
+    pub fn run(mut self) {
+        let mut letters = Vec::new();
+        loop {
+            let wait = if self.prepare() { SPARES_EACH } else { RETRY };
+            self.stop.receive(&mut letters, Some(now().mono + wait));
+            if !letters.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Prepares what is missing; false if the disk would not.
+    fn prepare(&mut self) -> bool {
+        while self.spares.needed() {
+            let Err(fault) = self.spares.prepare() else { continue };
+            let full = matches!(fault.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+            if full && !std::mem::replace(&mut self.full, true) {
+                error!(%fault, "disk full: submissions are refused");
+                self.hub.send(Mail::Event(Event::Full));
+            } else if !full {
+                warn!(%fault, "a segment could not be prepared ahead");
+            }
+            return false;
+        }
+        if std::mem::take(&mut self.full) {
+            info!("the disk has room again");
+            self.hub.send(Mail::Event(Event::Roomy));
+        }
+        true
+    }
+}
+
+/// How long a spool that can't be written is left alone before the next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether segments must be prepared.
+const SPARES_EACH: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Now, UnixMs};
+    use crate::id::MessageId;
+    use crate::spool::{Compaction, CompactionRules, Faults, Journal, MemoryDisk, Settings, open};
+
+    const SMALL: Settings = Settings { segment_octets: 8192 + 4096, frame_octets: 512, spares: 1 };
+
+    fn start() -> Now {
+        #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
+        Now { mono: Instant::now(), wall: UnixMs(1_773_568_800_000) }
+    }
+
+    /// A spool with more than one segment, and nothing that lives in any.
+    fn dead_log(disk: &MemoryDisk) -> (WriterThread<MemoryDisk>, Journal) {
+        let (mut journal, mut writer, ..) =
+            open(disk.clone(), SMALL, 0, start(), &mut |_, _| {}).expect("an empty disk");
+        for _ in 0..1000 {
+            let serial = journal.next_serial();
+            journal.append(&Record::Done { id: MessageId { serial, slot: 0 } });
+        }
+        let mut frames: Vec<Frames> = journal.seal().into_iter().collect();
+        writer.commit(&mut frames).expect("a healthy disk");
+        let thread = WriterThread {
+            writer,
+            tasks: Arc::default(),
+            hub: Arc::default(),
+            durable: Arc::default(),
+            commit_gap: Duration::ZERO,
+            metrics: Metrics::default(),
+        };
+        (thread, journal)
+    }
+
+    /// Whoever forgot one would never compact again: the hub goes on to the next segment when this one is gone.
+    #[test]
+    fn release_that_failed_is_tried_again() {
+        let disk = MemoryDisk::new(1);
+        let (mut thread, mut journal) = dead_log(&disk);
+        let rules = CompactionRules::default();
+        let Some(Compaction::Release { number, .. }) = journal.next_compaction(&rules) else {
+            panic!("nothing is dead")
+        };
+        let mut releases = vec![number];
+
+        disk.fail(Faults { sync_dir: Some(0), ..Faults::default() });
+        assert!(!thread.release(&mut releases));
+        assert_eq!(journal.next_compaction(&rules), None);
+        assert!(thread.release(&mut releases));
+
+        assert!(releases.is_empty());
+        let next = journal.next_compaction(&rules);
+        assert!(matches!(next, Some(Compaction::Release { number: next, .. }) if next != number), "{next:?}");
+        assert!(thread.release(&mut vec![number]), "one that is gone is not tried for ever");
+    }
+
+    #[test]
+    fn hub_is_told_once_when_the_disk_is_full_and_once_when_it_is_not() {
+        let disk = MemoryDisk::new(1);
+        let (thread, _journal) = dead_log(&disk);
+        let hub: Arc<Mailbox<Mail>> = Arc::default();
+        let mut spares = SparesThread {
+            spares: thread.writer.spares(),
+            stop: Arc::default(),
+            hub: Arc::clone(&hub),
+            full: false,
+        };
+
+        disk.fail(Faults { capacity: Some(disk.octets()), ..Faults::default() });
+        assert!(!spares.prepare());
+        assert!(!spares.prepare());
+        disk.fail(Faults::default());
+        assert!(spares.prepare());
+        assert!(spares.prepare());
+
+        let mut letters = Vec::new();
+        hub.receive(&mut letters, Some(start().mono));
+        assert!(matches!(letters[..], [Mail::Event(Event::Full), Mail::Event(Event::Roomy)]));
+    }
+}
