@@ -6,6 +6,7 @@ pub mod clock;
 pub mod codec;
 pub mod correlation;
 pub mod esme;
+pub mod http;
 pub mod hub;
 pub mod id;
 pub mod message;
