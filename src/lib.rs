@@ -16,4 +16,5 @@ pub mod runtime;
 pub mod schedule;
 pub mod session;
 pub mod spool;
+pub mod tool;
 pub mod wheel;

@@ -1,0 +1,241 @@
+//! `enroute load`: an ESME that pushes, and reports what became of it.
+
+use super::ledger::Ledger;
+use super::pusher::{Orders, Pusher, Template};
+use super::tally::Tally;
+use crate::runtime::{drive, now};
+use crate::session::BindKind;
+use anyhow::Context;
+use clap::Args;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
+
+/// What `enroute load` takes.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// The hub's SMPP address.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:2775")]
+    pub to: String,
+    #[arg(long, default_value = "demo")]
+    pub system_id: String,
+    #[arg(long, default_value = "demo")]
+    pub password: String,
+    /// Sessions.
+    #[arg(long, default_value_t = 1)]
+    pub binds: usize,
+    /// Unanswered submissions of each session.
+    #[arg(long, default_value_t = 100)]
+    pub window: usize,
+    /// Messages to send; without it and without --seconds, 10.
+    #[arg(long)]
+    pub count: Option<u32>,
+    /// Seconds to send for.
+    #[arg(long)]
+    pub seconds: Option<f64>,
+    /// Messages a second over all sessions; without it as fast as the windows allow.
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// Octets of each text, 13 at least.
+    #[arg(long, default_value_t = 100)]
+    pub text_len: usize,
+    /// Sender of each message.
+    #[arg(long, default_value = "enroute")]
+    pub from: String,
+    /// Recipient of each message.
+    #[arg(long, default_value = "447700900123")]
+    pub destination: String,
+    /// Don't ask for receipts.
+    #[arg(long)]
+    pub no_receipts: bool,
+    /// Print the report as one JSON object, on the last line.
+    #[arg(long)]
+    pub json: bool,
+    /// Write a line for each answer and receipt to this file.
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Connect again when a session is lost; what it had not heard of is counted as unknown.
+    #[arg(long)]
+    pub reconnect: bool,
+    /// Seconds to wait for receipts after the last answer.
+    #[arg(long, default_value_t = 30.0)]
+    pub receipt_wait: f64,
+    /// Send on transmitters only; when all is answered, wait this many seconds and bind receivers.
+    #[arg(long, value_name = "SECONDS")]
+    pub receipts_later: Option<f64>,
+}
+
+/// Runs a load, prints its report.
+///
+/// # Errors
+/// If the hub can't be reached or the ledger not be written.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let ledger = Ledger::create(options.ledger.as_deref()).context("the ledger")?;
+    let count = options.count.unwrap_or(if options.seconds.is_some() { u32::MAX } else { 10 });
+    let mut tally = Tally::new(ledger, now().mono);
+    tally.tells = !options.json && count <= TOLD_MAX;
+    let orders = Arc::new(Orders {
+        system_id: options.system_id.clone(),
+        password: options.password.clone(),
+        count,
+        rate: options.rate.map(|rate| rate / options.binds.max(1) as f64),
+        template: Template::new(
+            &options.from,
+            &options.destination,
+            options.text_len.min(254),
+            !options.no_receipts,
+        ),
+        enough: AtomicBool::new(false),
+        leave: AtomicBool::new(false),
+        tally: Mutex::new(tally),
+    });
+    let progress = tokio::spawn(show_progress(Arc::clone(&orders), !options.json));
+    let kind = if options.receipts_later.is_some() { BindKind::Transmitter } else { BindKind::Transceiver };
+    let senders = Crew::bind(&options, &orders, kind).await?;
+    send_all(&options, &orders, &senders).await;
+    if let Some(later) = options.receipts_later {
+        senders.leave(&orders).await;
+        tokio::time::sleep(Duration::from_secs_f64(later)).await;
+        orders.leave.store(false, Ordering::Relaxed);
+        let receivers = Crew::bind(&options, &orders, BindKind::Receiver).await?;
+        wait_for_receipts(&options, &orders).await;
+        receivers.leave(&orders).await;
+    } else {
+        wait_for_receipts(&options, &orders).await;
+        senders.leave(&orders).await;
+    }
+    progress.abort();
+    let mut tally = orders.tally.lock().unwrap_or_else(PoisonError::into_inner);
+    tally.ledger.flush();
+    let report = tally.report();
+    if options.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        report.print();
+    }
+    Ok(())
+}
+
+/// Sends until the count or the time is reached and everything is answered.
+async fn send_all(options: &Options, orders: &Orders, crew: &Crew) {
+    let until = options.seconds.map(|seconds| now().mono + Duration::from_secs_f64(seconds));
+    loop {
+        tokio::time::sleep(STEP).await;
+        if until.is_some_and(|until| now().mono >= until) {
+            orders.enough.store(true, Ordering::Relaxed);
+        }
+        let tally = orders.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = tally.next >= orders.count || orders.enough.load(Ordering::Relaxed);
+        if sent && tally.open() == 0 {
+            return;
+        }
+        if crew.is_gone() {
+            eprintln!("all sessions are gone");
+            return;
+        }
+    }
+}
+
+async fn wait_for_receipts(options: &Options, orders: &Orders) {
+    if options.no_receipts {
+        return;
+    }
+    let until = now().mono + Duration::from_secs_f64(options.receipt_wait);
+    while now().mono < until {
+        {
+            let tally = orders.tally.lock().unwrap_or_else(PoisonError::into_inner);
+            if tally.receipts >= tally.accepted {
+                return;
+            }
+        }
+        tokio::time::sleep(STEP).await;
+    }
+}
+
+/// The sessions of a run.
+struct Crew {
+    tasks: JoinSet<()>,
+    bells: Vec<Arc<Notify>>,
+    handles: Vec<AbortHandle>,
+}
+
+impl Crew {
+    async fn bind(options: &Options, orders: &Arc<Orders>, kind: BindKind) -> anyhow::Result<Self> {
+        let mut crew = Self { tasks: JoinSet::new(), bells: Vec::new(), handles: Vec::new() };
+        for _ in 0..options.binds {
+            let stream = connect(options).await.with_context(|| format!("connecting to {}", options.to))?;
+            let bell = Arc::new(Notify::new());
+            crew.bells.push(Arc::clone(&bell));
+            let (options, orders) = (options.clone(), Arc::clone(orders));
+            crew.handles.push(crew.tasks.spawn(keep_session(stream, options, orders, kind, bell)));
+        }
+        Ok(crew)
+    }
+
+    /// Whether no session is left.
+    fn is_gone(&self) -> bool {
+        self.handles.iter().all(AbortHandle::is_finished)
+    }
+
+    async fn leave(mut self, orders: &Orders) {
+        orders.leave.store(true, Ordering::Relaxed);
+        self.bells.iter().for_each(|bell| bell.notify_one());
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+async fn connect(options: &Options) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(&options.to).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn keep_session(
+    stream: TcpStream,
+    options: Options,
+    orders: Arc<Orders>,
+    kind: BindKind,
+    bell: Arc<Notify>,
+) {
+    let mut stream = Some(stream);
+    loop {
+        if let Some(stream) = stream.take() {
+            let mut pusher = Pusher::new(Arc::clone(&orders), kind, options.window, Arc::clone(&bell), now());
+            drive(&stream, &mut pusher).await;
+            pusher.end();
+        }
+        if !options.reconnect || orders.leave.load(Ordering::Relaxed) {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECONNECT) => {}
+            () = bell.notified() => {}
+        }
+        stream = connect(&options).await.ok();
+    }
+}
+
+async fn show_progress(orders: Arc<Orders>, wanted: bool) {
+    let wanted = wanted && std::io::stderr().is_terminal();
+    let mut last = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let mut tally = orders.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.ledger.flush();
+        if wanted {
+            let a_second = 2 * (tally.accepted - last);
+            last = tally.accepted;
+            eprint!("\r{:>10} accepted {a_second:>8}/s {:>10} receipts ", tally.accepted, tally.receipts);
+        }
+    }
+}
+
+/// Runs of up to this many messages tell of each.
+const TOLD_MAX: u32 = 20;
+const STEP: Duration = Duration::from_millis(10);
+const RECONNECT: Duration = Duration::from_millis(50);
