@@ -4,6 +4,7 @@ pub mod admission;
 pub mod carrier;
 pub mod clock;
 pub mod codec;
+pub mod config;
 pub mod correlation;
 pub mod esme;
 pub mod http;

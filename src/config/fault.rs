@@ -1,0 +1,51 @@
+//! What is wrong with a configuration, and where.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use thiserror::Error;
+
+/// One fault of a configuration file. The fault is the operator's; nothing starts before it is mended.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{file}:{line}: {}{message}", prefix(field))]
+pub struct Fault {
+    /// The file as the operator named it.
+    pub file: String,
+    /// The line, from 1 up.
+    pub line: usize,
+    /// The key, with the numbers of list entries from 0 up (`account[0].window`); empty where the file isn't TOML.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+fn prefix(field: &str) -> String {
+    if field.is_empty() { String::new() } else { format!("{field}: ") }
+}
+
+/// Gathers faults while a file is read.
+pub(super) struct Report<'t> {
+    file: &'t str,
+    text: &'t str,
+    faults: RefCell<Vec<Fault>>,
+}
+
+impl<'t> Report<'t> {
+    pub fn new(text: &'t str, file: &'t str) -> Self {
+        Self { file, text, faults: RefCell::default() }
+    }
+
+    /// Notes a fault in the line where `span` begins.
+    pub fn note(&self, span: &Range<usize>, field: impl Into<String>, message: impl Into<String>) {
+        let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
+        let line = before.iter().filter(|octet| **octet == b'\n').count() + 1;
+        let fault = Fault { file: self.file.to_owned(), line, field: field.into(), message: message.into() };
+        self.faults.borrow_mut().push(fault);
+    }
+
+    /// All faults in the order of their lines.
+    pub fn into_faults(self) -> Vec<Fault> {
+        let mut faults = self.faults.into_inner();
+        faults.sort_by_key(|fault| fault.line);
+        faults
+    }
+}

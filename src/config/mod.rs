@@ -1,0 +1,124 @@
+//! The configuration: the file as written becomes each part's settings, or every fault that it has.
+//!
+//! [`Config::parse`] reads TOML and reports all faults at once, each with line and key ([`Fault`]). A key that nobody knows is a fault, so
+//! a misspelt setting can't pass for its default. Every key, its unit, range and default: `docs/configuration.md`; a file
+//! with all of them: `docs/enroute.toml`.
+
+mod fault;
+mod part;
+mod section;
+
+pub use fault::Fault;
+
+use crate::runtime::Plan;
+use crate::spool;
+use fault::Report;
+use section::Section;
+use std::path::PathBuf;
+use std::time::Duration;
+use toml::de::DeTable;
+use tracing::Level;
+
+/// Everything that `serve` is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The hub.
+    pub plan: Plan,
+    /// Where operators' HTTP is served: `host:port`; port 0 for any.
+    pub http: String,
+    /// The least important thing that is logged.
+    pub log: Level,
+    /// Threads for sockets; `None`: half of the machine's, at least one.
+    pub io_threads: Option<usize>,
+}
+
+impl Config {
+    /// Reads a configuration file's `text`; `file` is its name for people.
+    ///
+    /// # Errors
+    /// All faults, in the order of their lines.
+    pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Fault>> {
+        let report = Report::new(text, file);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            report.note(&error.span().unwrap_or(0..0), "", error.message());
+        }
+        // What is read from a broken file is only its sound part: its faults count, its absences don't.
+        if !errors.is_empty() {
+            return Err(report.into_faults());
+        }
+        let config = Self::read(Section::document(&report, document.get_ref()));
+        let faults = report.into_faults();
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
+
+    /// The hub of `enroute` without a configuration: account `demo` with password `demo`, one carrier `sim` at `carrier`,
+    /// the spool in `./enroute-data`.
+    pub fn default_plan(carrier: &str) -> Self {
+        let mut config = Self::defaults();
+        let mut accounts = vec![part::account()];
+        for plan in &mut accounts {
+            plan.account.system_id = "demo".to_owned();
+            plan.account.password = "demo".to_owned();
+        }
+        let mut sim = part::carrier();
+        sim.carrier.name = "sim".to_owned();
+        sim.carrier.address = carrier.to_owned();
+        sim.carrier.system_id = "enroute".to_owned();
+        sim.carrier.password = "enroute".to_owned();
+        config.plan.hub.accounts = accounts;
+        config.plan.hub.carriers = vec![sim];
+        config.plan.hub.routes = crate::route::Table::new(Some(crate::id::CarrierId(0)));
+        config
+    }
+
+    /// Every setting at its default; neither accounts nor carriers.
+    fn defaults() -> Self {
+        let hub = crate::hub::Settings {
+            accounts: Vec::new(),
+            carriers: Vec::new(),
+            routes: crate::route::Table::new(None),
+            rules: Default::default(),
+            ladder: Default::default(),
+            limits: Default::default(),
+            compaction: Default::default(),
+        };
+        Self {
+            plan: Plan {
+                hub,
+                session: Default::default(),
+                spool: spool::Settings::default(),
+                directory: PathBuf::from("./enroute-data"),
+                address: "127.0.0.1:2775".to_owned(),
+                max_connections: 1000,
+                commit_gap: Duration::from_millis(1),
+            },
+            http: "127.0.0.1:8080".to_owned(),
+            log: Level::INFO,
+            io_threads: None,
+        }
+    }
+
+    fn read(mut document: Section<'_>) -> Self {
+        let mut config = Self::defaults();
+        part::listener(&mut document.section("listener"), &mut config.plan);
+        document.section("http").set_text("address", part::own_address, &mut config.http);
+        part::spool(&mut document.section("spool"), &mut config.plan);
+        let hub = &mut config.plan.hub;
+        part::limits(&mut document.section("limits"), &mut hub.limits);
+        part::validity(&mut document.section("validity"), &mut hub.rules);
+        part::retry(&mut document.section("retry"), &mut hub.ladder);
+        hub.accounts = part::accounts(&mut document);
+        hub.carriers = part::carriers(&mut document);
+        hub.routes = part::routes(&mut document.section("route"), &hub.carriers);
+        document.section("log").set_text("level", part::level, &mut config.log);
+        config.io_threads = document
+            .section("runtime")
+            .number("io_threads", 1..=part::IO_THREADS_MAX)
+            .map(|threads| threads as usize);
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! What a configuration file means, and that a faulty one is told all its faults.
+
+use super::section::UNKNOWN;
+use super::*;
+use std::collections::BTreeSet;
+
+const SAMPLE: &str = include_str!("../../docs/enroute.toml");
+const REFERENCE: &str = include_str!("../../docs/configuration.md");
+
+/// A sound file with one account and one carrier, and `more`.
+fn with(more: &str) -> String {
+    format!(
+        r#"
+[[account]]
+system_id = "demo"
+password = "demo"
+[[carrier]]
+name = "sim"
+address = "127.0.0.1:2776"
+system_id = "enroute"
+[route]
+default = "sim"
+{more}"#
+    )
+}
+
+fn faults(text: &str) -> Vec<String> {
+    let faults = Config::parse(text, "enroute.toml").expect_err("faulty");
+    faults.iter().map(Fault::to_string).collect()
+}
+
+/// Every line of the sample that is a key, or would be without its comment sign.
+fn sample_with_all_keys() -> String {
+    let is_entry = |line: &str| line.starts_with("[[") || line.contains(" = ");
+    let lines = SAMPLE.lines().map(|line| match line.strip_prefix("# ") {
+        Some(rest) if is_entry(rest) => rest,
+        Some(_) | None => line,
+    });
+    lines.map(|line| line.to_owned() + "\n").collect()
+}
+
+/// All keys that the parser asks for, without the numbers of list entries: it names them when it meets an unknown one.
+fn all_keys() -> BTreeSet<String> {
+    let with_stranger = |line: &str| match line.starts_with('[') {
+        true => format!("{line}\nstranger = 0\n"),
+        false => format!("{line}\n"),
+    };
+    let text: String = sample_with_all_keys().lines().map(with_stranger).collect();
+    let faults = Config::parse(&text, "").expect_err("strangers");
+    let mut keys = BTreeSet::new();
+    for fault in faults {
+        let known = fault.message.strip_prefix(UNKNOWN).expect("no other faults");
+        let table = fault.field.strip_suffix("stranger").expect("no other faults").replace("[0]", "");
+        keys.extend(known.split(", ").map(|key| format!("{table}{key}")));
+    }
+    // A list's own name is no key.
+    keys.remove("route.prefix");
+    keys
+}
+
+#[test]
+fn sample_is_the_defaults() {
+    let sample = Config::parse(SAMPLE, "sample").expect("sound");
+
+    let defaults = Config::default_plan("127.0.0.1:2776");
+    assert_eq!(format!("{sample:#?}"), format!("{defaults:#?}"));
+}
+
+#[test]
+fn file_with_the_least_in_it_is_the_defaults_too() {
+    let mut least = Config::parse(&with(""), "least").expect("sound");
+
+    assert_eq!(least.plan.hub.carriers[0].carrier.password, "");
+    least.plan.hub.carriers[0].carrier.password = "enroute".to_owned();
+    assert_eq!(format!("{least:#?}"), format!("{:#?}", Config::default_plan("127.0.0.1:2776")));
+}
+
+#[test]
+fn sample_and_reference_have_every_key() {
+    let keys = all_keys();
+
+    assert!(keys.len() > 40, "{keys:?}");
+    for key in &keys {
+        assert!(REFERENCE.contains(&format!("`{key}`")), "docs/configuration.md lacks {key}");
+        let last = key.rsplit('.').next().unwrap_or(key);
+        let begins = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{last} = "));
+        assert!(SAMPLE.lines().any(begins), "docs/enroute.toml lacks {key}");
+    }
+}
+
+#[test]
+fn every_key_reaches_its_setting() {
+    let defaults = format!("{:?}", Config::parse(&sample_with_all_keys(), "").expect("sound"));
+    let changed = |line: &str| {
+        let (key, rest) = line.split_once(" = ")?;
+        let value = rest.split(" #").next().unwrap_or(rest).trim();
+        let new = match key {
+            "address" => "\"127.0.0.1:1\"",
+            "directory" | "system_id" | "password" | "system_type" => "\"other\"",
+            "version" => "\"5.0\"",
+            "bind" => "\"receiver\"",
+            "level" => "\"debug\"",
+            "response_ids" | "receipt_ids" => "\"hex\"",
+            "prefix" => "\"48\"",
+            // Routes by name: another name needs another carrier.
+            "name" | "default" | "carrier" => return None,
+            "default_h" => "47",
+            "reconnect_min_ms" => "999",
+            _ => return Some(format!("{key} = {}", value.parse::<u64>().ok()? + 1)),
+        };
+        Some(format!("{key} = {new}"))
+    };
+    let text = sample_with_all_keys();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut tried = 0;
+    for (place, line) in lines.iter().enumerate() {
+        let Some(new) = changed(line) else { continue };
+        let mut other = lines.clone();
+        other[place] = &new;
+
+        let config = Config::parse(&other.join("\n"), "").expect("sound");
+
+        assert_ne!(format!("{config:?}"), defaults, "{new} changes nothing");
+        tried += 1;
+    }
+    assert!(tried > 40, "{tried} keys");
+}
+
+#[test]
+fn all_faults_are_told_at_once_with_their_lines() {
+    let text = r#"[listener]
+adress = "127.0.0.1:2775"
+max_connections = "many"
+[[account]]
+system_id = "demo"
+password = "demo"
+window = 0
+[[account]]
+system_id = "demo"
+password = "far too long"
+[[account]]
+system_id = "sixteen octets!!"
+[[carrier]]
+name = "sim"
+address = "nowhere"
+system_id = "enroute"
+[[carrier]]
+name = "sim"
+address = "127.0.0.1:0"
+system_id = "enroute"
+bind = "sideways"
+reconnect_min_ms = 70000
+[route]
+default = "nobody"
+[[route.prefix]]
+prefix = "49"
+carrier = "nobody"
+[[route.prefix]]
+prefix = "49"
+carrier = "sim"
+[[route.prefix]]
+prefix = "4x"
+carrier = "sim"
+"#;
+
+    let faults = faults(text);
+
+    let expected = [
+        "enroute.toml:2: listener.adress: unknown key; known here: address, ",
+        "enroute.toml:3: listener.max_connections: must be a whole number, is a TOML string",
+        "enroute.toml:7: account[0].window: 0 is outside 1..=10000",
+        "enroute.toml:9: account[1].system_id: \"demo\" is the name of an account before it",
+        "enroute.toml:10: account[1].password: is 12 octets long, not 1 to 8: SMPP's limit",
+        "enroute.toml:11: account[2].password: is missing",
+        "enroute.toml:12: account[2].system_id: is 16 octets long, not 1 to 15: SMPP's limit",
+        "enroute.toml:15: carrier[0].address: \"nowhere\" is not host:port",
+        "enroute.toml:18: carrier[1].name: \"sim\" is the name of a carrier before it",
+        "enroute.toml:19: carrier[1].address: \"127.0.0.1:0\" has port 0",
+        "enroute.toml:21: carrier[1].bind: \"sideways\" is none of transceiver, transmitter, receiver",
+        "enroute.toml:22: carrier[1].reconnect_min_ms: is longer than reconnect_max_ms, which is 60000",
+        "enroute.toml:24: route.default: no carrier is named \"nobody\"",
+        "enroute.toml:27: route.prefix[0].carrier: no carrier is named \"nobody\"",
+        "enroute.toml:29: route.prefix[1].prefix: prefix \"49\" is there twice",
+        "enroute.toml:32: route.prefix[2].prefix: prefix \"4x\" has characters other than digits",
+    ];
+    for (fault, expected) in faults.iter().zip(expected) {
+        assert!(fault.starts_with(expected), "{fault}\nis not\n{expected}");
+    }
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+}
+
+#[test]
+fn empty_file_lacks_account_carrier_and_route() {
+    let faults = faults("");
+
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert_eq!(faults[0], "enroute.toml:1: account: at least one [[account]] is needed");
+}
+
+#[test]
+fn file_that_is_not_toml_is_told_where() {
+    let faults = faults("[listener]\naddress = \n[http\n");
+
+    assert!(faults[0].starts_with("enroute.toml:2: "), "{faults:?}");
+    assert!(faults.iter().any(|fault| fault.starts_with("enroute.toml:3: ")), "{faults:?}");
+}
+
+#[test]
+fn table_where_a_value_belongs_and_the_other_way_round_are_faults() {
+    let faults = faults(&with("[listener.address]\nx = 1\n[spool]\ndirectory = 5\n[[http]]\n"));
+
+    assert!(faults[0].contains("listener.address: must be a text, is a TOML table"), "{faults:?}");
+    assert!(faults[1].contains("spool.directory: must be a text, is a TOML integer"), "{faults:?}");
+    assert!(faults[2].contains("http: must be a table, is a TOML array"), "{faults:?}");
+    assert_eq!(faults.len(), 3);
+}
+
+#[test]
+fn times_that_contradict_each_other_are_faults() {
+    let faults = faults(&with("[validity]\nmax_h = 24\ndefault_h = 25\n[retry]\nfirst_s = 1000\n"));
+
+    assert_eq!(
+        faults,
+        [
+            "enroute.toml:13: validity.default_h: is longer than max_h, which is 24",
+            "enroute.toml:15: retry.first_s: 1000 is longer than max_s, which is 900",
+        ]
+    );
+}
+
+/// A shorter longest validity alone is no contradiction: the default follows it.
+#[test]
+fn default_validity_is_at_most_the_longest() {
+    let config = Config::parse(&with("[validity]\nmax_h = 24\n"), "").expect("sound");
+
+    assert_eq!(config.plan.hub.rules.default_validity, Duration::from_secs(24 * 3600));
+}
+
+#[test]
+fn numbers_beyond_any_integer_are_out_of_range_not_a_panic() {
+    let text = with("[limits]\nmessages = 99999999999999999999999\nearly_receipts = -1\n");
+
+    let faults = faults(&text);
+
+    assert!(faults[0].ends_with("99999999999999999999999 is outside 1..=1000000000"), "{faults:?}");
+    assert!(faults[1].ends_with("-1 is outside 1..=100000000"), "{faults:?}");
+}
