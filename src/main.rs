@@ -1,3 +1,238 @@
-//! The program; its verbs come with the rooms that they need.
+//! One binary: the hub, and what belongs to it.
 
-fn main() {}
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use enroute::config::{Config, Fault};
+use enroute::metrics::Metrics;
+use enroute::tool::{Conduct, inspect, load, smsc};
+use enroute::{http, runtime};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing::{Level, info};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// An SMS hub: SMPP in, durable, scheduled, routed, SMPP out, and the receipt back.
+///
+/// Without a command it runs a demonstration: a hub with the account demo/demo and a simulated carrier.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the hub.
+    #[command(after_help = SERVE_HELP)]
+    Serve {
+        /// The configuration (TOML); docs/enroute.toml shows every key.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Read a configuration and report every fault in it.
+    Check {
+        /// The configuration (TOML).
+        file: PathBuf,
+    },
+    /// Send numbered messages to a hub and report what became of them.
+    Load(load::Options),
+    /// Simulate a carrier.
+    Smsc(smsc::Options),
+    /// Explain PDUs, or what a spool holds; changes nothing.
+    Inspect(inspect::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        None => demo(),
+        Some(Command::Serve { config }) => match read(&config) {
+            Ok(config) => run(config),
+            Err(refused) => return refused,
+        },
+        Some(Command::Check { file }) => match read(&file) {
+            Ok(_) => {
+                say(&format!("{}: no fault", file.display()));
+                Ok(())
+            }
+            Err(refused) => return refused,
+        },
+        Some(Command::Load(options)) => tool_runtime().and_then(|tool| tool.block_on(load::run(options))),
+        Some(Command::Smsc(options)) => tool_runtime().and_then(|tool| tool.block_on(smsc::run(options))),
+        Some(Command::Inspect(options)) => inspect::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("enroute: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a configuration, or prints all that is wrong with it.
+fn read(file: &Path) -> Result<Config, ExitCode> {
+    let name = file.display().to_string();
+    let faults: Vec<Fault> = match std::fs::read_to_string(file) {
+        Ok(text) => match Config::parse(&text, &name) {
+            Ok(config) => return Ok(config),
+            Err(faults) => faults,
+        },
+        Err(error) => {
+            complain(&format!("enroute: {name}: {error}"));
+            return Err(ExitCode::from(FAULTY_CONFIG));
+        }
+    };
+    for fault in &faults {
+        complain(&fault.to_string());
+    }
+    let plural = if faults.len() == 1 { "" } else { "s" };
+    complain(&format!("enroute: {} fault{plural} in {name}; nothing was started", faults.len()));
+    Err(ExitCode::from(FAULTY_CONFIG))
+}
+
+/// Runs the hub until SIGTERM or SIGINT.
+fn run(config: Config) -> anyhow::Result<()> {
+    log_to_stderr(config.log);
+    sockets_runtime(config.io_threads)?.block_on(work(config, None))
+}
+
+/// Runs the hub of the demonstration.
+fn demo() -> anyhow::Result<()> {
+    log_to_stderr(Level::INFO);
+    sockets_runtime(None)?.block_on(async {
+        let carrier = simulated_carrier().await?;
+        work(Config::default_plan(&carrier), Some(first_message())).await
+    })
+}
+
+/// Starts the demonstration's carrier inside this process; gives its address.
+async fn simulated_carrier() -> anyhow::Result<String> {
+    let address = smsc::embed("127.0.0.1:2776", Conduct::obliging()).await?;
+    Ok(address.to_string())
+}
+
+async fn work(config: Config, hint: Option<String>) -> anyhow::Result<()> {
+    let mut told = Told::listen().context("signals")?;
+    let metrics = Metrics::new();
+    let door = TcpListener::bind(&config.http)
+        .await
+        .with_context(|| format!("can't listen on {} for HTTP", config.http))?;
+    let http_address = door.local_addr()?;
+    let (shut, shutting) = oneshot::channel::<()>();
+    let door = tokio::spawn(http::serve(door, metrics.clone(), async move {
+        // Told to shut, or the teller is gone: either way it is over.
+        let _ = shutting.await;
+    }));
+
+    let hub = runtime::start(config.plan, metrics.clone()).await?;
+    say(&format!("smpp listening on {}", hub.address));
+    say(&format!("http listening on {http_address}"));
+    metrics.ready.set(1);
+    say("ready");
+    if let Some(hint) = hint {
+        say(&format!("send a first message with: {hint}"));
+    }
+
+    let word = told.stop().await;
+    info!(signal = word, "stopping");
+    metrics.ready.set(0);
+    hub.stop().await;
+    drop(shut);
+    if let Ok(ended) = tokio::time::timeout(HTTP_PATIENCE, door).await {
+        ended.context("HTTP")?.context("HTTP")?;
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// The signals that stop a hub.
+struct Told {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Told {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them; gives its name.
+    async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// The runtime of sockets: half of the machine unless told otherwise, for the hub and the spool have threads of their own.
+fn sockets_runtime(threads: Option<usize>) -> anyhow::Result<tokio::runtime::Runtime> {
+    let half = || std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.unwrap_or_else(half))
+        .thread_name("enroute-io")
+        .enable_all()
+        .build()
+        .context("can't start the threads for sockets")
+}
+
+/// The tools keep to one core, so that what they measure is the hub.
+fn tool_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    sockets_runtime(Some(1))
+}
+
+fn log_to_stderr(level: Level) {
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// The command that sends a first message, as whoever started this would write it.
+fn first_message() -> String {
+    let by_cargo =
+        std::env::current_exe().is_ok_and(|path| path.components().any(|part| part.as_os_str() == "target"));
+    let program = if by_cargo { "cargo run --release --" } else { "enroute" };
+    format!("{program} load --to 127.0.0.1:2775 --system-id demo --password demo --count 10")
+}
+
+/// A line for whoever started this; nobody may be listening any more.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+fn complain(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// The exit code for a configuration that can't be used; 1 is for a start that failed.
+const FAULTY_CONFIG: u8 = 2;
+
+/// How long the last scrape may take.
+const HTTP_PATIENCE: Duration = Duration::from_secs(1);
+
+const EXAMPLES: &str = "\
+Examples:
+  enroute                                     a hub and a simulated carrier, to try it out
+  enroute load --to 127.0.0.1:2775 --system-id demo --password demo --count 10
+                                              send it ten messages and wait for their receipts
+  enroute check enroute.toml                  what is wrong with a configuration, all at once
+  enroute serve --config enroute.toml         the hub
+  enroute smsc --listen 127.0.0.1:2776        a simulated carrier by itself
+  enroute inspect 00000010000000150000000000000001
+                                              a PDU in words
+  enroute inspect ./enroute-data              what a spool holds, read-only";
+
+const SERVE_HELP: &str = "\
+Prints \"smpp listening on ADDRESS\", \"http listening on ADDRESS\" and \"ready\" to stdout; logs go to stderr.
+SIGTERM and SIGINT stop it: nobody new is accepted, what is out may come back, then all sessions are unbound.
+Exit codes: 0 stopped in good order, 1 can't start, 2 faulty configuration.";
