@@ -217,8 +217,8 @@ enum Held {
     Settled { token: Token },
     /// The record of what a carrier delivered: answer it.
     Arrived { link: u32, session: SessionId, sequence: u32 },
-    /// The living of a segment stand elsewhere: it may go.
-    Compacted { number: u64 },
+    /// What lived in a segment, or some of it, stands elsewhere: the segment may go if that was all.
+    Compacted { number: Option<u64> },
 }
 
 impl Hub {
@@ -280,8 +280,10 @@ impl Hub {
                     self.answer_arrival(link, session, sequence, Status::ROK);
                 }
                 Held::Compacted { number } => {
-                    self.effects.releases.push(number);
-                    self.compacting = None;
+                    if let Some(number) = number {
+                        self.effects.releases.push(number);
+                        self.compacting = None;
+                    }
                     // What was written again can be read now.
                     self.carriers.iter_mut().for_each(|carrier| carrier.dirty = true);
                     self.accounts.iter_mut().for_each(|account| account.dirty = true);
