@@ -1,6 +1,6 @@
 //! Delivery receipts: what became of a message, told in TLVs, in text or in both.
 
-use super::{MessageState, ReceiptDate, ReceiptText, Sm, Tag, Version, put_tlv};
+use super::{MessageState, Reading, ReceiptDate, ReceiptText, Sm, Tag, Tlvs, Version, put_tlv};
 use bytes::BytesMut;
 
 /// What a receipt says.
@@ -136,6 +136,24 @@ impl<'a> Receipt<'a> {
         id[..length].copy_from_slice(&self.message_id[..length]);
         put_tlv(out, Tag::RECEIPTED_MESSAGE_ID, &id[..=length]);
     }
+
+    /// Appends the body of the deliver_sm that tells how `message`, a submit_sm, ended: addresses the other way round, the
+    /// text, and TLVs for a peer that takes them (fact sheet 8.1, 8.2).
+    pub fn write_body(&self, message: &Sm<'_>, version: Version, out: &mut BytesMut) {
+        let mut text = BytesMut::with_capacity(TEXT_ROOM);
+        self.write_text(&mut text);
+        let mut tlvs = BytesMut::new();
+        self.write_tlvs(version, &mut tlvs);
+        Sm {
+            source: message.destination,
+            destination: message.source,
+            esm_class: RECEIPT,
+            short_message: &text,
+            tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
+            ..Sm::default()
+        }
+        .encode_body(out);
+    }
 }
 
 /// The text of a receipt as octets that [`Receipt::read_decoded`] understands, if it came in UCS-2; `None` if it can be read
@@ -181,6 +199,11 @@ fn three_characters(error: &[u8]) -> [u8; 3] {
 const TEXT_LEN: usize = 20;
 /// Octets of an id in receipted_message_id, without its NUL.
 const MESSAGE_ID_MAX: usize = 64;
+
+/// esm_class: MC delivery receipt (SMPP 3.4 §5.2.12).
+const RECEIPT: u8 = 0x04;
+/// Octets that a receipt's text rarely exceeds.
+const TEXT_ROOM: usize = 160;
 
 #[cfg(test)]
 mod tests {

@@ -3,11 +3,10 @@
 use super::dispatch::fetch_if_parked;
 use super::table::{Row, Token, Whereabouts, flag};
 use super::{Hub, PortState};
-use crate::codec::{MessageState, Reading, Receipt, ReceiptDate, Sm, Tlvs};
+use crate::codec::{MessageState, Reading, Receipt, ReceiptDate, Sm};
 use crate::esme::Verdict;
 use crate::id::IdKey;
 use crate::message::Phase;
-use bytes::BytesMut;
 
 impl Hub {
     /// A message's outcome is durable: its account may hear of it.
@@ -161,27 +160,7 @@ fn write_receipt(row: &Row, slot: u32, key: &IdKey, port: &mut PortState, effect
         done_date: Some(ReceiptDate::from_utc(row.at)),
         ..Receipt::new(message_id, row.state)
     };
-    let mut text = BytesMut::with_capacity(160);
-    receipt.write_text(&mut text);
-    let mut tlvs = BytesMut::new();
-    receipt.write_tlvs(port.version, &mut tlvs);
-    Sm {
-        service_type: b"",
-        source: sm.destination,
-        destination: sm.source,
-        esm_class: RECEIPT,
-        protocol_id: 0,
-        priority_flag: 0,
-        schedule_delivery_time: b"",
-        validity_period: b"",
-        registered_delivery: 0,
-        replace_if_present_flag: 0,
-        data_coding: 0,
-        sm_default_msg_id: 0,
-        short_message: &text,
-        tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
-    }
-    .encode_body(&mut port.batch.bodies);
+    receipt.write_body(&sm, port.version, &mut port.batch.bodies);
     debug_assert!(row.state != MessageState::Enroute);
 }
 
@@ -189,6 +168,3 @@ fn write_receipt(row: &Row, slot: u32, key: &IdKey, port: &mut PortState, effect
 fn three_digits(number: u16) -> [u8; 3] {
     [b'0' + (number / 100 % 10) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
-
-/// esm_class: MC delivery receipt (SMPP 3.4 §5.2.12).
-const RECEIPT: u8 = 0x04;

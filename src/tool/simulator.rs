@@ -4,7 +4,7 @@ use super::conduct::{Conduct, IdFormat, Report};
 use super::ledger::Ledger;
 use super::read_number;
 use crate::clock::Now;
-use crate::codec::{self, Command, MessageState, Reading, Receipt, ReceiptDate, Sm, Status, Tlvs, Version};
+use crate::codec::{self, Command, MessageState, Reading, Receipt, ReceiptDate, Sm, Status, Version};
 use crate::runtime::Machine;
 use crate::session::{Event, Session, Settings, frames};
 use bytes::BytesMut;
@@ -339,27 +339,8 @@ fn receipt_body(sm: &Sm<'_>, id: &[u8], state: MessageState, version: Version, n
         done_date: Some(ReceiptDate::from_utc(now.wall)),
         ..Receipt::new(id, state)
     };
-    let (mut text, mut tlvs, mut body) =
-        (BytesMut::with_capacity(160), BytesMut::with_capacity(64), BytesMut::with_capacity(320));
-    receipt.write_text(&mut text);
-    receipt.write_tlvs(version, &mut tlvs);
-    Sm {
-        source: sm.destination,
-        destination: sm.source,
-        esm_class: 0x04,
-        service_type: b"",
-        protocol_id: 0,
-        priority_flag: 0,
-        schedule_delivery_time: b"",
-        validity_period: b"",
-        registered_delivery: 0,
-        replace_if_present_flag: 0,
-        data_coding: 0,
-        sm_default_msg_id: 0,
-        short_message: &text,
-        tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
-    }
-    .encode_body(&mut body);
+    let mut body = BytesMut::with_capacity(320);
+    receipt.write_body(sm, version, &mut body);
     body.to_vec()
 }
 
