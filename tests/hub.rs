@@ -203,7 +203,7 @@ fn receipt_that_a_lost_port_had_is_delivered_to_another() {
     world.run();
     assert_eq!(world.delivered.pop().expect("a receipt").id, id);
 
-    world.inbox.push(Event::PortClosed { session: PORT, lost: Vec::new() });
+    world.inbox.push(Event::PortClosed { session: PORT });
     world.run();
     assert_eq!(world.states(), []);
     world.bind_port(SessionId(9));
@@ -244,7 +244,7 @@ fn account_decides_whether_its_receipt_comes_again() {
 fn receipt_for_an_account_that_never_comes_is_given_up_after_its_retention() {
     let mut world = World::bound(settings(), 10);
     world.taken(text("a"), "77");
-    world.inbox.push(Event::PortClosed { session: PORT, lost: Vec::new() });
+    world.inbox.push(Event::PortClosed { session: PORT });
     world.receipt(LINK, 1, "77", MessageState::Delivered);
     world.run();
 

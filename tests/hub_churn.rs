@@ -114,7 +114,7 @@ impl Churn {
 
     fn rebind_port(&mut self, world: &mut World) {
         self.held.retain(|(session, _)| *session == PORT);
-        world.inbox.push(Event::PortClosed { session: self.port, lost: Vec::new() });
+        world.inbox.push(Event::PortClosed { session: self.port });
         self.sessions += 1;
         self.port = SessionId(self.sessions);
         world.bind_port(self.port);

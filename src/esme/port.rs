@@ -198,11 +198,6 @@ impl Port {
         self.events.drain(..)
     }
 
-    /// The session is over: tokens of the deliveries that nobody answered.
-    pub fn lost(&mut self) -> Vec<u64> {
-        self.session.unanswered().map(|sent| sent.token).collect()
-    }
-
     /// The account that is bound, if one is.
     pub fn seat(&self) -> Option<&Seat> {
         self.seat.as_ref()

@@ -22,10 +22,9 @@ pub enum Event {
         session: SessionId,
         intake: Intake,
     },
-    /// The session is over; `lost` are the deliveries that it left unanswered. Whatever it never told of goes out again.
+    /// The session is over; what was out to it goes back to the account's queue.
     PortClosed {
         session: SessionId,
-        lost: Vec<u64>,
     },
     LinkBound {
         session: SessionId,

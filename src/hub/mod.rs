@@ -242,7 +242,7 @@ impl Hub {
                 self.open_port(session, account, kind, version, window);
             }
             Event::PortIntake { session, intake } => self.take_intake(session, &intake),
-            Event::PortClosed { session, .. } => self.close_port(session),
+            Event::PortClosed { session } => self.close_port(session),
             Event::LinkBound { session, carrier, kind, window } => {
                 self.open_link(session, carrier, kind, window);
             }

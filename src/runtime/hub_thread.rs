@@ -42,8 +42,7 @@ impl HubThread {
             for letter in letters.drain(..) {
                 match letter {
                     Mail::Event(event) => {
-                        if let Event::PortClosed { session, .. } | Event::LinkClosed { session, .. } = &event
-                        {
+                        if let Event::PortClosed { session } | Event::LinkClosed { session, .. } = &event {
                             closed.push(*session);
                         }
                         events.push(event);

@@ -119,8 +119,7 @@ impl PortTask<'_> {
         };
         info!(account, peer = %self.peer, session = self.session.0, reason = reason.name(), "session ended");
         self.metrics.sessions.with_label_values(&["esme", account]).dec();
-        let lost = self.port.lost();
-        self.mailbox.send(Mail::Event(Event::PortClosed { session: self.session, lost }));
+        self.mailbox.send(Mail::Event(Event::PortClosed { session: self.session }));
     }
 }
 
