@@ -18,6 +18,9 @@
 //! **What the wire says.** [`codec`] turns octets into PDUs and back, [`session`] is one SMPP session from either side, with neither
 //! socket nor clock. [`esme`] is that session towards customers, [`carrier`] its mirror towards carriers.
 //!
+//! **What a message says.** [`text`] knows the alphabets and how many short messages a text takes, [`conversion`] says the same to a
+//! peer with other habits, [`assembly`] gathers the parts of a long text.
+//!
 //! **What becomes of a message.** [`message`] names its phases. [`admission`] says whether it may come in, [`spool`] keeps
 //! it, [`wheel`] wakes it, [`schedule`] says how long to wait, [`route`] whither, and [`correlation`] whose receipt this is. None of these rooms knows
 //! another; the hub knows them all.
@@ -44,6 +47,7 @@
 //! ```
 
 pub mod admission;
+pub mod assembly;
 pub mod carrier;
 pub mod clock;
 pub mod codec;
@@ -60,5 +64,6 @@ pub mod runtime;
 pub mod schedule;
 pub mod session;
 pub mod spool;
+pub mod text;
 pub mod tool;
 pub mod wheel;

@@ -18,8 +18,8 @@ struct Floor {
 }
 
 const FLOOR_1: &[&str] = &["clock", "id", "metrics"];
-const FLOOR_2: &[&str] = &["codec", "wheel", "throttle"];
-const FLOOR_3: &[&str] = &["session", "message"];
+const FLOOR_2: &[&str] = &["codec", "wheel", "throttle", "text", "assembly"];
+const FLOOR_3: &[&str] = &["session", "message", "conversion"];
 const FLOOR_4: &[&str] = &["admission", "spool", "schedule", "correlation", "route", "esme", "carrier"];
 const FLOOR_5: &[&str] = &["hub"];
 const FLOOR_6: &[&str] = &["runtime", "http"];
@@ -27,7 +27,7 @@ const FLOOR_6: &[&str] = &["runtime", "http"];
 const HOUSE: &[Floor] = &[
     Floor { rooms: FLOOR_1, may_name: &[] },
     Floor { rooms: FLOOR_2, may_name: &[&["clock"]] },
-    Floor { rooms: FLOOR_3, may_name: &[&["codec", "id", "clock"]] },
+    Floor { rooms: FLOOR_3, may_name: &[&["codec", "id", "clock", "text"]] },
     Floor { rooms: FLOOR_4, may_name: &[FLOOR_1, FLOOR_2, FLOOR_3] },
     Floor { rooms: FLOOR_5, may_name: &[FLOOR_1, FLOOR_2, FLOOR_3, FLOOR_4] },
     Floor { rooms: FLOOR_6, may_name: &[FLOOR_1, FLOOR_2, FLOOR_3, FLOOR_4, FLOOR_5] },
