@@ -1,6 +1,6 @@
 //! bind_receiver, bind_transmitter, bind_transceiver and their responses (SMPP 5.0 §4.1.1).
 
-use super::field::{Fields, Limit, nul_at, put_cstr};
+use super::field::{Fields, Limit, PASSWORD, SYSTEM_ID, put_cstr, split_cstr};
 use super::{Command, FieldError, Reading, Status, Tag, Tlvs, begin, finish, header_only, put_tlv};
 use bytes::BytesMut;
 
@@ -66,10 +66,7 @@ pub struct BindResp<'a> {
 impl<'a> BindResp<'a> {
     /// Reads the body of a bind response; never fails, since all of it may be missing (F13).
     pub fn decode(body: &'a [u8]) -> Self {
-        let (system_id, rest) = match nul_at(body) {
-            Some(at) => (&body[..at], &body[at + 1..]),
-            None => (body, &[][..]),
-        };
+        let (system_id, rest) = split_cstr(body);
         let tlvs = Tlvs::read(rest, Reading::Carrier).unwrap_or_default();
         Self { system_id, sc_interface_version: tlvs.u8(Tag::SC_INTERFACE_VERSION) }
     }
@@ -88,8 +85,6 @@ impl<'a> BindResp<'a> {
     }
 }
 
-const SYSTEM_ID: Limit = Limit::new("system_id", 16, Status::RINVSYSID).needed(64);
-const PASSWORD: Limit = Limit::new("password", 9, Status::RINVPASWD).needed(64);
 const SYSTEM_TYPE: Limit = Limit::new("system_type", 13, Status::RINVSYSTYP).needed(64);
 const ADDRESS_RANGE: Limit = Limit::new("address_range", 41, Status::RINVCMDLEN);
 

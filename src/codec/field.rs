@@ -1,6 +1,7 @@
 //! Walking the mandatory fields of a body, in their order, under one of three readings.
 
-use super::{FieldError, Reading, Status};
+use super::{Address, FieldError, Reading, Status, Tlvs};
+use bytes::BytesMut;
 
 /// How one C-octet string may be.
 pub(super) struct Limit {
@@ -62,6 +63,49 @@ impl<'a> Fields<'a> {
             Some(at) if at < limit.size => Ok(self.take_cstr(at)),
             Some(_) | None => self.unterminated(limit),
         }
+    }
+
+    /// The next address: its kind, its plan and its characters.
+    #[inline(always)]
+    pub fn address(&mut self, limit: &Limit) -> Result<Address<'a>, FieldError> {
+        let [ton, npi] = self.octets(limit.name)?;
+        let addr = self.cstr(limit)?;
+        Ok(Address { ton, npi, addr })
+    }
+
+    /// The next time, as it is written. Customers' odd lengths are left to whoever reads it: switches may allow them.
+    #[inline(always)]
+    pub fn time(&mut self, limit: &Limit) -> Result<&'a [u8], FieldError> {
+        let value = self.cstr(limit)?;
+        match (value.len(), self.reading) {
+            (0 | 16, _) | (_, Reading::Lenient | Reading::Carrier) => Ok(value),
+            (_, Reading::Strict) => Err(limit.illegal()),
+        }
+    }
+
+    /// The short_message behind its `sm_length`.
+    #[inline(always)]
+    pub fn short_message(&mut self, sm_length: u8) -> Result<&'a [u8], FieldError> {
+        match self.rest.split_at_checked(usize::from(sm_length)) {
+            Some((text, rest)) => {
+                self.rest = rest;
+                Ok(text)
+            }
+            None if self.reading == Reading::Carrier => Ok(std::mem::take(&mut self.rest)),
+            None => Err(FieldError { field: "sm_length", status: Status::RINVMSGLEN }),
+        }
+    }
+
+    /// The TLVs, of legal lengths, that end a body.
+    pub fn tlvs(self) -> Result<Tlvs<'a>, FieldError> {
+        let tlvs = Tlvs::read(self.rest, self.reading)?;
+        tlvs.check(self.reading)?;
+        Ok(tlvs)
+    }
+
+    /// The end of a body that has no use for TLVs: those that are there are skipped (SMPP 5.0 §2.6).
+    pub fn end(self) -> Result<(), FieldError> {
+        Tlvs::read(self.rest, self.reading).map(|_| ())
     }
 
     #[inline(always)]
@@ -130,15 +174,52 @@ pub(super) fn until_nul(value: &[u8]) -> &[u8] {
     }
 }
 
+/// The C-octet string that `octets` start with, and what follows it; the end takes the place of a missing NUL.
+pub(super) fn split_cstr(octets: &[u8]) -> (&[u8], &[u8]) {
+    match nul_at(octets) {
+        Some(at) => (&octets[..at], &octets[at + 1..]),
+        None => (octets, &[]),
+    }
+}
+
 /// Appends a C-octet string; a NUL inside would end it there, so it does.
 #[inline(always)]
-pub(super) fn put_cstr(out: &mut bytes::BytesMut, value: &[u8]) {
+pub(super) fn put_cstr(out: &mut BytesMut, value: &[u8]) {
     out.extend_from_slice(until_nul(value));
     out.extend_from_slice(&[0]);
 }
 
+/// Appends an address.
+#[inline(always)]
+pub(super) fn put_address(out: &mut BytesMut, address: &Address<'_>) {
+    out.extend_from_slice(&[address.ton, address.npi]);
+    put_cstr(out, address.addr);
+}
+
+pub(super) const SERVICE_TYPE: Limit = Limit::new("service_type", 6, Status::RINVSERTYP);
+pub(super) const SOURCE_ADDR: Limit = Limit::new("source_addr", 21, Status::RINVSRCADR).needed(64);
+pub(super) const DESTINATION_ADDR: Limit = Limit::new("destination_addr", 21, Status::RINVDSTADR).needed(64);
+pub(super) const SCHEDULE_DELIVERY_TIME: Limit = Limit::new("schedule_delivery_time", 17, Status::RINVSCHED);
+pub(super) const VALIDITY_PERIOD: Limit = Limit::new("validity_period", 17, Status::RINVEXPIRY);
+pub(super) const MESSAGE_ID: Limit = Limit::new("message_id", 65, Status::RINVMSGID);
+pub(super) const SYSTEM_ID: Limit = Limit::new("system_id", 16, Status::RINVSYSID).needed(64);
+pub(super) const PASSWORD: Limit = Limit::new("password", 9, Status::RINVPASWD).needed(64);
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const TOPS: u64 = 0x8080_8080_8080_8080;
+
+/// The status with which each of the three readings refuses, from the strictest on.
+#[cfg(test)]
+pub(super) fn refusals<T>(decode: impl Fn(Reading) -> Result<T, FieldError>) -> [Option<Status>; 3] {
+    [Reading::Strict, Reading::Lenient, Reading::Carrier]
+        .map(|reading| decode(reading).err().map(|error| error.status))
+}
+
+/// Refused to customers and read of carriers.
+#[cfg(test)]
+pub(super) const fn customers(status: Status) -> [Option<Status>; 3] {
+    [Some(status), Some(status), None]
+}
 
 #[cfg(test)]
 mod tests {

@@ -20,39 +20,68 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod alert;
 mod bind;
+mod broadcast;
+mod cancel;
 mod command;
+mod data_sm;
 mod explain;
 mod field;
 mod frame;
+mod multi;
+mod multi_resp;
+mod outbind;
+mod query;
 mod receipt;
 mod receipt_text;
 mod relay;
+mod replace;
 mod response;
+mod shown;
 mod sm;
 mod state;
 mod status;
 mod tag;
 mod time;
 mod tlv;
+mod value;
 mod version;
 
+pub use alert::{AlertNotification, Availability};
 pub use bind::{Bind, BindResp};
+pub use broadcast::{BroadcastSm, CancelBroadcastSm, QueryBroadcastSm};
+pub use cancel::CancelSm;
 pub use command::Command;
+pub use data_sm::DataSm;
 pub use explain::explain;
 pub use frame::{Frame, FrameError, MAX_PDU_LEN, MAX_UNBOUND_PDU_LEN, next_frame};
+pub use multi::{Destination, Destinations, SubmitMulti, put_destination};
+pub use multi_resp::{MultiResp, Unsuccess, encode_multi_resp};
+pub use outbind::Outbind;
+pub use query::{QueryResp, QuerySm};
 pub use receipt::{Receipt, decode_receipt_text};
 pub use receipt_text::ReceiptText;
 pub use relay::{Relay, relay_submit};
-pub use response::{SmResp, encode_deliver_resp, encode_submit_resp};
+pub use replace::ReplaceSm;
+pub use response::{
+    SmResp, add_congestion_state, encode_deliver_resp, encode_id_resp, encode_receiver_resp,
+    encode_submit_resp,
+};
 pub use sm::{Address, Sm};
 pub use state::MessageState;
 pub use status::{Class, Status};
 pub use tag::Tag;
 pub use time::{
-    ReceiptDate, SmppTime, TimeError, read_time, write_absolute, write_receipt_date, write_relative,
+    FinalDate, ReceiptDate, SmppTime, TimeError, TimeRules, read_time, read_time_with, write_absolute,
+    write_final_date, write_receipt_date, write_relative,
 };
 pub use tlv::{Tlv, Tlvs, put_tlv};
+pub use value::{
+    BroadcastArea, BroadcastContentType, BroadcastFrequencyInterval, CallbackNum, CallbackTag,
+    ItsSessionInfo, MessageWaiting, MsValidity, NetworkErrorCode, NetworkId, Presentation, Sar, Subaddress,
+    Value,
+};
 pub use version::Version;
 
 use bytes::BytesMut;

@@ -140,6 +140,15 @@ impl<'a> Receipt<'a> {
     /// Appends the body of the deliver_sm that tells how `message`, a submit_sm, ended: addresses the other way round, the
     /// text, and TLVs for a peer that takes them (fact sheet 8.1, 8.2).
     pub fn write_body(&self, message: &Sm<'_>, version: Version, out: &mut BytesMut) {
+        self.write_as(RECEIPT, message, version, out);
+    }
+
+    /// As [`Receipt::write_body`], for an intermediate notification: `message` is still under way.
+    pub fn write_notice(&self, message: &Sm<'_>, version: Version, out: &mut BytesMut) {
+        self.write_as(INTERMEDIATE, message, version, out);
+    }
+
+    fn write_as(&self, esm_class: u8, message: &Sm<'_>, version: Version, out: &mut BytesMut) {
         let mut text = BytesMut::with_capacity(TEXT_ROOM);
         self.write_text(&mut text);
         let mut tlvs = BytesMut::new();
@@ -147,7 +156,7 @@ impl<'a> Receipt<'a> {
         Sm {
             source: message.destination,
             destination: message.source,
-            esm_class: RECEIPT,
+            esm_class,
             short_message: &text,
             tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
             ..Sm::default()
@@ -202,6 +211,8 @@ const MESSAGE_ID_MAX: usize = 64;
 
 /// esm_class: MC delivery receipt (SMPP 3.4 §5.2.12).
 const RECEIPT: u8 = 0x04;
+/// esm_class: intermediate delivery notification (SMPP 5.0 §4.7.12.5).
+const INTERMEDIATE: u8 = 0x20;
 /// Octets that a receipt's text rarely exceeds.
 const TEXT_ROOM: usize = 160;
 

@@ -1,6 +1,9 @@
 //! submit_sm and deliver_sm, which share one list of fields (SMPP 5.0 §4.2.1, §4.3.1).
 
-use super::field::{Fields, Limit, put_cstr};
+use super::field::{
+    DESTINATION_ADDR, Fields, SCHEDULE_DELIVERY_TIME, SERVICE_TYPE, SOURCE_ADDR, VALIDITY_PERIOD,
+    put_address, put_cstr,
+};
 use super::{Command, FieldError, Reading, Status, Tag, Tlvs, begin, finish, put_tlv};
 use bytes::BytesMut;
 
@@ -23,9 +26,9 @@ pub struct Sm<'a> {
     pub esm_class: u8,
     pub protocol_id: u8,
     pub priority_flag: u8,
-    /// Empty or 16 octets; see [`super::read_time`].
+    /// At most 16 octets; see [`super::read_time_with`].
     pub schedule_delivery_time: &'a [u8],
-    /// Empty or 16 octets; see [`super::read_time`].
+    /// At most 16 octets; see [`super::read_time_with`].
     pub validity_period: &'a [u8],
     pub registered_delivery: u8,
     pub replace_if_present_flag: u8,
@@ -46,19 +49,23 @@ impl<'a> Sm<'a> {
     pub fn decode(body: &'a [u8], reading: Reading) -> Result<Self, FieldError> {
         let mut fields = Fields { rest: body, reading };
         let service_type = fields.cstr(&SERVICE_TYPE)?;
-        let source = address(&mut fields, &SOURCE_ADDR)?;
-        let destination = address(&mut fields, &DESTINATION_ADDR)?;
+        let source = fields.address(&SOURCE_ADDR)?;
+        let destination = fields.address(&DESTINATION_ADDR)?;
+        Self::decode_tail(fields, Self { service_type, source, destination, ..Self::default() })
+    }
+
+    /// Reads the fields from esm_class on; those before stand in `head`.
+    #[inline(always)]
+    pub(super) fn decode_tail(mut fields: Fields<'a>, head: Self) -> Result<Self, FieldError> {
+        let reading = fields.reading;
         let [esm_class, protocol_id, priority_flag] = fields.octets("esm_class")?;
-        let schedule_delivery_time = time(&mut fields, &SCHEDULE_DELIVERY_TIME)?;
-        let validity_period = time(&mut fields, &VALIDITY_PERIOD)?;
+        let schedule_delivery_time = fields.time(&SCHEDULE_DELIVERY_TIME)?;
+        let validity_period = fields.time(&VALIDITY_PERIOD)?;
         let [registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id, sm_length] =
             fields.octets("registered_delivery")?;
-        let short_message = short_message(&mut fields, sm_length)?;
+        let short_message = fields.short_message(sm_length)?;
         let tlvs = Tlvs::read(fields.rest, reading)?;
         let sm = Self {
-            service_type,
-            source,
-            destination,
             esm_class,
             protocol_id,
             priority_flag,
@@ -70,6 +77,7 @@ impl<'a> Sm<'a> {
             sm_default_msg_id,
             short_message,
             tlvs,
+            ..head
         };
         sm.check(reading)?;
         Ok(sm)
@@ -120,7 +128,7 @@ impl<'a> Sm<'a> {
         self.encode_tail(out);
     }
 
-    /// Appends the fields from schedule_delivery_time on.
+    /// Appends the fields from schedule_delivery_time on; those of the middle stand before them.
     #[inline]
     pub(super) fn encode_tail(&self, out: &mut BytesMut) {
         put_cstr(out, self.schedule_delivery_time);
@@ -151,8 +159,9 @@ impl<'a> Sm<'a> {
         finish(out, start);
     }
 
+    /// Refuses a user data header without its room, and TLVs of illegal lengths.
     #[inline(always)]
-    fn check(&self, reading: Reading) -> Result<(), FieldError> {
+    pub(super) fn check(&self, reading: Reading) -> Result<(), FieldError> {
         if reading == Reading::Carrier {
             return Ok(());
         }
@@ -162,46 +171,6 @@ impl<'a> Sm<'a> {
         self.tlvs.check(reading)
     }
 }
-
-#[inline(always)]
-fn address<'a>(fields: &mut Fields<'a>, limit: &Limit) -> Result<Address<'a>, FieldError> {
-    let [ton, npi] = fields.octets(limit.name)?;
-    let addr = fields.cstr(limit)?;
-    Ok(Address { ton, npi, addr })
-}
-
-#[inline(always)]
-fn time<'a>(fields: &mut Fields<'a>, limit: &Limit) -> Result<&'a [u8], FieldError> {
-    let value = fields.cstr(limit)?;
-    match (value.len(), fields.reading) {
-        (0 | 16, _) | (_, Reading::Carrier) => Ok(value),
-        (_, Reading::Strict | Reading::Lenient) => Err(limit.illegal()),
-    }
-}
-
-#[inline(always)]
-fn short_message<'a>(fields: &mut Fields<'a>, sm_length: u8) -> Result<&'a [u8], FieldError> {
-    match fields.rest.split_at_checked(usize::from(sm_length)) {
-        Some((text, rest)) => {
-            fields.rest = rest;
-            Ok(text)
-        }
-        None if fields.reading == Reading::Carrier => Ok(std::mem::take(&mut fields.rest)),
-        None => Err(FieldError { field: "sm_length", status: Status::RINVMSGLEN }),
-    }
-}
-
-#[inline(always)]
-fn put_address(out: &mut BytesMut, address: &Address<'_>) {
-    out.extend_from_slice(&[address.ton, address.npi]);
-    put_cstr(out, address.addr);
-}
-
-const SERVICE_TYPE: Limit = Limit::new("service_type", 6, Status::RINVSERTYP);
-const SOURCE_ADDR: Limit = Limit::new("source_addr", 21, Status::RINVSRCADR).needed(64);
-const DESTINATION_ADDR: Limit = Limit::new("destination_addr", 21, Status::RINVDSTADR).needed(64);
-const SCHEDULE_DELIVERY_TIME: Limit = Limit::new("schedule_delivery_time", 17, Status::RINVSCHED);
-const VALIDITY_PERIOD: Limit = Limit::new("validity_period", 17, Status::RINVEXPIRY);
 
 /// Octets of a body without its text and TLVs, at most, if its fields are legal.
 const FIXED_LEN: usize = 6 + 23 + 23 + 3 + 17 + 17 + 5;
@@ -213,8 +182,7 @@ const UDHI: u8 = 0x40;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const READINGS: [Reading; 3] = [Reading::Strict, Reading::Lenient, Reading::Carrier];
+    use crate::codec::field::{self, customers};
 
     /// A message with each field different from its neighbours.
     fn sample() -> Sm<'static> {
@@ -235,11 +203,7 @@ mod tests {
     }
 
     fn refusals(body: &[u8]) -> [Option<Status>; 3] {
-        READINGS.map(|reading| Sm::decode(body, reading).err().map(|error| error.status))
-    }
-
-    const fn customers(status: Status) -> [Option<Status>; 3] {
-        [Some(status), Some(status), None]
+        field::refusals(|reading| Sm::decode(body, reading))
     }
 
     /// F10: every way to cut a PDU short. A carrier's is read as long as its addresses are there.
@@ -275,11 +239,21 @@ mod tests {
         assert_eq!(refusals(&body(&source)), customers(Status::RINVSRCADR));
         let destination = Sm { destination: address, ..sample() };
         assert_eq!(refusals(&body(&destination)), customers(Status::RINVDSTADR));
-        for length in [1, 15, 17] {
-            let schedule = Sm { schedule_delivery_time: &long[..length], ..sample() };
-            assert_eq!(refusals(&body(&schedule)), customers(Status::RINVSCHED));
-            let validity = Sm { validity_period: &long[..length], ..sample() };
-            assert_eq!(refusals(&body(&validity)), customers(Status::RINVEXPIRY));
+        let schedule = Sm { schedule_delivery_time: &long[..17], ..sample() };
+        assert_eq!(refusals(&body(&schedule)), customers(Status::RINVSCHED));
+        let validity = Sm { validity_period: &long[..17], ..sample() };
+        assert_eq!(refusals(&body(&validity)), customers(Status::RINVEXPIRY));
+    }
+
+    /// Fact sheet 6.3: switches may allow 13 characters, so that a shorter time is its reader's to judge.
+    #[test]
+    fn shorter_time_is_refused_by_the_letter_alone() {
+        let short = [b'7'; 15];
+        for length in [1, 13, 15] {
+            let schedule = Sm { schedule_delivery_time: &short[..length], ..sample() };
+            assert_eq!(refusals(&body(&schedule)), [Some(Status::RINVSCHED), None, None]);
+            let validity = Sm { validity_period: &short[..length], ..sample() };
+            assert_eq!(refusals(&body(&validity)), [Some(Status::RINVEXPIRY), None, None]);
         }
     }
 

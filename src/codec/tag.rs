@@ -135,6 +135,20 @@ mod tests {
         assert!(!Tag::MS_VALIDITY.takes_length(3));
     }
 
+    /// Fact sheet 17: where sources disagree about a length, each of theirs is read.
+    #[test]
+    fn disputed_lengths_are_all_taken() {
+        let lengths = |tag: Tag| (0..80).filter(|length| tag.takes_length(*length)).collect::<Vec<_>>();
+
+        assert_eq!(lengths(Tag::BROADCAST_REP_NUM), [1, 2]);
+        assert_eq!(lengths(Tag::BROADCAST_END_TIME), [16, 17]);
+        assert_eq!(lengths(Tag::SOURCE_TELEMATICS_ID), [1, 2]);
+        assert_eq!(lengths(Tag::DEST_ADDR_NP_COUNTRY), [1, 2, 3, 4, 5]);
+        assert_eq!(lengths(Tag::MS_VALIDITY), [1, 4]);
+        assert_eq!(lengths(Tag::ALERT_ON_MESSAGE_DELIVERY), [0, 1]);
+        assert_eq!(lengths(Tag::CALLBACK_NUM_ATAG), (0..=65).collect::<Vec<_>>());
+    }
+
     #[test]
     fn vendor_tags_take_any_length() {
         assert_eq!(Tag(0x1501).name(), None);

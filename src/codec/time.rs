@@ -1,5 +1,6 @@
 //! Times as SMPP writes them: absolute, relative, and the ten digits of receipts (SMPP 5.0 §4.7.23).
 
+use super::Version;
 use crate::clock::UnixMs;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
@@ -34,8 +35,24 @@ pub enum TimeError {
     Form,
     #[error("no such date or time of day")]
     Date,
-    #[error("{0} quarter hours off UTC are more than 48")]
+    #[error("{0} quarter hours off UTC are more than there can be")]
     Offset(u8),
+}
+
+/// Deviations in customers' times that an account may be allowed (fact sheet 6.3); none by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TimeRules {
+    /// Relative times of 13 characters, without tenths and offset: `YYMMDDhhmmssR`.
+    pub short_relative: bool,
+    /// `r` in the place of `R`.
+    pub lower_case_r: bool,
+    /// Offsets of up to 56 quarter hours, which exist in the Pacific, in place of 48.
+    pub wide_offsets: bool,
+}
+
+/// The time in `field`, which is without its NUL, by the letter; see [`read_time_with`].
+pub fn read_time(field: &[u8], now: UnixMs) -> Result<Option<SmppTime>, TimeError> {
+    read_time_with(field, now, TimeRules::default())
 }
 
 /// The time in `field`, which is without its NUL; `None` if it is empty.
@@ -43,18 +60,23 @@ pub enum TimeError {
 /// Two digits of a year mean the year within 50 before and 49 after `now`. A relative time counts from `now`: years and
 /// months by the calendar, the 31st falling back to a shorter month's last day, then the rest; its parts may be above their
 /// clock ranges. Times before 1970 are 1970.
-pub fn read_time(field: &[u8], now: UnixMs) -> Result<Option<SmppTime>, TimeError> {
+pub fn read_time_with(field: &[u8], now: UnixMs, rules: TimeRules) -> Result<Option<SmppTime>, TimeError> {
     let (digits, direction) = match field {
         [] => return Ok(None),
         [digits @ .., direction] if digits.len() == 15 => (digits, *direction),
+        [digits @ .., direction @ (b'R' | b'r')] if digits.len() == 12 && rules.short_relative => {
+            (digits, *direction)
+        }
         _ => return Err(TimeError::Length(field.len())), // Any other length.
     };
     let parts = Parts::read(digits).ok_or(TimeError::Form)?;
+    let quarters_max = if rules.wide_offsets { WIDE_QUARTERS } else { MAX_QUARTERS };
     match direction {
-        b'+' => parts.absolute(-1, now).map(|at| Some(SmppTime::Absolute(at))),
-        b'-' => parts.absolute(1, now).map(|at| Some(SmppTime::Absolute(at))),
+        b'+' => parts.absolute(-1, quarters_max, now).map(|at| Some(SmppTime::Absolute(at))),
+        b'-' => parts.absolute(1, quarters_max, now).map(|at| Some(SmppTime::Absolute(at))),
         b'R' => parts.relative(now).map(|at| Some(SmppTime::Relative(at))),
-        _ => Err(TimeError::Form), // Lower-case r included.
+        b'r' if rules.lower_case_r => parts.relative(now).map(|at| Some(SmppTime::Relative(at))),
+        _ => Err(TimeError::Form), // Any other sign.
     }
 }
 
@@ -82,6 +104,37 @@ pub fn write_relative(span: Duration) -> [u8; 16] {
 /// `at` as receipts write it, UTC: `YYMMDDhhmm`.
 pub fn write_receipt_date(at: UnixMs) -> [u8; 10] {
     ReceiptDate::from_utc(at).write()
+}
+
+/// When a message became final, as a query_sm_resp says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinalDate {
+    /// An absolute time.
+    At(UnixMs),
+    /// Twelve digits, as 3.3 and some others write it: local time of a message centre that doesn't say where it is.
+    Local(ReceiptDate),
+}
+
+impl FinalDate {
+    /// Reads a final_date; `None` if it is empty or neither of the two.
+    pub fn read(field: &[u8], now: UnixMs) -> Option<Self> {
+        match read_time(field, now) {
+            Ok(Some(SmppTime::Absolute(at))) => Some(Self::At(at)),
+            // A distance can't be a date in the past.
+            Ok(Some(SmppTime::Relative(_)) | None) => None,
+            Err(_) => ReceiptDate::parse(field).map(Self::Local),
+        }
+    }
+}
+
+/// `at` as a query_sm_resp to a peer of `version` says it, in UTC: the absolute form, or twelve digits for 3.3. It is written
+/// to `room`, and this is the part of it that counts.
+pub fn write_final_date(at: UnixMs, version: Version, room: &mut [u8; 16]) -> &[u8] {
+    *room = write_absolute(at);
+    match version {
+        Version::V33 => &room[..12],
+        Version::V34 | Version::V50 => room,
+    }
 }
 
 /// A date in the text of a receipt, in a zone that only the carrier knows.
@@ -120,6 +173,11 @@ impl ReceiptDate {
         digits
     }
 
+    /// `YYMMDDhhmmss`.
+    pub fn write_seconds(self) -> [u8; 12] {
+        digits_of(self.0)
+    }
+
     /// Year, month, day, hour, minute and second.
     pub fn parts(self) -> (i16, u8, u8, u8, u8, u8) {
         let date = self.0;
@@ -129,7 +187,7 @@ impl ReceiptDate {
     }
 }
 
-/// The fifteen digits of a time, taken apart.
+/// The fifteen digits of a time, or twelve, taken apart.
 struct Parts {
     /// Year, month, day, hour, minute, second.
     fields: [u8; 6],
@@ -143,12 +201,18 @@ impl Parts {
         for (field, pair) in fields.iter_mut().zip(digits.chunks_exact(2)) {
             *field = two(pair)?;
         }
-        Some(Self { fields, tenths: two(&[b'0', digits[12]])?, quarters: two(&digits[13..15])? })
+        let [tenths, quarters] = match digits {
+            [_, _, _, _, _, _, _, _, _, _, _, _, tenths, quarters @ ..] => {
+                [two(&[b'0', *tenths])?, two(quarters)?]
+            }
+            _ => [0, 0], // The short form stops at the seconds.
+        };
+        Some(Self { fields, tenths, quarters })
     }
 
     /// The instant of an absolute time; `sign` is which way its offset leads to UTC.
-    fn absolute(&self, sign: i64, now: UnixMs) -> Result<UnixMs, TimeError> {
-        if self.quarters > MAX_QUARTERS {
+    fn absolute(&self, sign: i64, quarters_max: u8, now: UnixMs) -> Result<UnixMs, TimeError> {
+        if self.quarters > quarters_max {
             return Err(TimeError::Offset(self.quarters));
         }
         let [year, month, day, hour, minute, second] = self.fields.map(|field| field as i8);
@@ -221,6 +285,8 @@ fn instant(date: DateTime) -> Option<UnixMs> {
 
 /// Quarter hours off UTC at most, by the format.
 const MAX_QUARTERS: u8 = 48;
+/// Quarter hours off UTC at most, in this world: Kiribati.
+const WIDE_QUARTERS: u8 = 56;
 const QUARTER_MS: i64 = 15 * 60 * 1000;
 const MAX_RELATIVE_S: u128 = 100 * 86_400 - 1;
 
@@ -270,6 +336,48 @@ mod tests {
         assert_eq!(error(b"270229000000000+"), TimeError::Date);
         assert_eq!(error(b"260101003000049-"), TimeError::Offset(49));
         assert_eq!(read_time(b"", NOW), Ok(None));
+    }
+
+    /// Fact sheet 6.3: each switch lets in its own deviation and nothing else.
+    #[test]
+    fn deviations_are_read_where_their_switch_is_on() {
+        let by = |rules, field: &[u8]| read_time_with(field, NOW, rules);
+        let letter = TimeRules::default();
+        let short = TimeRules { short_relative: true, ..letter };
+        let lower = TimeRules { lower_case_r: true, ..letter };
+        let wide = TimeRules { wide_offsets: true, ..letter };
+        let in_an_hour = Ok(Some(SmppTime::Relative(NOW.after(Duration::from_secs(3600)))));
+
+        assert_eq!(by(letter, b"000000010000R"), Err(TimeError::Length(13)));
+        assert_eq!(by(short, b"000000010000R"), in_an_hour);
+        assert_eq!(by(short, b"000000010000+"), Err(TimeError::Length(13)));
+        assert_eq!(by(short, b"000000010000r"), Err(TimeError::Form));
+        assert_eq!(by(TimeRules { lower_case_r: true, ..short }, b"000000010000r"), in_an_hour);
+
+        assert_eq!(by(letter, b"000000010000000r"), Err(TimeError::Form));
+        assert_eq!(by(lower, b"000000010000000r"), in_an_hour);
+        assert_eq!(by(lower, b"000000010000r"), Err(TimeError::Length(13)));
+
+        assert_eq!(by(letter, b"260131240000056+"), Err(TimeError::Offset(56)));
+        assert_eq!(by(wide, b"260201000000056+"), by(letter, b"260131100000000+"));
+        assert_eq!(by(wide, b"260201000000057+"), Err(TimeError::Offset(57)));
+    }
+
+    /// Fact sheet 3.5: an absolute time, or 3.3's twelve digits.
+    #[test]
+    fn final_date_is_read_and_written_in_both_forms() {
+        let mut room = [0; 16];
+        let at = UnixMs(NOW.0 / 1000 * 1000);
+
+        assert_eq!(write_final_date(at, Version::V34, &mut room), b"260131100000000+");
+        assert_eq!(FinalDate::read(&room, NOW), Some(FinalDate::At(at)));
+        assert_eq!(write_final_date(at, Version::V33, &mut room), b"260131100000");
+        let local = ReceiptDate::parse(b"260131100000").expect("twelve digits");
+        assert_eq!(FinalDate::read(b"260131100000", NOW), Some(FinalDate::Local(local)));
+        assert_eq!(&local.write_seconds(), b"260131100000");
+        assert_eq!(FinalDate::read(b"", NOW), None);
+        assert_eq!(FinalDate::read(b"000000010000000R", NOW), None);
+        assert_eq!(FinalDate::read(b"soon", NOW), None);
     }
 
     #[test]
