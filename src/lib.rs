@@ -52,6 +52,7 @@ pub mod carrier;
 pub mod clock;
 pub mod codec;
 pub mod config;
+pub mod conversion;
 pub mod correlation;
 pub mod esme;
 pub mod http;

@@ -1,10 +1,14 @@
-//! Decoding, relaying and encoding a submit_sm allocates nothing, given room to write to.
+//! Decoding, relaying and encoding allocate nothing, given room to write to; neither does counting or cutting a text.
 
 use bytes::BytesMut;
 use enroute::codec::{
-    Address, Command, MAX_PDU_LEN, Reading, Receipt, Relay, Sm, Status, Tag, Tlvs, begin, encode_submit_resp,
-    finish, next_frame, put_tlv, relay_submit,
+    Address, AlertNotification, BroadcastSm, CancelSm, Command, DataSm, Destination, Destinations,
+    MAX_PDU_LEN, MultiResp, Outbind, QueryResp, QuerySm, Reading, Receipt, Relay, ReplaceSm, Sm, SmResp,
+    Status, SubmitMulti, Tag, Tlvs, add_congestion_state, begin, encode_id_resp, encode_multi_resp,
+    encode_submit_resp, finish, next_frame, put_destination, put_tlv, relay_submit,
 };
+use enroute::conversion::{Profile, needs_division, part_of, segments};
+use enroute::text::{Alphabet, Chars, Headers, Missing, Shifts, Text, encode, split};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -81,6 +85,99 @@ fn submit_sm_is_decoded_relayed_and_encoded_without_allocating() {
 
     assert_eq!(allocations, 0);
     assert!(out.len() > 3 * input.len());
+}
+
+/// Each of the other bodies, and what is walked in it.
+#[test]
+fn no_view_of_a_body_allocates() {
+    let mut tlvs = BytesMut::new();
+    put_tlv(&mut tlvs, Tag::MESSAGE_PAYLOAD, b"Road closed");
+    put_tlv(&mut tlvs, Tag::BROADCAST_AREA_IDENTIFIER, b"\0Dublin");
+    put_tlv(&mut tlvs, Tag::BROADCAST_CONTENT_TYPE, &[1, 0, 0x30]);
+    put_tlv(&mut tlvs, Tag::BROADCAST_FREQUENCY_INTERVAL, &[9, 0, 31]);
+    put_tlv(&mut tlvs, Tag::BROADCAST_REP_NUM, &[0, 2]);
+    let tlvs = Tlvs::read(&tlvs, Reading::Strict).expect("just written");
+    let far = Address { ton: 1, npi: 1, addr: b"447700900123" };
+    let sm = Sm { source: far, destination: far, short_message: b"Road closed", ..Sm::default() };
+    let mut list = BytesMut::new();
+    put_destination(&mut list, &Destination::Sme(far));
+    put_destination(&mut list, &Destination::List(b"staff"));
+    let mut out = BytesMut::with_capacity(4096);
+    let strict = Reading::Strict;
+
+    let allocations = allocations_of(|| {
+        let mut read = |write: &dyn Fn(&mut BytesMut), walk: &dyn Fn(&[u8])| {
+            out.clear();
+            write(&mut out);
+            walk(next_frame(&out, MAX_PDU_LEN).expect("framed").expect("whole").body);
+        };
+        read(&|out| sm.encode_data(out, 1), &|body| {
+            let data_sm = DataSm::decode(body, strict).expect("legal");
+            assert_eq!(data_sm.as_sm().text(), b"Road closed");
+        });
+        let destinations = Destinations::read(&list).expect("just written");
+        read(&|out| SubmitMulti { sm, destinations }.encode(out, 1), &|body| {
+            let multi = SubmitMulti::decode(body, strict).expect("legal");
+            assert_eq!(multi.destinations.iter().count(), 2);
+        });
+        let refused = [(far, Status::RINVDSTADR)];
+        read(&|out| encode_multi_resp(out, Status::ROK, 1, b"A1", &refused), &|body| {
+            assert!(MultiResp::decode(body).unsuccess.iter().eq(refused));
+        });
+        let query = QuerySm { message_id: b"A1", source: far };
+        read(&|out| query.encode(out, 1), &|body| assert_eq!(QuerySm::decode(body, strict), Ok(query)));
+        let resp = QueryResp { message_id: b"A1", ..QueryResp::default() };
+        read(&|out| resp.encode(out, Status::ROK, 1), &|body| assert_eq!(QueryResp::decode(body), resp));
+        let cancel = CancelSm { message_id: b"A1", source: far, ..CancelSm::default() };
+        read(&|out| cancel.encode(out, 1), &|body| assert_eq!(CancelSm::decode(body, strict), Ok(cancel)));
+        let replace = ReplaceSm { message_id: b"A1", tlvs, ..ReplaceSm::default() };
+        read(&|out| replace.encode(out, 1), &|body| assert_eq!(ReplaceSm::decode(body, strict), Ok(replace)));
+        let alert = AlertNotification { source: far, tlvs, ..AlertNotification::default() };
+        read(&|out| alert.encode(out, 1), &|body| {
+            assert_eq!(AlertNotification::decode(body, strict), Ok(alert));
+        });
+        let outbind = Outbind { system_id: b"MC1", password: b"obpass" };
+        read(&|out| outbind.encode(out, 1), &|body| assert_eq!(Outbind::decode(body, strict), Ok(outbind)));
+        let broadcast = BroadcastSm { source: far, tlvs, ..BroadcastSm::default() };
+        read(&|out| broadcast.encode(out, 1), &|body| {
+            assert_eq!(BroadcastSm::decode(body, strict), Ok(broadcast));
+        });
+        read(
+            &|out| {
+                encode_id_resp(out, Command::BROADCAST_SM, Status::ROK, 1, b"A1", tlvs);
+                add_congestion_state(out, 0, 85);
+            },
+            &|body| assert_eq!(SmResp::decode(body).tlvs.u8(Tag::CONGESTION_STATE), Some(85)),
+        );
+    });
+
+    assert_eq!(allocations, 0);
+}
+
+#[test]
+fn text_is_counted_and_cut_without_allocating() {
+    let text = "a\u{1b}e".repeat(2000);
+    let mut payload = BytesMut::new();
+    put_tlv(&mut payload, Tag::MESSAGE_PAYLOAD, text.as_bytes());
+    let tlvs = Tlvs::read(&payload, Reading::Strict).expect("just written");
+    let sm = Sm { tlvs, ..Sm::default() };
+    let gsm = Profile::default();
+    let utf_8 = Profile { default_alphabet: Alphabet::Utf8, ..Profile::default() };
+    let mut out = BytesMut::with_capacity(4096);
+    let mut total = 0;
+
+    let allocations = allocations_of(|| {
+        total += usize::from(segments(&sm, &gsm).expect("short enough"));
+        total += usize::from(segments(&sm, &utf_8).expect("short enough"));
+        assert!(part_of(&sm).is_none() && needs_division(&sm, &gsm, &gsm).is_none());
+        let parts = split(Text::new(text.as_bytes(), Alphabet::Gsm), Headers::with_concat(0, true));
+        total += parts.expect("short enough").map(|range| usize::from(!range.is_empty())).sum::<usize>();
+        let chars = Chars::new(&text.as_bytes()[..150], Alphabet::Gsm, Shifts::NONE);
+        encode(chars, Alphabet::Ucs2, Shifts::NONE, Missing::Refuse, &mut out).expect("it has all");
+    });
+
+    assert_eq!(allocations, 0);
+    assert_eq!(total, 40 + 90 + 40);
 }
 
 /// The counter counts, or the test above could not fail.
