@@ -31,6 +31,7 @@ fn append(journal: &mut Journal, messages: u32) {
             due: UnixMs(2),
             expires: UnixMs(3),
             flags: 0,
+            group: None,
             body: &BODY,
         });
         journal.retire(appended.locator);

@@ -3,7 +3,7 @@
 //! Looks at fields and times only; how full the hub is, is the hub's business.
 
 use crate::clock::{Now, UnixMs};
-use crate::codec::{Sm, SmppTime, Status, read_time};
+use crate::codec::{Sm, SmppTime, Status, Tag, TimeRules, read_time_with};
 use std::time::Duration;
 
 /// What is allowed.
@@ -21,6 +21,24 @@ impl Default for Rules {
     fn default() -> Self {
         Self { max_validity: 48 * HOUR, default_validity: 48 * HOUR, max_schedule: 180 * 24 * HOUR }
     }
+}
+
+/// How one account writes times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// What it writes otherwise than the specification.
+    pub rules: TimeRules,
+    pub validity_from: ValidityFrom,
+}
+
+/// What a relative validity counts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ValidityFrom {
+    /// The submission, as the specification has it.
+    #[default]
+    Submission,
+    /// The schedule, as some customers mean it.
+    Schedule,
 }
 
 /// A submission that may come in.
@@ -41,7 +59,7 @@ pub struct Admitted {
 /// times that are malformed or contradict each other (fact sheet 6.3), ESME_RINVREPFLAG and ESME_RINVPRTFLG
 /// for reserved values, ESME_RINVESMCLASS for a user data header that does not fit its text and for what only a
 /// message centre may send: receipts and intermediate notifications (fact sheet 17).
-pub fn admit(sm: &Sm<'_>, rules: &Rules, now: Now) -> Result<Admitted, Status> {
+pub fn admit(sm: &Sm<'_>, rules: &Rules, times: &Times, now: Now) -> Result<Admitted, Status> {
     if sm.destination.addr.is_empty() {
         return Err(Status::RINVDSTADR);
     }
@@ -55,12 +73,16 @@ pub fn admit(sm: &Sm<'_>, rules: &Rules, now: Now) -> Result<Admitted, Status> {
     if header_is_cut || sm.is_receipt() || sm.is_intermediate() {
         return Err(Status::RINVESMCLASS);
     }
-    let due = due(sm.schedule_delivery_time, rules, now)?;
+    let due = due(sm.schedule_delivery_time, rules, times.rules, now)?;
     let latest = due.after(rules.max_validity);
-    let asked = match read_time(sm.validity_period, now.wall).map_err(|_| Status::RINVEXPIRY)? {
+    let from = match times.validity_from {
+        ValidityFrom::Submission => now.wall,
+        ValidityFrom::Schedule => due,
+    };
+    let asked = match validity(sm, times.rules, from)? {
         None => due.after(rules.default_validity),
         // Zero from now means one attempt (fact sheet 6.3): worth sending for as long as that takes.
-        Some(SmppTime::Relative(at)) if at == now.wall => due.after(ONE_ATTEMPT),
+        Some(SmppTime::Relative(at)) if at == from => due.after(ONE_ATTEMPT),
         Some(SmppTime::Relative(at) | SmppTime::Absolute(at)) => at,
     };
     if asked <= due || asked <= now.wall {
@@ -69,8 +91,18 @@ pub fn admit(sm: &Sm<'_>, rules: &Rules, now: Now) -> Result<Admitted, Status> {
     Ok(Admitted { due, expires: asked.min(latest), clamped: asked > latest })
 }
 
-fn due(schedule: &[u8], rules: &Rules, now: Now) -> Result<UnixMs, Status> {
-    let at = match read_time(schedule, now.wall).map_err(|_| Status::RINVSCHED)? {
+/// When it says that it stops being worth sending; qos_time_to_live, in seconds, wins (SMPP 5.0 §4.8.4.46).
+fn validity(sm: &Sm<'_>, rules: TimeRules, from: UnixMs) -> Result<Option<SmppTime>, Status> {
+    if !sm.tlvs.is_empty()
+        && let Some(seconds) = sm.tlvs.u32(Tag::QOS_TIME_TO_LIVE)
+    {
+        return Ok(Some(SmppTime::Relative(from.after(Duration::from_secs(u64::from(seconds))))));
+    }
+    read_time_with(sm.validity_period, from, rules).map_err(|_| Status::RINVEXPIRY)
+}
+
+fn due(schedule: &[u8], rules: &Rules, times: TimeRules, now: Now) -> Result<UnixMs, Status> {
+    let at = match read_time_with(schedule, now.wall, times).map_err(|_| Status::RINVSCHED)? {
         None => return Ok(now.wall),
         Some(SmppTime::Relative(at) | SmppTime::Absolute(at)) => at,
     };
@@ -122,7 +154,7 @@ mod tests {
 
     fn admitted(schedule: &[u8], validity: &[u8]) -> Result<(u64, u64, bool), Status> {
         let now = now();
-        admit(&submission(schedule, validity), &Rules::default(), now).map(|admitted| {
+        admit(&submission(schedule, validity), &Rules::default(), &Times::default(), now).map(|admitted| {
             let seconds = |at: UnixMs| at.since(now.wall).as_secs();
             (seconds(admitted.due), seconds(admitted.expires), admitted.clamped)
         })
@@ -158,12 +190,49 @@ mod tests {
         assert_eq!(admitted(b"", b"000000000000000R"), Ok((0, 60, false)));
     }
 
+    /// Fact sheet 6.3: some customers count a relative validity from the schedule.
+    #[test]
+    fn relative_validity_counts_from_the_schedule_for_who_means_that() {
+        let times = Times { validity_from: ValidityFrom::Schedule, ..Times::default() };
+        let now = now();
+        let sm = submission(b"000001000000000R", b"000000010000000R");
+
+        let admitted = admit(&sm, &Rules::default(), &times, now).expect("an hour after the schedule");
+
+        assert_eq!(admitted.expires.since(admitted.due), HOUR);
+    }
+
+    #[test]
+    fn time_to_live_wins_over_the_validity_period() {
+        let octets = [0x00, 0x17, 0, 4, 0, 0, 0, 90];
+        let tlvs = Tlvs::read(&octets, crate::codec::Reading::Strict).expect("well formed");
+        let sm = Sm { tlvs, ..submission(b"", b"000005000000000R") };
+
+        let admitted = admit(&sm, &Rules::default(), &Times::default(), now()).expect("in order");
+
+        assert_eq!(admitted.expires.since(admitted.due), Duration::from_secs(90));
+    }
+
+    #[test]
+    fn times_that_only_some_may_write_are_refused_to_the_rest() {
+        let rules = TimeRules { short_relative: true, lower_case_r: true, wide_offsets: true };
+        let lenient = Times { rules, ..Times::default() };
+        for (schedule, validity) in
+            [(&b"000000010000R"[..], &b""[..]), (b"000000010000000r", b""), (b"", b"260316220000056+")]
+        {
+            let sm = submission(schedule, validity);
+
+            assert!(admit(&sm, &Rules::default(), &Times::default(), now()).is_err(), "{schedule:?}");
+            assert!(admit(&sm, &Rules::default(), &lenient, now()).is_ok(), "{schedule:?} {validity:?}");
+        }
+    }
+
     #[test]
     fn submission_without_destination_is_refused() {
         let mut sm = submission(b"", b"");
         sm.destination.addr = b"";
 
-        assert_eq!(admit(&sm, &Rules::default(), now()), Err(Status::RINVDSTADR));
+        assert_eq!(admit(&sm, &Rules::default(), &Times::default(), now()), Err(Status::RINVDSTADR));
     }
 
     /// Fact sheet 5.1: an ESME acknowledges, but receipts are its message centre's to give.
@@ -171,7 +240,7 @@ mod tests {
     fn receipt_from_an_esme_is_refused() {
         let verdict = |esm_class| {
             let sm = Sm { esm_class, ..submission(b"", b"") };
-            admit(&sm, &Rules::default(), now()).map(|_| ())
+            admit(&sm, &Rules::default(), &Times::default(), now()).map(|_| ())
         };
 
         assert_eq!([0x04, 0x07, 0x84, 0x20].map(verdict), [Err(Status::RINVESMCLASS); 4]);
@@ -185,6 +254,6 @@ mod tests {
         sm.esm_class = 0x40;
         sm.short_message = b"";
 
-        assert_eq!(admit(&sm, &Rules::default(), now()), Err(Status::RINVESMCLASS));
+        assert_eq!(admit(&sm, &Rules::default(), &Times::default(), now()), Err(Status::RINVESMCLASS));
     }
 }

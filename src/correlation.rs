@@ -37,10 +37,31 @@ pub struct IdForms {
     pub receipt: IdForm,
 }
 
-impl IdForms {
-    /// The forms to read a receipt's id in, most likely first: as configured, then as hex, then as decimal.
-    pub fn attempts(self) -> [IdForm; 3] {
-        [self.receipt, IdForm::Hex, IdForm::Decimal]
+/// How the id of a receipt had to be read for its message to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    AsConfigured,
+    /// Receipts have base 16, responses base 10.
+    HexReceipt,
+    /// Receipts have base 10.
+    DecimalReceipt,
+    /// Receipts have base 10, responses base 16.
+    HexResponse,
+}
+
+impl Reading {
+    /// All of them, most likely first.
+    pub const EACH: [Self; 4] =
+        [Self::AsConfigured, Self::HexReceipt, Self::DecimalReceipt, Self::HexResponse];
+
+    /// What an operator should write into the configuration of a carrier whose ids are found in this way alone.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::AsConfigured => "",
+            Self::HexReceipt => "response_ids = \"decimal\", receipt_ids = \"hex\"",
+            Self::DecimalReceipt => "receipt_ids = \"decimal\"",
+            Self::HexResponse => "response_ids = \"hex\", receipt_ids = \"decimal\"",
+        }
     }
 }
 
@@ -100,6 +121,23 @@ impl Correlation {
     pub fn key(&self, carrier: CarrierId, text: &[u8], form: IdForm) -> IdHash {
         let canon = form.canon(text);
         IdHash(self.random.hash_one((carrier, canon.octets())))
+    }
+
+    /// Under which key the message may be known that a receipt of `carrier` calls `text`, read in this way; `None` if it can't be.
+    pub fn receipt_key(
+        &self,
+        carrier: CarrierId,
+        text: &[u8],
+        forms: IdForms,
+        reading: Reading,
+    ) -> Option<IdHash> {
+        let canon = match reading {
+            Reading::AsConfigured => forms.receipt.canon(text),
+            Reading::HexReceipt => Canon::number(number(text, 16)?),
+            Reading::DecimalReceipt => Canon::number(number(text, 10)?),
+            Reading::HexResponse => Canon::text(format!("{:x}", number(text, 10)?).as_bytes()),
+        };
+        Some(IdHash(self.random.hash_one((carrier, canon.octets()))))
     }
 
     /// Under which keys a receipt may be held for the message that `carrier` just called `text`: as it writes ids in answers
@@ -345,17 +383,27 @@ mod tests {
     }
 
     #[test]
-    fn receipt_in_hex_finds_the_decimal_response() {
-        let mut correlation = Correlation::new(10);
-        let response = correlation.key(CARRIER, b"2882400001", IdForm::Decimal);
-        correlation.insert(response, 5);
+    fn receipt_in_another_base_is_found_and_it_is_told_how() {
+        let forms = |response, receipt| IdForms { response, receipt };
+        let text = forms(IdForm::Text, IdForm::Text);
+        for (response, receipt, forms, expected) in [
+            (&b"77"[..], &b"0077"[..], text, Reading::AsConfigured),
+            (b"ABCDEF01", b"2882400001", text, Reading::HexResponse),
+            (b"2882400001", b"abcdef01", text, Reading::HexReceipt),
+            (b"ABCDEF01", b"0000002882400001", forms(IdForm::Hex, IdForm::Hex), Reading::DecimalReceipt),
+            (b"2882400001", b"abcdef01", forms(IdForm::Decimal, IdForm::Hex), Reading::AsConfigured),
+        ] {
+            let mut correlation = Correlation::new(10);
+            let key = correlation.key(CARRIER, response, forms.response);
+            correlation.insert(key, 5);
 
-        let found = IdForms::default().attempts().into_iter().any(|form| {
-            let key = correlation.key(CARRIER, b"abcdef01", form);
-            correlation.find(key).any(|slot| slot == 5)
-        });
+            let found = Reading::EACH.into_iter().find(|reading| {
+                let key = correlation.receipt_key(CARRIER, receipt, forms, *reading);
+                key.is_some_and(|key| correlation.find(key).any(|slot| slot == 5))
+            });
 
-        assert!(found);
+            assert_eq!(found, Some(expected), "{receipt:?}");
+        }
     }
 
     /// Field bug D1: the receipt comes first.

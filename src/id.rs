@@ -87,18 +87,32 @@ impl MessageId {
     ///
     /// A keyed four-round Feistel network over the low half of the serial, so that neighbours look unrelated.
     pub fn short_text(self, key: &IdKey) -> [u8; SHORT_ID_TEXT_LEN] {
-        let (mut left, mut right) = ((self.serial >> 16) as u16, self.serial as u16);
-        for round in 0..4u8 {
-            let mut hasher = SipHasher24::new_with_key(&key.0);
-            hasher.write(&[round, (right >> 8) as u8, right as u8]);
-            (left, right) = (right, left ^ hasher.finish() as u16);
+        let (mut left, mut right) = halves(self.serial as u32);
+        for round in 0..ROUNDS {
+            (left, right) = (right, left ^ scramble(key, round, right));
         }
-        let number = u32::from(left) << 16 | u32::from(right);
+        let number = join(left, right);
         let mut text = [0u8; SHORT_ID_TEXT_LEN];
         for (place, character) in text.iter_mut().enumerate() {
             *character = b"0123456789ABCDEF"[(number >> (28 - 4 * place)) as usize & 15];
         }
         text
+    }
+
+    /// The low half of the serial whose [`MessageId::short_text`] this is, with this key; `None` if it is no such text.
+    pub fn parse_short(text: &[u8], key: &IdKey) -> Option<u32> {
+        if text.len() != SHORT_ID_TEXT_LEN {
+            return None;
+        }
+        let mut number = 0;
+        for digit in text {
+            number = number << 4 | char::from(*digit).to_digit(16)?;
+        }
+        let (mut left, mut right) = halves(number);
+        for round in (0..ROUNDS).rev() {
+            (left, right) = (right ^ scramble(key, round, left), left);
+        }
+        Some(join(left, right))
     }
 
     fn tag(self, key: &IdKey) -> u64 {
@@ -108,6 +122,37 @@ impl MessageId {
         hasher.finish()
     }
 }
+
+/// Thirteen characters that only who has `key` can say of `parts`.
+pub fn tag_text(parts: &[&[u8]], key: &IdKey) -> [u8; TAG_TEXT_LEN] {
+    let mut hasher = SipHasher24::new_with_key(&key.0);
+    for part in parts {
+        hasher.write_u64(part.len() as u64);
+        hasher.write(part);
+    }
+    let tag = hasher.finish();
+    std::array::from_fn(|place| BASE32[(tag >> (5 * place)) as usize & 31])
+}
+
+/// Characters of a [`tag_text`].
+pub const TAG_TEXT_LEN: usize = 13;
+
+const fn halves(number: u32) -> (u16, u16) {
+    ((number >> 16) as u16, number as u16)
+}
+
+fn join(left: u16, right: u16) -> u32 {
+    u32::from(left) << 16 | u32::from(right)
+}
+
+/// What one round of the network adds to one half, given the other.
+fn scramble(key: &IdKey, round: u8, half: u16) -> u16 {
+    let mut hasher = SipHasher24::new_with_key(&key.0);
+    hasher.write(&[round, (half >> 8) as u8, half as u8]);
+    hasher.finish() as u16
+}
+
+const ROUNDS: u8 = 4;
 
 /// Crockford's alphabet: no I, L, O or U to be misread over the telephone.
 const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -135,6 +180,18 @@ mod tests {
         assert_eq!(MessageId::parse(&text, &IdKey([0; 16])), None);
         assert_eq!(MessageId::parse(b"short", &KEY), None);
         assert_eq!(MessageId::parse(&[b'U'; ID_TEXT_LEN], &KEY), None);
+    }
+
+    #[test]
+    fn short_text_leads_back_to_the_low_half_of_its_serial() {
+        for serial in [0, 1, 77, 0xFFFF, 0x1_0000, 0xFEDC_BA98, 0x1_2345_6789] {
+            let text = MessageId { serial, slot: 0 }.short_text(&KEY);
+
+            assert_eq!(MessageId::parse_short(&text, &KEY), Some(serial as u32));
+            assert_eq!(MessageId::parse_short(&text.to_ascii_lowercase(), &KEY), Some(serial as u32));
+        }
+        assert_eq!(MessageId::parse_short(b"not hex!", &KEY), None);
+        assert_eq!(MessageId::parse_short(b"12", &KEY), None);
     }
 
     #[test]

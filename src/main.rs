@@ -46,7 +46,7 @@ enum Command {
     Load(load::Options),
     /// Simulate a carrier.
     Smsc(smsc::Options),
-    /// Explain PDUs, or what a spool holds; changes nothing.
+    /// Explain PDUs, a packet capture, or what a spool holds; changes nothing.
     Inspect(inspect::Options),
 }
 
@@ -230,6 +230,7 @@ Examples:
   enroute smsc --listen 127.0.0.1:2776        a simulated carrier by itself
   enroute inspect 00000010000000150000000000000001
                                               a PDU in words
+  enroute inspect trouble.pcapng              each PDU of a capture, with its time and direction
   enroute inspect ./enroute-data              what a spool holds, read-only";
 
 const SERVE_HELP: &str = "\

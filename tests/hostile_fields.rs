@@ -122,7 +122,8 @@ fn faults_of_one_read_are_counted_apart() {
     let _turn = alone();
     let scene = Scene::new();
     let mut peer = Peer::bound(scene.port, BIND_TRANSMITTER);
-    let times = Submit { schedule: b"0", ..Submit::default() };
+    // Too long for its field, so that it is refused as early as the other fault: answers come in the order of decisions.
+    let times = Submit { schedule: b"00000000000000000", ..Submit::default() };
     let text = Submit { length: Some(6), ..Submit::default() };
 
     peer.send(&[times.pdu(2), text.pdu(3), text.pdu(4)].concat());

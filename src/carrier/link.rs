@@ -4,21 +4,28 @@
 //! hub ─► [LinkBatch] ─► apply ─► transmit ─► socket        socket ─► receive ─► [LinkEvent] ─► hub
 //! ```
 
-use super::{Arrival, Carrier, Dispatch, LinkBatch, LinkIntake, Matter, Outcome, Verdict};
-use crate::clock::Now;
-use crate::codec::{
-    self, Bind, Command, MessageState, Reading, Receipt, Relay, Sm, SmResp, Status, decode_receipt_text,
-    relay_submit, write_relative,
+use super::wording::Wording;
+use super::{
+    Arrival, Carrier, Dispatch, Errand, LinkBatch, LinkIntake, Outcome, Reply, Unmarked, Verdict, arrival,
 };
-use crate::session::{BindKind, Event, Reason, Session, Settings, frames};
+use crate::clock::Now;
+use crate::codec::{self, Bind, Command, Reading, SmResp, Status, Tag, Version};
+use crate::session::{BindKind, Event, Reason, Sent, Session, Settings, frames};
 use bytes::BytesMut;
-use std::ops::Range;
 use std::time::Instant;
 
 /// One session with a carrier.
 #[derive(Debug)]
 pub struct Link {
     session: Session,
+    /// What the carrier speaks, if that is not to be believed to its bind response.
+    version: Option<Version>,
+    unmarked: Unmarked,
+    wording: Wording,
+    /// Dispatches that may wait for an answer.
+    window: usize,
+    /// Errands that wait for an answer, beside the window.
+    errands: usize,
     intake: LinkIntake,
     events: Vec<LinkEvent>,
     refused: Option<Status>,
@@ -36,7 +43,8 @@ pub enum LinkEvent {
 impl Link {
     /// Binds to `carrier` over a fresh connection.
     pub fn new(carrier: &Carrier, settings: Settings, now: Now) -> Self {
-        let settings = Settings { reading: Reading::Carrier, window_out: carrier.window, ..settings };
+        let window_out = carrier.window + ERRANDS_MAX;
+        let settings = Settings { reading: Reading::Carrier, window_out, ..settings };
         let mut session = Session::connect(settings, now);
         let bind = Bind {
             system_id: carrier.system_id.as_bytes(),
@@ -48,7 +56,17 @@ impl Link {
             address_range: b"",
         };
         session.bind(carrier.bind, &bind, now);
-        Self { session, intake: LinkIntake::default(), events: Vec::new(), refused: None }
+        Self {
+            session,
+            version: carrier.version,
+            unmarked: carrier.unmarked_receipts,
+            wording: Wording::new(carrier),
+            window: carrier.window,
+            errands: 0,
+            intake: LinkIntake::default(),
+            events: Vec::new(),
+            refused: None,
+        }
     }
 
     /// Takes what may be handled now off the front of `input`.
@@ -69,55 +87,65 @@ impl Link {
 
     fn handle_event(&mut self, event: Event<'_>) {
         match event {
-            Event::Bound { kind, .. } => self.events.push(LinkEvent::Bound(kind)),
-            Event::BindRefused(status) => self.refused = Some(status),
-            Event::Response { sent, status, body } => {
-                let verdict = if sent.late { Verdict::Late(status) } else { Verdict::Answered(status) };
-                let id = if status.is_ok() { self.keep(SmResp::decode(body).message_id) } else { 0..0 };
-                self.intake.outcomes.push(Outcome { token: sent.token, verdict, id });
+            Event::Bound { kind, version } => {
+                self.session.speak(self.version.unwrap_or(version));
+                self.events.push(LinkEvent::Bound(kind));
             }
-            Event::Unanswered(sent) => self.outcome(sent.token, Verdict::Unanswered),
-            Event::Request { command: Command::DELIVER_SM, sequence, body } => {
-                let matter = self.read(body);
-                self.intake.arrivals.push(Arrival { sequence, matter });
+            Event::BindRefused(status) => self.refused = Some(status),
+            Event::Response { sent, status, body } => self.handle_response(sent, status, body),
+            Event::Unanswered(sent) => self.handle_silence(sent),
+            Event::Request {
+                command: command @ (Command::DELIVER_SM | Command::DATA_SM),
+                sequence,
+                body,
+            } => {
+                let matter = arrival::read(command, body, self.unmarked, &mut self.intake);
+                self.intake.arrivals.push(Arrival { command, sequence, matter });
+            }
+            Event::Request { command: Command::ALERT_NOTIFICATION, body, .. } => {
+                let kept = arrival::keep_alert(body, &mut self.intake);
+                self.intake.alerts.extend(kept);
             }
             Event::Request { command, sequence, .. } => {
                 self.session.answer(|out| {
                     codec::header_only(out, command.response(), Status::RINVCMDID, sequence);
                 });
             }
-            // Only our message centre's side is asked to let somebody in.
-            Event::BindRequested { .. } => {}
+            // Only our message centre's side is asked to let somebody in; a second outbind is one too many.
+            Event::BindRequested { .. } | Event::Outbind(_) => {}
         }
     }
 
-    fn read(&mut self, body: &[u8]) -> Matter {
-        let Ok(sm) = Sm::decode(body, Reading::Carrier) else { return Matter::Unreadable };
-        if !sm.is_receipt() && !sm.is_intermediate() {
-            return Matter::Inbound;
+    fn handle_response(&mut self, sent: Sent, status: Status, body: &[u8]) {
+        let resp = SmResp::decode(body);
+        if let Some(state) = resp.tlvs.u8(Tag::CONGESTION_STATE) {
+            self.intake.congestion = Some(state.min(100));
         }
-        let decoded = decode_receipt_text(&sm);
-        let receipt = match &decoded {
-            Some(text) => Receipt::read_decoded(&sm, text),
-            None => Receipt::read(&sm),
-        };
-        let Some(receipt) = receipt else { return Matter::Unreadable };
-        let state = match receipt.state {
-            // An intermediate notification never ends a message, whatever state it names.
-            _ if sm.is_intermediate() => MessageState::Enroute,
-            state => state,
-        };
-        let error = receipt.network_error.unwrap_or_else(|| text_error(receipt.error));
-        let id = self.keep(receipt.message_id);
-        let text_id = self.keep(receipt.text_id.unwrap_or_default());
-        let destination = self.keep(sm.source.addr);
-        Matter::Receipt { id, text_id, state, error, destination }
+        if is_errand(sent.command) {
+            // A late one has been given up: whoever asked was told so.
+            if !sent.late {
+                self.errands -= 1;
+                let body = self.intake.keep(body);
+                self.intake.replies.push(Reply { token: sent.token, status: Some(status), body });
+            }
+            return;
+        }
+        let verdict = if sent.late { Verdict::Late(status) } else { Verdict::Answered(status) };
+        let id = if status.is_ok() { self.intake.keep(resp.message_id) } else { 0..0 };
+        self.intake.outcomes.push(Outcome { token: sent.token, verdict, id });
     }
 
-    fn keep(&mut self, octets: &[u8]) -> Range<u32> {
-        let start = self.intake.ids.len() as u32;
-        self.intake.ids.extend_from_slice(octets);
-        start..self.intake.ids.len() as u32
+    fn handle_silence(&mut self, sent: Sent) {
+        if is_errand(sent.command) {
+            self.errands -= 1;
+            self.unanswered_errand(sent.token);
+        } else {
+            self.outcome(sent.token, Verdict::Unanswered);
+        }
+    }
+
+    fn unanswered_errand(&mut self, token: u64) {
+        self.intake.replies.push(Reply { token, status: None, body: 0..0 });
     }
 
     fn outcome(&mut self, token: u64, verdict: Verdict) {
@@ -132,11 +160,14 @@ impl Link {
 
     /// Takes what the hub has for this session.
     pub fn apply(&mut self, batch: &LinkBatch, now: Now) {
-        for (sequence, status) in &batch.answers {
-            self.session.answer(|out| codec::encode_deliver_resp(out, *status, *sequence));
+        for (command, sequence, status) in &batch.answers {
+            self.session.answer(|out| codec::encode_receiver_resp(out, *command, *status, *sequence));
         }
         for dispatch in &batch.dispatches {
             self.submit(dispatch, now);
+        }
+        for errand in &batch.errands {
+            self.run(errand, now);
         }
         if batch.unbind {
             self.session.unbind(now);
@@ -145,26 +176,30 @@ impl Link {
     }
 
     fn submit(&mut self, dispatch: &Dispatch, now: Now) {
-        let takes_tlvs = self.session.version().takes_tlvs();
-        let body = &dispatch.body[..];
-        let Ok(sm) = Sm::decode(body, Reading::Lenient) else {
-            self.outcome(dispatch.token, Verdict::Answered(Status::RINVMSGLEN));
-            return;
-        };
-        let left = write_relative(dispatch.expires.since(now.wall));
-        let relay = Relay {
-            // The hub keeps the schedule, and tells what is left of a validity that the customer gave.
-            schedule_delivery_time: b"",
-            validity_period: if sm.validity_period.is_empty() { b"" } else { &left },
-            registered_delivery: sm.registered_delivery & !OUTCOME_MASK | OUTCOME_ALWAYS,
-        };
-        let sent = self.session.request(Command::SUBMIT_SM, dispatch.token, now, |out| {
-            if relay_submit(body, &relay, takes_tlvs, out).is_err() {
-                out.extend_from_slice(body); // can't be: it was read a moment ago
+        let Self { session, wording, .. } = self;
+        if session.open() - self.errands >= self.window {
+            return self.outcome(dispatch.token, Verdict::NotSent);
+        }
+        let verdict = match wording.say(dispatch, session.version(), now) {
+            Ok(said) => {
+                let sent = session.request(said.command, dispatch.token, now, |out| said.write(out));
+                sent.is_none().then_some(Verdict::NotSent)
             }
-        });
-        if sent.is_none() {
-            self.outcome(dispatch.token, Verdict::NotSent);
+            Err(status) => Some(Verdict::Answered(status)),
+        };
+        if let Some(verdict) = verdict {
+            self.outcome(dispatch.token, verdict);
+        }
+    }
+
+    /// Asks the carrier what an ESME asks of it. No version before 5.0 has a word for it, and 3.3 no TLVs to say it in.
+    fn run(&mut self, errand: &Errand, now: Now) {
+        let sayable = self.errands < ERRANDS_MAX && self.session.version().takes_tlvs();
+        let write = |out: &mut BytesMut| out.extend_from_slice(&errand.body);
+        let sent = sayable.then(|| self.session.request(errand.command, errand.token, now, write)).flatten();
+        match sent {
+            Some(_) => self.errands += 1,
+            None => self.unanswered_errand(errand.token),
         }
     }
 
@@ -186,9 +221,14 @@ impl Link {
         self.events.drain(..)
     }
 
-    /// The session is over: tokens of the dispatches that nobody answered.
+    /// The session is over: tokens of the dispatches that nobody answered. Errands that nobody answered are one more
+    /// [`LinkEvent::Intake`], which is to be taken before the hub hears of the end.
     pub fn lost(&mut self) -> Vec<u64> {
-        self.session.unanswered().map(|sent| sent.token).collect()
+        let (errands, dispatches): (Vec<Sent>, Vec<Sent>) =
+            self.session.unanswered().partition(|sent| is_errand(sent.command));
+        errands.into_iter().for_each(|sent| self.handle_silence(sent));
+        self.hand_over();
+        dispatches.into_iter().map(|sent| sent.token).collect()
     }
 
     /// The status that our bind was refused with, if it was.
@@ -217,43 +257,30 @@ impl Link {
     }
 }
 
-/// The error of a receipt's text as a network_error_code: MC specific, with the number if it is one.
-fn text_error(text: &[u8]) -> [u8; 3] {
-    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u16>().ok()).unwrap_or(0);
-    let [high, low] = number.to_be_bytes();
-    [MC_SPECIFIC, high, low]
+/// Whether a request is an ESME's that we pass on, not a message of the hub's.
+const fn is_errand(command: Command) -> bool {
+    matches!(command, Command::BROADCAST_SM | Command::QUERY_BROADCAST_SM | Command::CANCEL_BROADCAST_SM)
 }
 
-/// registered_delivery bits 1-0: which outcomes are reported (SMPP 3.4 §5.2.17).
-const OUTCOME_MASK: u8 = 0b11;
-/// A receipt for every outcome: the hub wants to know how each message ends, asked for or not.
-const OUTCOME_ALWAYS: u8 = 0b01;
-/// network_error_code, octet 1: MC specific (SMPP 5.0 §4.8.4.42).
-const MC_SPECIFIC: u8 = 8;
+/// Errands of one link that may wait for an answer. They are few and have room of their own, so that the hub, which counts the
+/// window, never finds it taken.
+pub const ERRANDS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Matter, Words};
     use super::*;
     use crate::clock::UnixMs;
-    use crate::codec::{Address, BindResp, Tag, Tlvs, put_tlv};
+    use crate::codec::{
+        Address, AlertNotification, BindResp, Header, MessageState, Receipt, Sm, Tlvs, put_tlv,
+    };
+    use bytes::Bytes;
     use std::time::Duration;
 
-    fn link() -> (Link, Now) {
+    fn link_of(carrier: &Carrier) -> (Link, Now) {
         #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
         let now = Now { mono: Instant::now(), wall: UnixMs(1_773_568_800_000) };
-        let carrier = Carrier {
-            name: "alpha".into(),
-            address: "127.0.0.1:1".into(),
-            system_id: "hub".into(),
-            password: "secret".into(),
-            system_type: String::new(),
-            interface_version: 0x34,
-            bind: BindKind::Transceiver,
-            links: 1,
-            window: 2,
-            reconnect: (Duration::from_secs(1), Duration::from_secs(60)),
-        };
-        let mut link = Link::new(&carrier, Settings::default(), now);
+        let mut link = Link::new(carrier, Settings::default(), now);
         let mut input = BytesMut::new();
         let resp = BindResp { system_id: b"smsc", sc_interface_version: Some(0x34) };
         resp.encode(&mut input, Command::BIND_TRANSCEIVER.response(), Status::ROK, 1);
@@ -263,88 +290,98 @@ mod tests {
         (link, now)
     }
 
-    fn sm<'a>(esm_class: u8, data_coding: u8, text: &'a [u8], tlvs: &'a [u8]) -> Sm<'a> {
-        Sm {
-            service_type: b"",
-            source: Address { ton: 1, npi: 1, addr: b"447700900123" },
-            destination: Address { ton: 0, npi: 0, addr: b"12345" },
-            esm_class,
-            protocol_id: 0,
-            priority_flag: 0,
-            schedule_delivery_time: b"",
-            validity_period: b"",
-            registered_delivery: 0,
-            replace_if_present_flag: 0,
-            data_coding,
-            sm_default_msg_id: 0,
-            short_message: text,
-            tlvs: Tlvs::read(tlvs, Reading::Lenient).expect("well formed"),
+    fn carrier() -> Carrier {
+        Carrier { window: 2, ..Carrier::new("alpha", "127.0.0.1:1") }
+    }
+
+    fn link() -> (Link, Now) {
+        link_of(&carrier())
+    }
+
+    fn message() -> Sm<'static> {
+        let destination = Address { ton: 1, npi: 1, addr: b"447700900123" };
+        Sm { destination, short_message: b"hello", ..Sm::default() }
+    }
+
+    fn dispatches<const N: usize>(tokens: [u64; N], is_data: bool, now: Now) -> LinkBatch {
+        let mut body = BytesMut::new();
+        message().encode_body(&mut body);
+        let body = body.freeze();
+        let expires = now.wall.after(Duration::from_secs(60));
+        let dispatches = tokens
+            .map(|token| Dispatch { token, body: body.clone(), expires, is_data, words: Words::Common })
+            .into();
+        LinkBatch { dispatches, ..LinkBatch::default() }
+    }
+
+    fn errand(token: u64) -> LinkBatch {
+        let errand =
+            Errand { token, command: Command::QUERY_BROADCAST_SM, body: Bytes::from_static(b"A1\0\0\0\0") };
+        LinkBatch { errands: vec![errand], ..LinkBatch::default() }
+    }
+
+    fn intake(link: &mut Link) -> LinkIntake {
+        match link.take_events().next() {
+            Some(LinkEvent::Intake(intake)) => intake,
+            other => panic!("{other:?}"),
         }
     }
 
-    /// What a deliver_sm says, as (id, id of the text, state).
-    fn read(sm: &Sm<'_>) -> Option<(Vec<u8>, Vec<u8>, MessageState)> {
+    /// PDUs that the link has written, as (command, status, octets of body).
+    fn written(link: &mut Link) -> Vec<(Command, Status, usize)> {
+        let out = link.session().transmit().split();
+        frames(&out).map(|(_, frame)| (frame.header.command, frame.header.status, frame.body.len())).collect()
+    }
+
+    /// Fact sheet 2.3, 8.2: receipts come by either PDU and are answered with its response and one NUL, whatever the status.
+    #[test]
+    fn arrivals_are_answered_in_kind() {
+        let (mut link, now) = link();
+        let mut body = BytesMut::new();
+        Receipt::new(b"77", MessageState::Delivered).write_body(&message(), Version::V34, &mut body);
+        let receipt = Sm::decode(&body, Reading::Strict).expect("ours");
+        let mut input = BytesMut::new();
+        receipt.encode(&mut input, Command::DELIVER_SM, 4);
+        receipt.encode_data(&mut input, 5);
+
+        link.receive(&mut input, now);
+
+        let intake = intake(&mut link);
+        for (arrival, command) in intake.arrivals.iter().zip([Command::DELIVER_SM, Command::DATA_SM]) {
+            let Matter::Receipt { id, state, .. } = &arrival.matter else { panic!("{arrival:?}") };
+            assert_eq!(
+                (arrival.command, intake.id(id), *state),
+                (command, &b"77"[..], MessageState::Delivered)
+            );
+        }
+        let statuses = [Status::ROK, Status::RX_T_APPN];
+        let told = intake.arrivals.iter().zip(statuses);
+        let answers = told.map(|(arrival, status)| (arrival.command, arrival.sequence, status)).collect();
+        link.apply(&LinkBatch { answers, ..LinkBatch::default() }, now);
+        let expected =
+            [(Command::DELIVER_SM.response(), statuses[0], 1), (Command::DATA_SM.response(), statuses[1], 1)];
+        assert_eq!(written(&mut link), expected);
+    }
+
+    #[test]
+    fn alert_is_told_and_never_answered() {
         let (mut link, now) = link();
         let mut input = BytesMut::new();
-        sm.encode(&mut input, Command::DELIVER_SM, 9);
+        let alert = AlertNotification { source: message().destination, ..AlertNotification::default() };
+        alert.encode(&mut input, 9);
+
         link.receive(&mut input, now);
-        let Some(LinkEvent::Intake(intake)) = link.take_events().next() else { panic!("nothing came") };
-        assert_eq!(intake.arrivals[0].sequence, 9);
-        match &intake.arrivals[0].matter {
-            Matter::Receipt { id, text_id, state, destination, .. } => {
-                assert_eq!(intake.id(destination), b"447700900123");
-                Some((intake.id(id).to_vec(), intake.id(text_id).to_vec(), *state))
-            }
-            Matter::Inbound | Matter::Unreadable => None,
-        }
-    }
 
-    const TEXT: &[u8] =
-        b"id:77 sub:001 dlvrd:001 submit date:2603151000 done date:2603151001 stat:DELIVRD err:000 text:";
-
-    /// Field bugs D9, D10, D11.
-    #[test]
-    fn receipts_are_read_in_every_form() {
-        let wide: Vec<u8> = TEXT.iter().flat_map(|octet| [0, *octet]).collect();
-        let mut tlvs = BytesMut::new();
-        put_tlv(&mut tlvs, Tag::RECEIPTED_MESSAGE_ID, b"77\0");
-        put_tlv(&mut tlvs, Tag::MESSAGE_STATE, &[2]);
-        let expected = Some((b"77".to_vec(), Vec::new(), MessageState::Delivered));
-
-        assert_eq!(read(&sm(0x04, 0, TEXT, b"")), expected);
-        assert_eq!(read(&sm(0x04, 0, b"", &tlvs)), expected);
-        assert_eq!(read(&sm(0x04, 8, &wide, b"")), expected);
-    }
-
-    #[test]
-    fn id_of_the_text_is_told_where_it_differs() {
-        let mut tlvs = BytesMut::new();
-        put_tlv(&mut tlvs, Tag::RECEIPTED_MESSAGE_ID, b"4D\0");
-
-        assert_eq!(
-            read(&sm(0x04, 0, TEXT, &tlvs)),
-            Some((b"4D".to_vec(), b"77".to_vec(), MessageState::Delivered))
-        );
-    }
-
-    /// Field bug D8.
-    #[test]
-    fn intermediate_notification_is_never_final_and_a_persons_text_no_receipt() {
-        assert_eq!(read(&sm(0x20, 0, TEXT, b"")).map(|(.., state)| state), Some(MessageState::Enroute));
-        assert_eq!(read(&sm(0, 0, TEXT, b"")), None);
-        assert_eq!(read(&sm(0x04, 0, b"nothing", b"")), None);
+        let intake = intake(&mut link);
+        let told = AlertNotification::decode(intake.id(&intake.alerts[0]), Reading::Strict);
+        assert_eq!((told, written(&mut link)), (Ok(alert), vec![]));
     }
 
     #[test]
     fn dispatch_asks_for_a_receipt_and_its_fate_is_told() {
         let (mut link, now) = link();
-        let mut body = BytesMut::new();
-        sm(0, 0, b"hello", b"").encode_body(&mut body);
-        let body = body.freeze();
-        let expires = now.wall.after(Duration::from_secs(60));
-        let dispatches = [1, 2, 3].map(|token| Dispatch { token, body: body.clone(), expires }).into();
 
-        link.apply(&LinkBatch { dispatches, ..LinkBatch::default() }, now);
+        link.apply(&dispatches([1, 2, 3], false, now), now);
         let out = link.session().transmit().split();
         for (_, frame) in frames(&out) {
             let sm = Sm::decode(frame.body, Reading::Lenient).expect("a submit_sm");
@@ -369,5 +406,131 @@ mod tests {
                 (2, Verdict::Unanswered, vec![])
             ]
         );
+    }
+
+    /// Field bug F14: a refusal by data_sm_resp keeps its status, and what it says of the carrier's load is heard.
+    #[test]
+    fn data_sm_is_answered_by_its_own_response() {
+        let (mut link, now) = link_of(&Carrier { takes_data_sm: true, ..carrier() });
+
+        link.apply(&dispatches([1, 2], true, now), now);
+        assert!(written(&mut link).iter().all(|(command, ..)| *command == Command::DATA_SM));
+        let mut tlvs = BytesMut::new();
+        put_tlv(&mut tlvs, Tag::CONGESTION_STATE, &[85]);
+        let tlvs = Tlvs::read(&tlvs, Reading::Strict).expect("well formed");
+        let mut input = BytesMut::new();
+        SmResp { message_id: b"A1", tlvs: Tlvs::empty() }.encode(
+            &mut input,
+            Command::DATA_SM.response(),
+            Status::ROK,
+            2,
+        );
+        SmResp { message_id: b"A2", tlvs }.encode(
+            &mut input,
+            Command::DATA_SM.response(),
+            Status::RINVDCS,
+            3,
+        );
+        link.receive(&mut input, now);
+
+        let intake = intake(&mut link);
+        let fates: Vec<_> =
+            intake.outcomes.iter().map(|known| (known.verdict, intake.id(&known.id))).collect();
+        let expected =
+            [(Verdict::Answered(Status::ROK), &b"A1"[..]), (Verdict::Answered(Status::RINVDCS), b"")];
+        assert_eq!((fates, intake.congestion), (expected.to_vec(), Some(85)));
+    }
+
+    /// Field bugs F12, F16: any status, known or not, with any body or none, is the answer of its request and keeps its value.
+    #[test]
+    fn refusals_keep_their_status_whatever_their_body() {
+        let (mut link, now) = link();
+        for (round, body) in
+            [&b""[..], b"\0", b"abc\0", b"abc\0\x04\x28\0\x01\x0A", b"\xFF\xFF\xFF"].into_iter().enumerate()
+        {
+            link.apply(&dispatches([7], false, now), now);
+            let mut input = BytesMut::new();
+            let start =
+                codec::begin(&mut input, Command::SUBMIT_SM.response(), Status(0x0433), 2 + round as u32);
+            input.extend_from_slice(body);
+            codec::finish(&mut input, start);
+
+            link.receive(&mut input, now);
+
+            let refused = Outcome { token: 7, verdict: Verdict::Answered(Status(0x0433)), id: 0..0 };
+            assert_eq!(intake(&mut link).outcomes, [refused], "{body:?}");
+        }
+    }
+
+    /// Fact sheet 10.7: the setting counts, not what the bind response says.
+    #[test]
+    fn carrier_that_is_to_be_treated_as_3_3_gets_no_parameters() {
+        let (mut link, now) = link_of(&Carrier { version: Some(Version::V33), ..carrier() });
+        let mut batch = dispatches([1], false, now);
+        let mut body = BytesMut::from(&batch.dispatches[0].body[..]);
+        put_tlv(&mut body, Tag::USER_MESSAGE_REFERENCE, &[1, 2]);
+        batch.dispatches[0].body = body.freeze();
+
+        link.apply(&batch, now);
+
+        let out = link.session().transmit().split();
+        let sm = Sm::decode(&out[Header::LEN..], Reading::Strict).expect("legal");
+        assert!(sm.tlvs.is_empty());
+    }
+
+    #[test]
+    fn errand_is_passed_on_and_its_answer_comes_back_whole() {
+        let (mut link, now) = link();
+
+        link.apply(&errand(7), now);
+        assert_eq!(written(&mut link), [(Command::QUERY_BROADCAST_SM, Status::ROK, 6)]);
+        let mut input = BytesMut::new();
+        let start = codec::begin(&mut input, Command::QUERY_BROADCAST_SM.response(), Status::ROK, 2);
+        input.extend_from_slice(b"A1\0\x04\x27\0\x01\x02");
+        codec::finish(&mut input, start);
+        link.receive(&mut input, now);
+
+        let intake = intake(&mut link);
+        let Reply { token, status, body } = &intake.replies[0];
+        assert_eq!(
+            (*token, *status, intake.id(body)),
+            (7, Some(Status::ROK), &b"A1\0\x04\x27\0\x01\x02"[..])
+        );
+        assert!(intake.outcomes.is_empty());
+    }
+
+    /// Whoever asked is told once, however it fails: no room, no answer, no session.
+    #[test]
+    fn errand_that_is_not_answered_is_replied_to_without_a_status() {
+        let silent = |token| Reply { token, status: None, body: 0..0 };
+        let (mut link, now) = link();
+        let tokens = 1..=ERRANDS_MAX as u64;
+
+        for token in tokens.clone().chain([77]) {
+            link.apply(&errand(token), now);
+        }
+        assert_eq!(intake(&mut link).replies, [silent(77)]);
+        let late = now.after(Duration::from_secs(30));
+        link.handle_timeout(late);
+        assert_eq!(intake(&mut link).replies, tokens.map(silent).collect::<Vec<_>>());
+        link.apply(&errand(4), late);
+        link.apply(&dispatches([5], false, late), late);
+        link.close(Reason::PeerGone);
+
+        assert_eq!(link.lost(), [5]);
+        assert_eq!(intake(&mut link).replies, [silent(4)]);
+    }
+
+    /// The hub gives a link what its window has room for: an errand must not make one of them come back.
+    #[test]
+    fn errands_take_no_place_in_the_window() {
+        let (mut link, now) = link();
+
+        link.apply(&errand(1), now);
+        link.apply(&dispatches([2, 3, 4], false, now), now);
+
+        let not_sent = Outcome { token: 4, verdict: Verdict::NotSent, id: 0..0 };
+        assert_eq!(intake(&mut link).outcomes, [not_sent]);
+        assert_eq!(written(&mut link).len(), 3);
     }
 }

@@ -4,17 +4,23 @@
 //! It hands the hub everything that one read brought as one [`LinkIntake`], and takes everything that one turn
 //! of the hub has for it as one [`LinkBatch`].
 
+mod arrival;
 mod backoff;
+mod caller;
 mod link;
+mod wording;
 
 pub use backoff::Backoff;
+pub use caller::Caller;
 pub use link::{Link, LinkEvent};
 
 use crate::clock::UnixMs;
-use crate::codec::{MessageState, Status};
+use crate::codec::{Command, MessageState, Status, Version};
+use crate::conversion::Profile;
 use crate::session::BindKind;
 use bytes::Bytes;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A carrier, as configured.
@@ -37,21 +43,84 @@ pub struct Carrier {
     pub window: usize,
     /// Shortest and longest wait between two attempts to connect.
     pub reconnect: (Duration, Duration),
+    /// What it speaks, whatever its bind response says; `None`: what that says.
+    pub version: Option<Version>,
+    /// It takes what came as data_sm as data_sm; otherwise it gets a submit_sm.
+    pub takes_data_sm: bool,
+    /// It broadcasts to cells (SMPP 5.0 §4.4).
+    pub broadcasts: bool,
+    /// A deliver_sm without the bits of a receipt is one all the same if it names message and state.
+    pub unmarked_receipts: Unmarked,
+    /// It may call us, by outbind: we then bind on its connection, as we do on ours (SMPP 5.0 §4.1.1.7).
+    pub outbind: Option<Caller>,
+    /// What its texts mean and what it takes.
+    pub profile: Arc<Profile>,
+}
+
+impl Carrier {
+    /// A carrier that is as carriers usually are.
+    pub fn new(name: &str, address: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            system_id: String::new(),
+            password: String::new(),
+            system_type: String::new(),
+            interface_version: 0x34,
+            bind: BindKind::Transceiver,
+            links: 2,
+            window: 100,
+            reconnect: (Duration::from_secs(1), Duration::from_secs(60)),
+            version: None,
+            takes_data_sm: false,
+            broadcasts: false,
+            unmarked_receipts: Unmarked::ByParameter,
+            outbind: None,
+            profile: Arc::default(),
+        }
+    }
+}
+
+/// What makes a deliver_sm a receipt when its esm_class doesn't say so (fact sheet 8.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmarked {
+    /// Nothing.
+    Never,
+    /// receipted_message_id.
+    ByParameter,
+    /// That, or a text that reads like one.
+    ByText,
 }
 
 /// Everything that one read of a link brought for the hub.
 #[derive(Debug, Default)]
 pub struct LinkIntake {
-    /// Message ids as the carrier wrote them, one after the other; what the ranges point into.
+    /// Message ids as the carrier wrote them, addresses and bodies, one after the other; what the ranges point into.
     pub ids: Vec<u8>,
     pub outcomes: Vec<Outcome>,
     pub arrivals: Vec<Arrival>,
+    pub replies: Vec<Reply>,
+    /// alert_notifications: where in `ids` their bodies are.
+    pub alerts: Vec<Range<u32>>,
+    /// The last congestion_state that it told, 0 to 100.
+    pub congestion: Option<u8>,
 }
 
 impl LinkIntake {
     /// Whether there is nothing in it for the hub.
     pub fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.arrivals.is_empty()
+        self.outcomes.is_empty()
+            && self.arrivals.is_empty()
+            && self.replies.is_empty()
+            && self.alerts.is_empty()
+            && self.congestion.is_none()
+    }
+
+    /// Puts octets in; gives where they are.
+    pub(crate) fn keep(&mut self, octets: &[u8]) -> Range<u32> {
+        let start = self.ids.len() as u32;
+        self.ids.extend_from_slice(octets);
+        start..self.ids.len() as u32
     }
 
     /// The id that `range` points at.
@@ -83,14 +152,26 @@ pub enum Verdict {
     NotSent,
 }
 
-/// A deliver_sm of the carrier; owed an answer under its sequence number.
+/// The carrier's answer to an [`Errand`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// What the hub knows the errand by.
+    pub token: u64,
+    /// `None`: it did not answer, or the errand never left.
+    pub status: Option<Status>,
+    /// Where in [`LinkIntake::ids`] the body is.
+    pub body: Range<u32>,
+}
+
+/// A deliver_sm or data_sm of the carrier; owed an answer under its sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
+    pub command: Command,
     pub sequence: u32,
     pub matter: Matter,
 }
 
-/// What a deliver_sm is about.
+/// What a deliver_sm or data_sm is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Matter {
     /// A delivery receipt.
@@ -112,8 +193,9 @@ pub enum Matter {
 #[derive(Debug, Default)]
 pub struct LinkBatch {
     pub dispatches: Vec<Dispatch>,
-    /// Answers to [`Arrival`]s.
-    pub answers: Vec<(u32, Status)>,
+    pub errands: Vec<Errand>,
+    /// Answers to [`Arrival`]s: command and sequence of the request, and what we say.
+    pub answers: Vec<(Command, u32, Status)>,
     /// Say goodbye after that.
     pub unbind: bool,
 }
@@ -123,8 +205,31 @@ pub struct LinkBatch {
 pub struct Dispatch {
     /// What the hub knows it by.
     pub token: u64,
-    /// The body of the submit_sm as it came in.
+    /// The body of the submit_sm as it came in, or of the one that says what came in as something else.
     pub body: Bytes,
     /// When it stops being worth sending; what is left is what the carrier is told.
     pub expires: UnixMs,
+    /// It came as data_sm.
+    pub is_data: bool,
+    pub words: Words,
+}
+
+/// In whose words a message is.
+#[derive(Clone, Debug)]
+pub enum Words {
+    /// In everybody's: its account means nothing special.
+    Common,
+    /// In its account's, which means this.
+    Account(Arc<Profile>),
+    /// In the carrier's already: we wrote it for this carrier.
+    Carrier,
+}
+
+/// A request of an ESME that the carrier answers in our place: one of the broadcast family.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// What the hub knows it by.
+    pub token: u64,
+    pub command: Command,
+    pub body: Bytes,
 }

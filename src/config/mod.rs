@@ -6,7 +6,10 @@
 
 mod fault;
 mod part;
+mod peer;
+mod profile;
 mod section;
+mod value;
 
 pub use fault::Fault;
 
@@ -56,12 +59,12 @@ impl Config {
     /// the spool in `./enroute-data`.
     pub fn default_plan(carrier: &str) -> Self {
         let mut config = Self::defaults();
-        let mut accounts = vec![part::account()];
+        let mut accounts = vec![peer::account()];
         for plan in &mut accounts {
             plan.account.system_id = "demo".to_owned();
             plan.account.password = "demo".to_owned();
         }
-        let mut sim = part::carrier();
+        let mut sim = peer::carrier();
         sim.carrier.name = "sim".to_owned();
         sim.carrier.address = carrier.to_owned();
         sim.carrier.system_id = "enroute".to_owned();
@@ -77,6 +80,7 @@ impl Config {
         let hub = crate::hub::Settings {
             accounts: Vec::new(),
             carriers: Vec::new(),
+            lists: Vec::new(),
             routes: crate::route::Table::new(None),
             rules: Default::default(),
             ladder: Default::default(),
@@ -102,16 +106,17 @@ impl Config {
     fn read(mut document: Section<'_>) -> Self {
         let mut config = Self::defaults();
         part::listener(&mut document.section("listener"), &mut config.plan);
-        document.section("http").set_text("address", part::own_address, &mut config.http);
+        document.section("http").set_text("address", value::own_address, &mut config.http);
         part::spool(&mut document.section("spool"), &mut config.plan);
         let hub = &mut config.plan.hub;
         part::limits(&mut document.section("limits"), &mut hub.limits);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.ladder);
-        hub.accounts = part::accounts(&mut document);
-        hub.carriers = part::carriers(&mut document);
+        hub.accounts = peer::accounts(&mut document);
+        hub.carriers = peer::carriers(&mut document);
+        hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = part::routes(&mut document.section("route"), &hub.carriers);
-        document.section("log").set_text("level", part::level, &mut config.log);
+        document.section("log").set_text("level", value::level, &mut config.log);
         config.io_threads = document
             .section("runtime")
             .number("io_threads", 1..=part::IO_THREADS_MAX)

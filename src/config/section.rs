@@ -116,6 +116,38 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Overwrites `target` with the yes or no under `key`, if it is there.
+    pub fn set_flag(&mut self, key: &'static str, target: &mut bool) {
+        let Some(value) = self.find(key) else { return };
+        match value.get_ref().as_bool() {
+            Some(flag) => *target = flag,
+            None => self.fault(key, wrong_type("true or false", value)),
+        }
+    }
+
+    /// Reads each text of the list under `key`; those that `read` finds a fault with are left out.
+    pub fn texts<T>(&mut self, key: &'static str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let Some(value) = self.find(key) else { return Vec::new() };
+        let Some(entries) = value.get_ref().as_array() else {
+            self.fault(key, wrong_type("a list of texts", value));
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            let read = match entry.get_ref().as_str() {
+                Some(text) => read(text),
+                None => Err(wrong_type("a text", entry)),
+            };
+            match read {
+                Ok(value) => found.push(value),
+                Err(message) => {
+                    self.report.note(&entry.span(), format!("{}[{place}]", self.path(key)), message)
+                }
+            }
+        }
+        found
+    }
+
     /// Overwrites `target` with the number under `key`, if it is there. `range` is within what `target` can hold.
     pub fn set<T: TryFrom<u64>>(&mut self, key: &'static str, range: RangeInclusive<u64>, target: &mut T) {
         if let Some(number) = self.number(key, range).and_then(|number| T::try_from(number).ok()) {

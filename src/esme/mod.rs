@@ -4,13 +4,15 @@
 //! brought as one [`Intake`], and takes everything that one turn of the hub has for it as one [`PortBatch`].
 //! Neither side waits for the other.
 
+mod delivery;
 mod port;
 mod registry;
+mod request;
 
-pub use port::{Port, PortEvent};
+pub use port::{Caller, Port, PortEvent};
 pub use registry::{Registry, Seat};
 
-use crate::codec::Status;
+use crate::codec::{Command, Status, Version};
 use crate::id::MessageId;
 use bytes::{Bytes, BytesMut};
 use std::ops::Range;
@@ -28,6 +30,37 @@ pub struct Account {
     pub window: usize,
     /// Deliveries to one session that may wait for its answer.
     pub deliver_window: usize,
+    /// What it speaks, whatever its binds declare (fact sheet 10.7); `None`: what they declare.
+    pub version: Option<Version>,
+    /// Deliveries go to it as this: deliver_sm or data_sm.
+    pub deliver_as: Command,
+    /// Where we call it when something waits for it and it isn't bound (SMPP 5.0 §4.1.1.7).
+    pub outbind: Option<Outbind>,
+}
+
+impl Account {
+    /// An account that is allowed what is usual.
+    pub fn new(system_id: &str, password: &str) -> Self {
+        Self {
+            system_id: system_id.to_owned(),
+            password: password.to_owned(),
+            binds: 16,
+            window: 100,
+            deliver_window: 100,
+            version: None,
+            deliver_as: Command::DELIVER_SM,
+            outbind: None,
+        }
+    }
+}
+
+/// How we call a customer that waits for our call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outbind {
+    /// `host:port` that it listens on.
+    pub address: String,
+    /// What we prove with that it is us, at most 8 octets.
+    pub password: String,
 }
 
 /// Everything that one read of a port brought for the hub.
@@ -35,8 +68,8 @@ pub struct Account {
 pub struct Intake {
     /// The frames; what the submissions' ranges point into.
     pub batch: Bytes,
-    /// Well-formed submissions, in the order of the wire.
-    pub submissions: Vec<Submission>,
+    /// Well-formed requests, in the order of the wire.
+    pub requests: Vec<Request>,
     /// What became of deliveries.
     pub verdicts: Vec<(u64, Verdict)>,
 }
@@ -44,13 +77,15 @@ pub struct Intake {
 impl Intake {
     /// Whether there is nothing in it for the hub.
     pub fn is_empty(&self) -> bool {
-        self.submissions.is_empty() && self.verdicts.is_empty()
+        self.requests.is_empty() && self.verdicts.is_empty()
     }
 }
 
-/// One submit_sm that asks to come in.
+/// One request of an ESME that the hub decides over: submit_sm, data_sm, submit_multi, query_sm, cancel_sm, replace_sm or one
+/// of the broadcast family.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Submission {
+pub struct Request {
+    pub command: Command,
     pub sequence: u32,
     /// Where in [`Intake::batch`] its body is.
     pub body: Range<u32>,
@@ -72,7 +107,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// What the status of a deliver_sm_resp means.
+    /// What the status of a deliver_sm_resp or data_sm_resp means.
     pub fn of(status: Status) -> Self {
         match status {
             Status::ROK => Self::Taken,
@@ -91,17 +126,25 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub struct PortBatch {
     pub answers: Vec<Answer>,
-    /// Bodies of deliver_sm, one after the other.
+    /// What the ranges below point into: bodies and whole responses, one after the other.
     pub bodies: BytesMut,
-    /// Deliveries: what the hub knows each by, and where in `bodies` it is.
+    /// Whole response PDUs, for requests whose answer says more than an id.
+    pub replies: Vec<Range<u32>>,
+    /// Deliveries: what the hub knows each by, and where in `bodies` the body of its deliver_sm is.
     pub deliveries: Vec<(u64, Range<u32>)>,
+    /// Bodies of alert_notifications, which nobody answers.
+    pub alerts: Vec<Range<u32>>,
+    /// How busy the hub is: congestion_state for responses to 5.0 peers, 0 to 100 (SMPP 5.0 §4.8.4.18).
+    pub congestion: u8,
     /// Say goodbye after that.
     pub unbind: bool,
 }
 
-/// The answer to one submission.
+/// The answer to one request that is an id, or a status alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
+    /// Of the request.
+    pub command: Command,
     pub sequence: u32,
     pub outcome: Result<MessageId, Status>,
 }

@@ -4,9 +4,11 @@
 //! socket ─► receive ─► [PortEvent] ─► hub        hub ─► [PortBatch] ─► apply ─► transmit ─► socket
 //! ```
 
-use super::{Answer, Intake, PortBatch, Registry, Seat, Submission, Verdict};
+use super::delivery::Form;
+use super::request::check;
+use super::{Answer, Intake, Outbind, PortBatch, Registry, Request, Seat, Verdict};
 use crate::clock::Now;
-use crate::codec::{self, Bind, Command, FieldError, Reading, Sm, Status, Version};
+use crate::codec::{self, Bind, Command, Reading, Status, Tlvs, Version};
 use crate::id::{AccountId, IdKey};
 use crate::session::{BindKind, Event, Reason, Session, Settings, frames};
 use bytes::{Bytes, BytesMut};
@@ -21,6 +23,13 @@ pub struct Port {
     registry: Arc<Registry>,
     id_key: IdKey,
     seat: Option<Seat>,
+    /// The account that we called here: nobody else may bind.
+    called: Option<AccountId>,
+    /// The peer isn't an ESME: it is a message centre that wants us to bind.
+    caller: Option<Caller>,
+    form: Form,
+    /// What the hub told last of how busy it is.
+    congestion: u8,
     /// A bind that was refused, and when it is told so.
     refusal: Option<(Instant, Status)>,
     intake: Intake,
@@ -35,6 +44,13 @@ pub enum PortEvent {
     Bound { account: AccountId, kind: BindKind, version: Version, window: usize },
     /// One read's worth.
     Intake(Intake),
+}
+
+/// Who asks us by outbind to bind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub system_id: Vec<u8>,
+    pub password: Vec<u8>,
 }
 
 /// What a port has seen, for metrics; beside the session's own [`crate::session::Stats`].
@@ -54,6 +70,10 @@ impl Port {
             registry,
             id_key,
             seat: None,
+            called: None,
+            caller: None,
+            form: Form::default(),
+            congestion: 0,
             refusal: None,
             intake: Intake::default(),
             events: Vec::new(),
@@ -61,9 +81,22 @@ impl Port {
         }
     }
 
+    /// A port for a connection that we made, to call `account`: says outbind, and waits for its bind.
+    pub fn call(
+        settings: Settings,
+        registry: Arc<Registry>,
+        id_key: IdKey,
+        (account, outbind): (AccountId, &Outbind),
+        now: Now,
+    ) -> Self {
+        let mut port = Self { called: Some(account), ..Self::new(settings, registry, id_key, now) };
+        port.session.outbind(&codec::Outbind { system_id: SYSTEM_ID, password: outbind.password.as_bytes() });
+        port
+    }
+
     /// Takes what may be handled now off the front of `input`.
     pub fn receive(&mut self, input: &mut BytesMut, now: Now) {
-        while self.refusal.is_none() {
+        while self.refusal.is_none() && self.caller.is_none() {
             let batch = self.session.take_frames(input, now);
             if batch.is_empty() {
                 break;
@@ -80,35 +113,37 @@ impl Port {
     fn handle_event(&mut self, event: Event<'_>, at: usize, now: Now) {
         match event {
             Event::BindRequested { kind, bind } => self.handle_bind(kind, &bind, now),
-            Event::Request { command: Command::SUBMIT_SM, sequence, body } => {
-                match Sm::decode(body, self.reading) {
-                    Ok(_) => {
-                        let body = at as u32..(at + body.len()) as u32;
-                        self.intake.submissions.push(Submission { sequence, body });
-                    }
-                    Err(FieldError { status, .. }) => self.refuse(Command::SUBMIT_SM, sequence, status),
+            Event::Request { command, sequence, body } => match check(command, body, self.reading) {
+                Ok(()) => {
+                    let body = at as u32..(at + body.len()) as u32;
+                    self.intake.requests.push(Request { command, sequence, body });
                 }
-            }
-            Event::Request { command, sequence, .. } => {
-                self.refuse(command, sequence, Status::RINVCMDID);
-            }
+                Err(status) => self.refuse(command, sequence, status),
+            },
             Event::Response { sent, status, .. } if !sent.late => {
                 self.intake.verdicts.push((sent.token, Verdict::of(status)));
             }
             Event::Unanswered(sent) => self.intake.verdicts.push((sent.token, Verdict::Unanswered)),
             // A late answer changes nothing: the delivery went back to the account's queue long ago.
             Event::Response { .. } => {}
+            Event::Outbind(outbind) => {
+                let (system_id, password) = (outbind.system_id.to_vec(), outbind.password.to_vec());
+                self.caller = Some(Caller { system_id, password });
+            }
             // Only our ESME side binds.
             Event::Bound { .. } | Event::BindRefused(_) => {}
         }
     }
 
     fn handle_bind(&mut self, kind: BindKind, bind: &Bind<'_>, now: Now) {
-        match self.registry.bind(bind.system_id, bind.password) {
+        let seat = self.registry.bind(bind.system_id, bind.password);
+        match seat.and_then(|seat| if self.expects(seat.id) { Ok(seat) } else { Err(Status::RBINDFAIL) }) {
             Ok(seat) => {
-                let version = Version::from_interface(bind.interface_version);
+                let declared = Version::from_interface(bind.interface_version);
+                let version = seat.account.version.unwrap_or(declared);
                 let (window, deliver_window) = (seat.account.window, seat.account.deliver_window);
                 self.session.accept_bind(SYSTEM_ID, version, window, deliver_window, now);
+                self.form = Form::of(&seat.account, version);
                 self.events.push(PortEvent::Bound {
                     account: seat.id,
                     kind,
@@ -124,19 +159,22 @@ impl Port {
         }
     }
 
+    fn expects(&self, account: AccountId) -> bool {
+        self.called.is_none_or(|called| called == account)
+    }
+
     fn refuse(&mut self, command: Command, sequence: u32, status: Status) {
         match self.stats.refused.iter_mut().find(|(known, _)| *known == status) {
             Some((_, times)) => *times += 1,
             None => self.stats.refused.push((status, 1)),
         }
-        let status = status.for_version(self.session.version());
-        self.session.answer(|out| codec::header_only(out, command.response(), status, sequence));
+        self.answer(&Answer { command, sequence, outcome: Err(status) });
     }
 
     fn hand_over(&mut self, batch: Bytes) {
         if !self.intake.is_empty() {
             let mut intake = std::mem::take(&mut self.intake);
-            if !intake.submissions.is_empty() {
+            if !intake.requests.is_empty() {
                 intake.batch = batch;
             }
             self.events.push(PortEvent::Intake(intake));
@@ -145,16 +183,26 @@ impl Port {
 
     /// Takes what the hub has for this session.
     pub fn apply(&mut self, batch: &PortBatch, now: Now) {
+        self.congestion = batch.congestion;
         for answer in &batch.answers {
             self.answer(answer);
         }
+        for reply in &batch.replies {
+            let reply = &batch.bodies[reply.start as usize..reply.end as usize];
+            self.write_answer(|out| out.extend_from_slice(reply));
+        }
         for (token, body) in &batch.deliveries {
-            let body = &batch.bodies[body.start as usize..body.end as usize];
-            let sent =
-                self.session.request(Command::DELIVER_SM, *token, now, |out| out.extend_from_slice(body));
+            let (form, body) = (self.form, &batch.bodies[body.start as usize..body.end as usize]);
+            let sent = self.session.request(form.command(), *token, now, |out| form.write(body, out));
             if sent.is_none() {
                 self.intake.verdicts.push((*token, Verdict::NotSent));
             }
+        }
+        // 3.3 doesn't know them; a transmitter isn't told either.
+        let takes_alerts = self.session.version().takes_tlvs();
+        for alert in batch.alerts.iter().filter(|_| takes_alerts) {
+            let body = &batch.bodies[alert.start as usize..alert.end as usize];
+            self.session.tell(Command::ALERT_NOTIFICATION, |out| out.extend_from_slice(body));
         }
         if batch.unbind {
             self.session.unbind(now);
@@ -164,13 +212,39 @@ impl Port {
 
     fn answer(&mut self, answer: &Answer) {
         let (version, key) = (self.session.version(), &self.id_key);
-        let sequence = answer.sequence;
-        self.session.answer(|out| match answer.outcome {
+        let (short, long);
+        let (status, id): (Status, &[u8]) = match answer.outcome {
             Ok(id) if version == Version::V33 => {
-                codec::encode_submit_resp(out, Status::ROK, sequence, &id.short_text(key));
+                short = id.short_text(key);
+                (Status::ROK, &short)
             }
-            Ok(id) => codec::encode_submit_resp(out, Status::ROK, sequence, &id.text(key)),
-            Err(status) => codec::encode_submit_resp(out, status.for_version(version), sequence, b""),
+            Ok(id) => {
+                long = id.text(key);
+                (Status::ROK, &long)
+            }
+            Err(status) => (status.for_version(version), &[]),
+        };
+        let Answer { command, sequence, .. } = *answer;
+        self.write_answer(|out| match command {
+            Command::SUBMIT_SM => codec::encode_submit_resp(out, status, sequence, id),
+            Command::DATA_SM | Command::BROADCAST_SM => {
+                codec::encode_id_resp(out, command, status, sequence, id, Tlvs::empty());
+            }
+            Command::SUBMIT_MULTI => codec::encode_multi_resp(out, status, sequence, id, &[]),
+            // cancel_sm, replace_sm, cancel_broadcast_sm; of the others only what refuses them comes here.
+            _ => codec::header_only(out, command.response(), status, sequence),
+        });
+    }
+
+    /// Writes the response that `write` gives, and how busy the hub is to those who know what that means.
+    fn write_answer(&mut self, write: impl FnOnce(&mut BytesMut)) {
+        let congestion = (self.session.version() == Version::V50).then_some(self.congestion);
+        self.session.answer(|out| {
+            let start = out.len();
+            write(out);
+            if let Some(state) = congestion {
+                codec::add_congestion_state(out, start, state);
+            }
         });
     }
 
@@ -203,6 +277,11 @@ impl Port {
         self.seat.as_ref()
     }
 
+    /// Who it is that wants us to bind, if the peer turned out to be a message centre: the port has no further use then.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
     /// Ends the session without a handshake.
     pub fn close(&mut self, reason: Reason) {
         self.session.close(reason);
@@ -215,7 +294,7 @@ impl Port {
 
     /// Whether octets of the peer may be read.
     pub fn wants_read(&self) -> bool {
-        self.refusal.is_none() && self.session.wants_read()
+        self.refusal.is_none() && self.caller.is_none() && self.session.wants_read()
     }
 
     /// Why the session ended, if it has.
@@ -240,22 +319,23 @@ mod tests {
     use super::super::Account;
     use super::*;
     use crate::clock::UnixMs;
-    use crate::codec::{Address, Header, Tlvs};
+    use crate::codec::{Address, CancelSm, DataSm, Header, QuerySm, Sm, SmResp, Tag, put_tlv};
     use crate::id::MessageId;
 
     const KEY: IdKey = IdKey(*b"sixteen octets!!");
 
-    fn port() -> (Port, Now) {
+    fn account() -> Account {
+        Account { binds: 2, window: 10, deliver_window: 2, ..Account::new("demo", "secret") }
+    }
+
+    fn port_of(account: Account) -> (Port, Now) {
         #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
         let now = Now { mono: Instant::now(), wall: UnixMs(1_773_568_800_000) };
-        let account = Account {
-            system_id: "demo".into(),
-            password: "secret".into(),
-            binds: 2,
-            window: 10,
-            deliver_window: 2,
-        };
         (Port::new(Settings::default(), Registry::new(&[account]), KEY, now), now)
+    }
+
+    fn port() -> (Port, Now) {
+        port_of(account())
     }
 
     fn bind(password: &[u8], interface_version: u8) -> BytesMut {
@@ -274,7 +354,11 @@ mod tests {
     }
 
     fn bound(interface_version: u8) -> (Port, Now) {
-        let (mut port, now) = port();
+        bound_as(account(), interface_version)
+    }
+
+    fn bound_as(account: Account, interface_version: u8) -> (Port, Now) {
+        let (mut port, now) = port_of(account);
         port.receive(&mut bind(b"secret", interface_version), now);
         assert!(matches!(port.take_events().as_slice(), [PortEvent::Bound { .. }]));
         port.session().transmit().clear();
@@ -320,8 +404,8 @@ mod tests {
         port.receive(&mut input, now);
 
         let intake = intake(&mut port);
-        assert_eq!(intake.submissions.iter().map(|known| known.sequence).collect::<Vec<_>>(), [5, 7]);
-        for Submission { body, .. } in &intake.submissions {
+        assert_eq!(intake.requests.iter().map(|known| known.sequence).collect::<Vec<_>>(), [5, 7]);
+        for Request { body, .. } in &intake.requests {
             let body = &intake.batch[body.start as usize..body.end as usize];
             assert_eq!(Sm::decode(body, Reading::Lenient).map(|sm| sm.short_message), Ok(&b"hello"[..]));
         }
@@ -336,12 +420,14 @@ mod tests {
         let (mut port, now) = bound(0x34);
         let mut input = BytesMut::new();
         codec::header_only(&mut input, Command::SUBMIT_SM, Status::ROK, 2);
-        codec::header_only(&mut input, Command::QUERY_SM, Status::ROK, 3);
-        codec::header_only(&mut input, Command::SUBMIT_SM, Status::ROK, 4);
+        let start = codec::begin(&mut input, Command::SUBMIT_MULTI, Status::ROK, 3);
+        input.extend_from_slice(&[0; 30]);
+        codec::finish(&mut input, start);
+        codec::header_only(&mut input, Command::QUERY_SM, Status::ROK, 4);
 
         port.receive(&mut input, now);
 
-        let refused = vec![(Status::RINVCMDLEN, 2), (Status::RINVCMDID, 1)];
+        let refused = vec![(Status::RINVCMDLEN, 2), (Status::RINVNUMDESTS, 1)];
         assert_eq!(port.take_stats(), PortStats { binds_refused: 0, refused });
     }
 
@@ -355,12 +441,202 @@ mod tests {
             submit(&mut input, 5);
             port.receive(&mut input, now);
 
-            let answers = vec![Answer { sequence: 5, outcome: Ok(id) }];
+            let answers = vec![Answer { command: Command::SUBMIT_SM, sequence: 5, outcome: Ok(id) }];
             port.apply(&PortBatch { answers, ..PortBatch::default() }, now);
 
             let out = port.session().transmit().split();
             assert_eq!(codec::SmResp::decode(&out[Header::LEN..]).message_id, text);
         }
+    }
+
+    #[test]
+    fn every_operation_goes_on_in_the_order_of_the_wire() {
+        let (mut port, now) = bound(0x34);
+        let mut input = BytesMut::new();
+        QuerySm::default().encode(&mut input, 2);
+        submit(&mut input, 3);
+        CancelSm::default().encode(&mut input, 4);
+        Sm { short_message: b"hello", ..Sm::default() }.encode_data(&mut input, 5);
+
+        port.receive(&mut input, now);
+
+        let intake = intake(&mut port);
+        let told: Vec<_> = intake.requests.iter().map(|known| (known.command, known.sequence)).collect();
+        let expected = [Command::QUERY_SM, Command::SUBMIT_SM, Command::CANCEL_SM, Command::DATA_SM]
+            .into_iter()
+            .zip(2..);
+        assert_eq!(told, expected.collect::<Vec<_>>());
+        let last = &intake.requests[3].body;
+        let data_sm = DataSm::decode(&intake.batch[last.start as usize..last.end as usize], Reading::Strict);
+        assert_eq!(data_sm.map(|data_sm| data_sm.as_sm().text()), Ok(&b"hello"[..]));
+    }
+
+    /// Responses that the port writes, as (command, status, octets of body).
+    fn written(port: &mut Port) -> Vec<(Command, Status, usize)> {
+        let out = port.session().transmit().split();
+        frames(&out).map(|(_, frame)| (frame.header.command, frame.header.status, frame.body.len())).collect()
+    }
+
+    /// Fact sheet 2.3, 3.3 to 3.6: an id where the operation has one, a header alone for the rest and for what is refused.
+    #[test]
+    fn answers_are_in_the_form_of_their_request() {
+        let (mut port, now) = bound(0x34);
+        let id = MessageId { serial: 9, slot: 1 };
+        let with_id = id.text(&KEY).len() + 1;
+        let cases = [
+            (Command::SUBMIT_SM, Ok(id), with_id),
+            (Command::DATA_SM, Ok(id), with_id),
+            (Command::BROADCAST_SM, Ok(id), with_id),
+            (Command::SUBMIT_MULTI, Ok(id), with_id + 1),
+            (Command::CANCEL_SM, Ok(id), 0),
+            (Command::REPLACE_SM, Ok(id), 0),
+            (Command::SUBMIT_MULTI, Err(Status::RCNTSUBDL), 0),
+            (Command::QUERY_SM, Err(Status::RINVMSGID), 0),
+            (Command::DATA_SM, Err(Status::RTHROTTLED), 0),
+        ];
+        let answers = cases.map(|(command, outcome, _)| Answer { command, sequence: 7, outcome }).to_vec();
+
+        port.apply(&PortBatch { answers, ..PortBatch::default() }, now);
+
+        let expected = cases
+            .map(|(command, outcome, len)| (command.response(), outcome.err().unwrap_or(Status::ROK), len));
+        assert_eq!(written(&mut port), expected);
+    }
+
+    /// SMPP 5.0 §4.8.4.18; fact sheet 7.1: nobody else gets a TLV of 5.0.
+    #[test]
+    fn busyness_is_told_to_peers_of_5_0_only() {
+        for (declared, told) in [(0x33, None), (0x34, None), (0x50, Some(42))] {
+            let (mut port, now) = bound(declared);
+            let mut batch = PortBatch { congestion: 42, ..PortBatch::default() };
+            SmResp { message_id: b"A1", tlvs: Tlvs::empty() }.encode(
+                &mut batch.bodies,
+                Command::SUBMIT_SM.response(),
+                Status::ROK,
+                3,
+            );
+            batch.replies.push(0..batch.bodies.len() as u32);
+
+            port.apply(&batch, now);
+
+            let out = port.session().transmit().split();
+            let resp = SmResp::decode(&out[Header::LEN..]);
+            assert_eq!((resp.message_id, resp.tlvs.u8(Tag::CONGESTION_STATE)), (&b"A1"[..], told));
+        }
+    }
+
+    /// Fact sheet 10.7: decimal mistakes occur, and so do peers that can do less than they say.
+    #[test]
+    fn version_of_the_account_counts_not_the_declared_one() {
+        let id = MessageId { serial: 9, slot: 1 };
+        let account = Account { version: Some(Version::V33), ..account() };
+        let (mut port, now) = port_of(account);
+        port.receive(&mut bind(b"secret", 0x50), now);
+        assert!(matches!(port.take_events().as_slice(), [PortEvent::Bound { version: Version::V33, .. }]));
+        assert_eq!(written(&mut port), [(Command::BIND_TRANSCEIVER.response(), Status::ROK, 8)], "no TLV");
+
+        let command = Command::SUBMIT_SM;
+        let answers = vec![
+            Answer { command, sequence: 1, outcome: Ok(id) },
+            Answer { command, sequence: 2, outcome: Err(Status::RINVDCS) },
+        ];
+        port.apply(&PortBatch { answers, congestion: 9, ..PortBatch::default() }, now);
+
+        let response = command.response();
+        let expected = [(response, Status::ROK, 9), (response, Status::RSUBMITFAIL, 0)];
+        assert_eq!(written(&mut port), expected);
+        let account = Account { version: Some(Version::V34), ..self::account() };
+        let (mut port, now) = port_of(account);
+        port.receive(&mut bind(b"secret", 34), now);
+        assert_eq!(written(&mut port), [(Command::BIND_TRANSCEIVER.response(), Status::ROK, 13)]);
+    }
+
+    /// Field bug F14: a refusal with a body is a refusal.
+    #[test]
+    fn deliveries_go_as_data_sm_to_whom_that_is_set_for() {
+        let account = Account { deliver_as: Command::DATA_SM, ..account() };
+        let (mut port, now) = bound_as(account, 0x34);
+        let mut batch = PortBatch { deliveries: vec![(7, 0..0), (8, 0..0)], ..PortBatch::default() };
+        Sm { short_message: b"hello", ..Sm::default() }.encode_body(&mut batch.bodies);
+        batch.deliveries.iter_mut().for_each(|(_, body)| body.end = batch.bodies.len() as u32);
+
+        port.apply(&batch, now);
+
+        let out = port.session().transmit().split();
+        for (_, frame) in frames(&out) {
+            let data_sm = DataSm::decode(frame.body, Reading::Strict).expect("legal");
+            assert_eq!((frame.header.command, data_sm.as_sm().text()), (Command::DATA_SM, &b"hello"[..]));
+        }
+        let mut input = BytesMut::new();
+        let mut tlvs = BytesMut::new();
+        put_tlv(&mut tlvs, Tag::DELIVERY_FAILURE_REASON, &[3]);
+        let tlvs = Tlvs::read(&tlvs, Reading::Strict).expect("well formed");
+        let resp = Command::DATA_SM.response();
+        SmResp { message_id: b"", tlvs }.encode(&mut input, resp, Status::RX_T_APPN, 1);
+        SmResp::default().encode(&mut input, resp, Status::ROK, 2);
+        port.receive(&mut input, now);
+        assert_eq!(intake(&mut port).verdicts, [(7, Verdict::Later), (8, Verdict::Taken)]);
+    }
+
+    #[test]
+    fn alerts_are_told_to_peers_that_know_them() {
+        for (declared, told) in [(0x33, 0), (0x34, 1)] {
+            let (mut port, now) = bound(declared);
+            let mut batch = PortBatch::default();
+            batch.alerts.push(0..6);
+            batch.bodies.extend_from_slice(&[0; 6]);
+
+            port.apply(&batch, now);
+
+            let alerts = vec![(Command::ALERT_NOTIFICATION, Status::ROK, 6); told];
+            assert_eq!(written(&mut port), alerts);
+        }
+    }
+
+    fn called(account: AccountId) -> (Port, Now) {
+        let (port, now) = port();
+        let outbind = Outbind { address: "127.0.0.1:1".to_owned(), password: "ours".to_owned() };
+        let registry = Arc::clone(&port.registry);
+        (Port::call(Settings::default(), registry, KEY, (account, &outbind), now), now)
+    }
+
+    #[test]
+    fn called_account_binds_on_the_call() {
+        let (mut port, now) = called(AccountId(0));
+        let out = port.session().transmit().split();
+        let (_, frame) = frames(&out).next().expect("a PDU");
+        let outbind = codec::Outbind::decode(frame.body, Reading::Strict);
+        assert_eq!(outbind, Ok(codec::Outbind { system_id: SYSTEM_ID, password: b"ours" }));
+
+        port.receive(&mut bind(b"secret", 0x34), now);
+
+        assert!(matches!(port.take_events().as_slice(), [PortEvent::Bound { .. }]));
+    }
+
+    #[test]
+    fn nobody_but_the_called_account_binds_on_a_call() {
+        let (mut port, now) = called(AccountId(1));
+
+        port.receive(&mut bind(b"secret", 0x34), now);
+        port.handle_timeout(now.after(REFUSAL_DELAY));
+
+        assert_eq!((port.closed(), port.seat().is_none()), (Some(Reason::BindFailed), true));
+        assert_eq!(port.registry.bound(), [("demo".to_owned(), 0)]);
+    }
+
+    /// Field bug F2: what is glued to the outbind stays for whoever goes on with the connection.
+    #[test]
+    fn message_centre_that_calls_is_told_and_nothing_more_is_read() {
+        let (mut port, now) = port();
+        let mut input = BytesMut::new();
+        codec::Outbind { system_id: b"alpha", password: b"theirs" }.encode(&mut input, 1);
+        codec::header_only(&mut input, Command::ENQUIRE_LINK, Status::ROK, 2);
+
+        port.receive(&mut input, now);
+
+        let caller = Caller { system_id: b"alpha".to_vec(), password: b"theirs".to_vec() };
+        assert_eq!(port.caller(), Some(&caller));
+        assert_eq!((port.wants_read(), input.len()), (false, Header::LEN));
     }
 
     /// Fact sheet 4.3.

@@ -84,13 +84,7 @@ mod tests {
     use super::*;
 
     fn registry() -> Arc<Registry> {
-        Registry::new(&[Account {
-            system_id: "demo".into(),
-            password: "secret".into(),
-            binds: 1,
-            window: 10,
-            deliver_window: 10,
-        }])
+        Registry::new(&[Account { binds: 1, ..Account::new("demo", "secret") }])
     }
 
     #[test]

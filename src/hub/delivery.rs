@@ -1,23 +1,43 @@
 //! Receipts go out: to any port of the account that receives and has room.
 
 use super::dispatch::fetch_if_parked;
+use super::kin::Kin;
 use super::table::{Row, Token, Whereabouts, flag};
 use super::{Hub, PortState};
 use crate::codec::{MessageState, Reading, Receipt, ReceiptDate, Sm};
 use crate::esme::Verdict;
-use crate::id::IdKey;
+use crate::id::{AccountId, IdKey, MessageId};
 use crate::message::Phase;
 
 impl Hub {
+    /// What its account calls the message in `slot`.
+    pub(super) fn known_as(&mut self, slot: u32) -> MessageId {
+        let Self { table, kin, .. } = self;
+        known_as(table.row(slot), slot, kin)
+    }
+
+    /// Puts a receipt at the end of what waits for its account.
+    fn wait(&mut self, token: Token, account: AccountId) {
+        let Self { accounts, table, .. } = self;
+        table.row(token.slot).set(flag::QUEUED);
+        accounts[usize::from(account.0)].waiting.push_back(token, |token| table.holds(token));
+        self.wake_account(account);
+    }
+
+    /// A body came back from the spool: whoever waits for it beside the queues goes on.
+    pub(super) fn go_on_after_fetch(&mut self, account: AccountId) {
+        if !self.accounts[usize::from(account.0)].notices.is_empty() {
+            self.wake_account(account);
+        }
+    }
+
     /// A message's outcome is durable: its account may hear of it.
     pub(super) fn offer(&mut self, token: Token) {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Settled) else { return };
         row.phase = Phase::Waiting;
-        row.set(flag::QUEUED);
         let (account, until) = (row.account, row.at.after(self.settings.limits.receipt_retention));
-        self.accounts[usize::from(account.0)].waiting.push_back(token);
+        self.wait(token, account);
         self.set_timer(token.slot, until);
-        self.wake_account(account);
     }
 
     /// What an ESME made of a receipt.
@@ -76,15 +96,15 @@ impl Hub {
             return;
         }
         if !row.is(flag::QUEUED) {
-            row.set(flag::QUEUED);
-            self.accounts[usize::from(account.0)].waiting.push_back(token);
+            self.wait(token, account);
         }
         self.set_timer(slot, until);
         self.wake_account(account);
     }
 
     pub(super) fn pump_account(&mut self, place: usize) {
-        let Self { accounts, table, effects, ports, wheel, id_key, durable, .. } = self;
+        self.pump_notices(place);
+        let Self { accounts, table, effects, ports, wheel, id_key, durable, kin, .. } = self;
         let account = &mut accounts[place];
         if account.ports.is_empty() {
             return;
@@ -114,7 +134,8 @@ impl Hub {
             wheel.cancel(token.slot);
             port.room -= 1;
             let start = port.batch.bodies.len() as u32;
-            write_receipt(row, token.slot, id_key, port, effects);
+            let id = known_as(row, token.slot, kin);
+            write_receipt(row, id, id_key, port, effects);
             let end = port.batch.bodies.len() as u32;
             port.batch.deliveries.push((token.to_u64(), start..end));
             port.out.push(token, port.window, |token| table.is_out(token, Phase::Delivering, seat));
@@ -126,7 +147,7 @@ impl Hub {
 }
 
 /// The next port in turn that has room.
-fn next_port(ports: &[u32], turn: &mut usize, seats: &mut super::Seats<PortState>) -> Option<u32> {
+pub(super) fn next_port(ports: &[u32], turn: &mut usize, seats: &mut super::Seats<PortState>) -> Option<u32> {
     for _ in 0..ports.len() {
         *turn = (*turn + 1) % ports.len();
         let seat = ports[*turn];
@@ -138,17 +159,17 @@ fn next_port(ports: &[u32], turn: &mut usize, seats: &mut super::Seats<PortState
 }
 
 /// Writes the body of the deliver_sm that tells the account how its message ended (fact sheet 8.2, 8.4).
-fn write_receipt(row: &Row, slot: u32, key: &IdKey, port: &mut PortState, effects: &mut super::Effects) {
+fn write_receipt(row: &Row, id: MessageId, key: &IdKey, port: &mut PortState, effects: &mut super::Effects) {
     let Ok(sm) = Sm::decode(&row.body, Reading::Lenient) else {
         effects.stats.bodies_lost += 1; // can't be: it was read when it came in
         return;
     };
     let (long, short);
     let message_id: &[u8] = if row.is(flag::SHORT_ID) {
-        short = row.id(slot).short_text(key);
+        short = id.short_text(key);
         &short
     } else {
-        long = row.id(slot).text(key);
+        long = id.text(key);
         &long
     };
     let [_, high, low] = row.error;
@@ -162,6 +183,14 @@ fn write_receipt(row: &Row, slot: u32, key: &IdKey, port: &mut PortState, effect
     };
     receipt.write_body(&sm, port.version, &mut port.batch.bodies);
     debug_assert!(row.state != MessageState::Enroute);
+}
+
+/// What its account calls a message.
+fn known_as(row: &Row, slot: u32, kin: &Kin) -> MessageId {
+    match row.is(flag::SHARED | flag::PART) {
+        true => kin.known_as(slot).unwrap_or(row.id(slot)),
+        false => row.id(slot),
+    }
 }
 
 /// The `err:` of a receipt: three digits, the last ones of a longer number.

@@ -1,13 +1,16 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
 use super::seats::Out;
-use super::table::{Token, Whereabouts, flag};
+use super::table::{Row, Token, Whereabouts, flag};
 use super::{Effects, Fetch, Hub, LinkState, Mode};
-use crate::carrier::{Dispatch, LinkBatch};
+use crate::carrier::{Dispatch, LinkBatch, Words};
+use crate::codec::MessageState;
+use crate::conversion::Profile;
 use crate::id::{CarrierId, Lsn, SessionId};
-use crate::message::Phase;
+use crate::message::{Outcome, Phase};
 use crate::session::BindKind;
 use foldhash::HashSet;
+use std::sync::Arc;
 
 impl Hub {
     pub(super) fn open_link(
@@ -23,6 +26,8 @@ impl Hub {
             submits,
             room: window,
             window,
+            ceiling: window,
+            told: None,
             out: Out::default(),
             batch: LinkBatch::default(),
             dirty: false,
@@ -36,6 +41,7 @@ impl Hub {
 
     pub(super) fn close_link(&mut self, session: SessionId, lost: &[u64]) {
         let Some((seat, link)) = self.links.remove(session) else { return };
+        self.lose_asked(session);
         self.carriers[usize::from(link.carrier.0)].links.retain(|known| *known != seat);
         // What the session does not name never left: it was on its way to the session when that ended.
         let lost: HashSet<u64> = lost.iter().copied().collect();
@@ -51,6 +57,12 @@ impl Hub {
     pub(super) fn dispatch_again(&mut self, token: Token, doubtful: bool) {
         let Some(row) = self.table.known(token) else { return };
         if row.phase != Phase::Dispatched {
+            return;
+        }
+        // The carrier may have it, and a second attempt is more than it is good for.
+        if doubtful && row.is(flag::ONCE) {
+            self.effects.stats.doubtful += 1;
+            self.settle(token.slot, Outcome::plain(MessageState::Undeliverable));
             return;
         }
         row.phase = Phase::Queued;
@@ -80,7 +92,9 @@ impl Hub {
         }
         for place in 0..self.carriers.len() {
             if std::mem::take(&mut self.carriers[place].dirty) {
-                self.pump_carrier(place);
+                while let Some(token) = self.pump_carrier(place) {
+                    self.reshape(token);
+                }
             }
         }
         for place in 0..self.accounts.len() {
@@ -90,18 +104,19 @@ impl Hub {
         }
     }
 
-    fn pump_carrier(&mut self, place: usize) {
-        let Self { carriers, table, effects, links, now, durable, .. } = self;
+    /// Gives the message that has to change its shape before the rest can go on.
+    fn pump_carrier(&mut self, place: usize) -> Option<Token> {
+        let Self { carriers, accounts, table, effects, links, now, durable, .. } = self;
         let carrier = &mut carriers[place];
         if carrier.links.is_empty() || carrier.paused.is_some_and(|until| now.mono < until) {
-            return;
+            return None;
         }
         carrier.paused = None;
         loop {
             while let Some(token) = carrier.queue.next_ahead() {
                 fetch_if_parked(table, effects, token, *durable);
             }
-            let Some(token) = carrier.queue.front() else { return };
+            let token = carrier.queue.front()?;
             let Some(row) = table.known(token).filter(|row| row.phase == Phase::Queued) else {
                 // Settled while it waited: nothing is left of it here but its place.
                 if let Some(row) = table.known(token) {
@@ -120,15 +135,29 @@ impl Hub {
                     carrier.queue.look_again();
                     fetch_if_parked(table, effects, token, *durable);
                 }
-                return;
+                return None;
             }
-            let Some(seat) = next_link(&carrier.links, &mut carrier.turn, links) else { return };
+            if row.is(flag::RESHAPE) {
+                row.clear(flag::QUEUED);
+                carrier.queue.pop_front();
+                return Some(token);
+            }
+            let seat = match row.is(flag::TOGETHER) {
+                true => same_link(&carrier.links, row, links)?,
+                false => next_link(&carrier.links, &mut carrier.turn, links)?,
+            };
             carrier.queue.pop_front();
             row.clear(flag::QUEUED);
             row.phase = Phase::Dispatched;
             row.whereabouts = Whereabouts::Out(seat);
-            let dispatch = Dispatch { token: token.to_u64(), body: row.body.clone(), expires: row.expires };
-            let Some((_, link)) = links.here(seat) else { return };
+            let dispatch = Dispatch {
+                token: token.to_u64(),
+                body: row.body.clone(),
+                expires: row.expires,
+                is_data: row.is(flag::DATA),
+                words: words(row, &accounts[usize::from(row.account.0)].profile),
+            };
+            let (_, link) = links.here(seat)?;
             link.room -= 1;
             link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
             link.batch.dispatches.push(dispatch);
@@ -162,9 +191,24 @@ fn next_link(links: &[u32], turn: &mut usize, seats: &mut super::Seats<LinkState
     for _ in 0..links.len() {
         *turn = (*turn + 1) % links.len();
         let seat = links[*turn];
-        if seats.here(seat).is_some_and(|(_, link)| link.room > 0 && link.submits) {
+        if seats.here(seat).is_some_and(|(_, link)| link.has_room()) {
             return Some(seat);
         }
     }
     None
+}
+
+/// The link that all parts of one text take, so that they come in order; `None` while it has no room.
+fn same_link(links: &[u32], row: &Row, seats: &mut super::Seats<LinkState>) -> Option<u32> {
+    let seat = links[(row.source ^ row.destination) as usize % links.len()];
+    seats.here(seat).is_some_and(|(_, link)| link.has_room()).then_some(seat)
+}
+
+/// In whose words a message is.
+fn words(row: &Row, account: &Arc<Profile>) -> Words {
+    match row.is(flag::PART) {
+        true => Words::Carrier,
+        false if account.is_plain() => Words::Common,
+        false => Words::Account(Arc::clone(account)),
+    }
 }

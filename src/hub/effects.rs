@@ -3,6 +3,7 @@
 use super::Stats;
 use crate::carrier::{LinkBatch, LinkIntake};
 use crate::codec::Version;
+use crate::correlation::Reading;
 use crate::esme::{Intake, PortBatch};
 use crate::id::{AccountId, CarrierId, SessionId};
 use crate::session::BindKind;
@@ -95,5 +96,9 @@ pub struct Effects {
     pub scan: Option<u64>,
     /// Segments that hold nothing any more; after the frames of this turn.
     pub releases: Vec<u64>,
+    /// Accounts to be called: something waits for them and they aren't bound.
+    pub calls: Vec<AccountId>,
+    /// Carriers whose ids were found by reading them otherwise than configured; each once.
+    pub advice: Vec<(CarrierId, Reading)>,
     pub stats: Stats,
 }

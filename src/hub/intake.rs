@@ -1,13 +1,15 @@
 //! Submissions come in: admitted, written, held until durable; or refused.
 
+use super::caller::Caller;
 use super::seats::Out;
-use super::table::{Row, Whereabouts, flag};
-use super::{Held, Hub, Mode, PortState};
+use super::table::{Row, flag};
+use super::{Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
-use crate::codec::{MessageState, Reading, Sm, Status, Version};
-use crate::esme::{Answer, Intake, PortBatch, Submission};
-use crate::id::{AccountId, CarrierId, MessageId, SessionId};
-use crate::message::Phase;
+use crate::codec::{Reading, Sm, Status, Version};
+use crate::conversion::{self, Long};
+use crate::esme::{Intake, PortBatch};
+use crate::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
+use crate::message::{Phase, receipt_wish};
 use crate::session::BindKind;
 use crate::spool::Record;
 use bytes::Bytes;
@@ -53,91 +55,169 @@ impl Hub {
     pub(super) fn take_intake(&mut self, session: SessionId, intake: &Intake) {
         let Some(seat) = self.ports.seat(session) else { return };
         for (token, verdict) in &intake.verdicts {
-            self.take_verdict(seat, super::Token::from_u64(*token), *verdict);
+            self.take_verdict(seat, Token::from_u64(*token), *verdict);
         }
         let Some((_, port)) = self.ports.here(seat) else { return };
         let (account, version) = (port.account, port.version);
-        for submission in &intake.submissions {
-            let body = intake.batch.slice(submission.body.start as usize..submission.body.end as usize);
-            self.effects.stats.submitted += 1;
-            match self.accept(account, version, body) {
-                Ok((lsn, token)) => {
-                    let Submission { sequence, .. } = *submission;
-                    let since = self.now.mono;
-                    self.held
-                        .push_back((lsn, Held::Accepted { token, port: seat, session, sequence, since }));
-                }
-                Err(status) => {
-                    self.effects.stats.refuse(status);
-                    self.answer(
-                        seat,
-                        session,
-                        Answer { sequence: submission.sequence, outcome: Err(status) },
-                    );
-                }
-            }
+        for request in &intake.requests {
+            let body = intake.batch.slice(request.body.start as usize..request.body.end as usize);
+            let (command, sequence) = (request.command, request.sequence);
+            let caller = Caller { port: seat, session, account, version, command, sequence };
+            self.take_request(caller, body);
         }
     }
 
-    /// Takes responsibility for one message, as soon as its record is durable.
-    fn accept(
+    /// A submit_sm, or the submit_sm that a data_sm amounts to.
+    pub(super) fn take_submission(&mut self, caller: Caller, body: Bytes, flags: u16) {
+        self.effects.stats.submitted += 1;
+        let sm = match Sm::decode(&body, Reading::Lenient) {
+            Ok(sm) if sm.replace_if_present_flag == 1 => return self.submit_in_place(caller, body),
+            Ok(sm) => sm,
+            Err(error) => return self.refuse(caller, error.status),
+        };
+        let awaits_outcome = is_transaction(&sm);
+        match self.judge(&sm, caller.account, caller.version, flags) {
+            Ok(row) => {
+                let (lsn, token) = self.admit_row(row, body, None);
+                if awaits_outcome {
+                    self.await_outcome(caller, token);
+                }
+                let Caller { port, session, sequence, .. } = caller;
+                let since = self.now.mono;
+                self.held.push_back((lsn, Held::Accepted { token, port, session, sequence, since }));
+            }
+            Err(status) => self.refuse(caller, status),
+        }
+    }
+
+    /// Whether a submission may come in, and as what. `flags` are of [`flag::KEPT`].
+    pub(super) fn judge(
         &mut self,
+        sm: &Sm<'_>,
         account: AccountId,
         version: Version,
-        body: Bytes,
-    ) -> Result<(crate::id::Lsn, super::Token), Status> {
-        if self.mode == Mode::ReadOnly {
-            return Err(Status::RSYSERR);
-        }
-        let place = usize::from(account.0);
-        if self.full
-            || self.table.len() >= self.settings.limits.messages
-            || self.accounts[place].held >= self.accounts[place].held_max
-        {
-            return Err(Status::RMSGQFUL);
-        }
-        let sm = Sm::decode(&body, Reading::Lenient).map_err(|error| error.status)?;
-        let admitted = admit(&sm, &self.settings.rules, self.now)?;
+        flags: u16,
+    ) -> Result<Row, Status> {
+        self.check_room(account)?;
+        let admitted =
+            admit(sm, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
+        let seen = self.examine(sm, account, carrier)?;
         self.effects.stats.clamped += u64::from(admitted.clamped);
-        let flags = if version == Version::V33 { flag::SHORT_ID } else { 0 };
-        let registered_delivery = sm.registered_delivery;
+        let registered_delivery = receipt_wish(sm.registered_delivery, version);
+        let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen;
+        if version == Version::V33 {
+            flags |= flag::SHORT_ID;
+        }
+        if version == Version::V50 {
+            flags |= flag::SUCCESS_ONLY;
+        }
+        Ok(Row {
+            accepted: self.now.wall,
+            expires: admitted.expires,
+            at: admitted.due,
+            account,
+            carrier,
+            registered_delivery: if is_datagram(sm) { 0 } else { registered_delivery },
+            flags,
+            source: self.table.hash(sm.source.addr),
+            destination: self.table.hash(sm.destination.addr),
+            service_type: service_type(sm),
+            phase: Phase::Accepting,
+            ..Row::default()
+        })
+    }
 
-        let id = MessageId { serial: self.journal.next_serial(), slot: self.table.take_slot() };
+    /// Whether there is room for one more message of this account.
+    pub(super) fn check_room(&self, account: AccountId) -> Result<(), Status> {
+        self.check_store()?;
+        let state = &self.accounts[usize::from(account.0)];
+        let is_full =
+            self.full || self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
+        if is_full { Err(Status::RMSGQFUL) } else { Ok(()) }
+    }
+
+    /// Whether anything can be written that somebody waits for (fact sheet 4.2).
+    pub(super) fn check_store(&self) -> Result<(), Status> {
+        if self.mode == Mode::ReadOnly { Err(Status::RSYSERR) } else { Ok(()) }
+    }
+
+    /// Writes a message and gives it a slot: from then on it is ours, once that is durable.
+    pub(super) fn admit_row(&mut self, row: Row, body: Bytes, group: Option<MessageId>) -> (Lsn, Token) {
+        let id = self.new_id();
+        self.admit_as(id, row, body, group)
+    }
+
+    /// An id that no other message of this store has or had; its slot is taken.
+    pub(super) fn new_id(&mut self) -> MessageId {
+        let slot = self.table.take_slot();
+        if !self.short_ids.is_empty()
+            && let Some(before) = self.table.peek(slot)
+        {
+            self.short_ids.remove(&(before.serial as u32));
+        }
+        MessageId { serial: self.journal.next_serial(), slot }
+    }
+
+    /// As [`Hub::admit_row`], under an id that is known already.
+    pub(super) fn admit_as(
+        &mut self,
+        id: MessageId,
+        mut row: Row,
+        body: Bytes,
+        group: Option<MessageId>,
+    ) -> (Lsn, Token) {
+        let place = usize::from(row.account.0);
         let appended = self.journal.append(&Record::Accepted {
             id,
             account: &self.accounts[place].name,
-            accepted: self.now.wall,
-            due: admitted.due,
-            expires: admitted.expires,
-            flags,
+            accepted: row.accepted,
+            due: row.at,
+            expires: row.expires,
+            flags: row.kept_flags(),
+            group,
             body: &body,
         });
         self.accounts[place].held += 1;
-        self.table.put(
-            id.slot,
-            Row {
-                serial: id.serial,
-                locator: appended.locator,
-                accepted: self.now.wall,
-                expires: admitted.expires,
-                at: admitted.due,
-                body,
-                carrier_message_id: None,
-                whereabouts: Whereabouts::Here,
-                account,
-                carrier,
-                phase: Phase::Accepting,
-                attempts: 0,
-                registered_delivery,
-                flags,
-                state: MessageState::Enroute,
-                error: [0; 3],
-            },
-        );
+        (row.serial, row.locator, row.body) = (id.serial, appended.locator, body);
+        self.table.put(id.slot, row);
+        if let Some(group) = group {
+            self.kin.enter(group, id);
+        }
+        if self.table.row(id.slot).is(flag::SHORT_ID) {
+            self.short_ids.insert(id.serial as u32, id.slot);
+        }
         let token = self.table.token(id.slot);
         self.bodies.push_back((self.now.mono, token));
-        Ok((appended.lsn, token))
+        (appended.lsn, token)
+    }
+
+    /// Looks at the text: whether its carrier can be told it, and what has to be done to it on the way.
+    pub(super) fn examine(
+        &mut self,
+        sm: &Sm<'_>,
+        account: AccountId,
+        carrier: CarrierId,
+    ) -> Result<u16, Status> {
+        let Self { accounts, carriers, effects, scratch, .. } = self;
+        let from = &accounts[usize::from(account.0)].profile;
+        let to = &carriers[usize::from(carrier.0)].profile;
+        // More than can be divided may still be passed on whole: it counts as the most.
+        effects.stats.segments += u64::from(conversion::segments(sm, from).unwrap_or(u8::MAX));
+        let flags = shape_flags(sm);
+        if from.is_plain() && to.is_plain() {
+            return Ok(flags);
+        }
+        if flags & flag::TOGETHER != 0 && to.long == Long::Payload {
+            return Ok(flags | flag::RESHAPE);
+        }
+        if conversion::needs_division(sm, from, to).is_some() {
+            conversion::divide(sm, from, to, 0, |_, _| {})?;
+            return Ok(flags | flag::RESHAPE);
+        }
+        scratch.clear();
+        conversion::convert(sm, from, to, scratch)?;
+        Ok(flags)
     }
 
     /// Sets a message that is now ours on its way: at once, or when it is due.
@@ -157,12 +237,13 @@ impl Hub {
     /// Puts a message at the end of its carrier's queue.
     pub(super) fn enqueue(&mut self, slot: u32) {
         let token = self.table.token(slot);
-        let row = self.table.row(slot);
+        let Self { table, carriers, .. } = self;
+        let row = table.row(slot);
         row.phase = Phase::Queued;
         let carrier = row.carrier;
         if !row.is(flag::QUEUED) {
             row.set(flag::QUEUED);
-            self.carriers[usize::from(carrier.0)].queue.push_back(token);
+            carriers[usize::from(carrier.0)].queue.push_back(token, |token| table.holds(token));
         }
         self.wake_carrier(carrier);
     }
@@ -175,3 +256,46 @@ impl Hub {
         self.carriers[usize::from(carrier.0)].dirty = true;
     }
 }
+
+/// What its form says of a text: whether it is one part of several.
+pub(super) fn shape_flags(sm: &Sm<'_>) -> u16 {
+    let may_be_part = sm.esm_class & UDHI != 0 || !sm.tlvs.is_empty();
+    match may_be_part && conversion::part_of(sm).is_some() {
+        true => flag::TOGETHER,
+        false => 0,
+    }
+}
+
+/// What the messaging mode says (SMPP 5.0 §4.7.12.1): datagrams and transactions have one attempt, now.
+pub(super) fn mode_flags(sm: &Sm<'_>, is_scheduled: bool) -> Result<u16, Status> {
+    match sm.esm_class & MODE_MASK {
+        DATAGRAM | TRANSACTION if is_scheduled => Err(Status::RINVSCHED),
+        DATAGRAM | TRANSACTION => Ok(flag::ONCE),
+        _ => Ok(0), // store and forward, said or not
+    }
+}
+
+/// Whether it is a datagram, which has no receipt.
+pub(super) fn is_datagram(sm: &Sm<'_>) -> bool {
+    sm.esm_class & MODE_MASK == DATAGRAM
+}
+
+/// Whether its answer waits for its outcome.
+pub(super) fn is_transaction(sm: &Sm<'_>) -> bool {
+    sm.esm_class & MODE_MASK == TRANSACTION
+}
+
+/// The service type, in the room that the longest takes.
+pub(super) fn service_type(sm: &Sm<'_>) -> [u8; 5] {
+    let mut room = [0; 5];
+    let length = sm.service_type.len().min(room.len());
+    room[..length].copy_from_slice(&sm.service_type[..length]);
+    room
+}
+
+/// esm_class bit 6: the text begins with a user data header.
+const UDHI: u8 = 0x40;
+/// esm_class bits 1-0: the messaging mode.
+const MODE_MASK: u8 = 0b11;
+const DATAGRAM: u8 = 0b01;
+const TRANSACTION: u8 = 0b10;

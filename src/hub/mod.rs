@@ -16,14 +16,25 @@
 //! receipts, the room that a dispatch took on its link, and receipts that are to go out. So nobody hears of anything that
 //! a power cut could undo, and a crash doubles at most what was in a link's window.
 
+mod broadcast;
+mod caller;
+mod congestion;
 mod delivery;
 mod dispatch;
 mod effects;
 mod intake;
+mod kin;
+mod multi;
+mod notice;
+mod operations;
 mod outcome;
 mod queue;
 mod replay;
+mod reshape;
+mod search;
 mod seats;
+mod settings;
+mod settle;
 mod stats;
 mod table;
 mod timers;
@@ -31,85 +42,34 @@ mod upkeep;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use replay::Replay;
+pub use settings::{AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings};
 pub use stats::{CarrierGauges, Gauges, Stats, label};
 
-use crate::admission::Rules;
-use crate::carrier::{Carrier, LinkBatch};
+use crate::admission::Times;
+use crate::carrier::LinkBatch;
 use crate::clock::Now;
-use crate::codec::{Status, Version};
+use crate::codec::{Command, Status, Version};
+use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
-use crate::esme::{Account, Answer, PortBatch};
+use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
-use crate::route;
-use crate::schedule::Ladder;
-use crate::spool::{CompactionRules, Journal};
+use crate::spool::Journal;
 use crate::wheel::Wheel;
+use broadcast::Asked;
+use bytes::BytesMut;
+use caller::Caller;
+use foldhash::HashMap;
+use kin::Kin;
+use notice::Notice;
+use operations::Replacing;
 use queue::Queue;
+use search::Search;
 use seats::{Out, Seats};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use table::{Table, Token};
-
-/// What the hub is told once, at its start.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub accounts: Vec<AccountPlan>,
-    pub carriers: Vec<CarrierPlan>,
-    pub routes: route::Table,
-    pub rules: Rules,
-    pub ladder: Ladder,
-    pub limits: Limits,
-    pub compaction: CompactionRules,
-}
-
-/// A customer, and what it may have in the hub.
-#[derive(Clone, Debug)]
-pub struct AccountPlan {
-    pub account: Account,
-    /// Messages of it that the hub holds at most; beyond it ESME_RMSGQFUL.
-    pub queue_max: usize,
-}
-
-/// A carrier, and how it writes message ids.
-#[derive(Clone, Debug)]
-pub struct CarrierPlan {
-    pub carrier: Carrier,
-    pub ids: IdForms,
-}
-
-/// What bounds the hub's memory and patience.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Messages in all; beyond it ESME_RMSGQFUL.
-    pub messages: usize,
-    /// Messages whose bodies are at hand; the rest is parked on disk.
-    pub bodies: usize,
-    /// How long a body stays at hand.
-    pub body_age: Duration,
-    /// Receipts held for messages that are not known yet.
-    pub early_receipts: usize,
-    /// How long after its validity a message waits for its receipt.
-    pub receipt_grace: Duration,
-    /// How long a receipt waits for its account to bind.
-    pub receipt_retention: Duration,
-    /// How long a receipt that its account refused for now waits.
-    pub receipt_retry: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            messages: 20_000_000,
-            bodies: 500_000,
-            body_age: Duration::from_secs(2),
-            early_receipts: 100_000,
-            receipt_grace: Duration::from_secs(3600),
-            receipt_retention: Duration::from_secs(7 * 24 * 3600),
-            receipt_retry: Duration::from_secs(5),
-        }
-    }
-}
+use table::{Table, Token, flag};
 
 /// The hub.
 pub struct Hub {
@@ -139,6 +99,24 @@ pub struct Hub {
     compacting: Option<Lsn>,
     /// Compaction rests until then: a segment could not be read.
     compact_again: Option<Instant>,
+    kin: Kin,
+    /// Response PDUs that wait for the disk, in the order of their places in `held`.
+    replies: VecDeque<BytesMut>,
+    /// Answers that wait for an outcome, by slot, and until when.
+    transactions: HashMap<u32, Caller>,
+    transaction_ends: VecDeque<(Instant, Token)>,
+    /// Slots by the low half of their serials, of messages whose customers know them by their short ids.
+    short_ids: HashMap<u32, u32>,
+    replacing: Vec<Replacing>,
+    searches: VecDeque<Search>,
+    /// What carriers were asked in our place.
+    asked: HashMap<u64, Asked>,
+    asked_last: u64,
+    /// Accounts that we may call.
+    callable: Vec<AccountId>,
+    /// How long the last answer waited for the disk.
+    disk_wait: Duration,
+    scratch: BytesMut,
 }
 
 /// What the hub still does.
@@ -160,6 +138,13 @@ struct AccountState {
     held_max: usize,
     /// Receipts that wait for a port with room.
     waiting: Queue,
+    /// Intermediate notifications that do.
+    notices: VecDeque<Notice>,
+    profile: Arc<Profile>,
+    part_receipts: PartReceipts,
+    times: Times,
+    /// When it was last asked to be called.
+    called: Option<Instant>,
     /// Seats of its ports that receive.
     ports: Vec<u32>,
     /// Which of them is next.
@@ -172,10 +157,13 @@ struct AccountState {
 struct CarrierState {
     name: Box<[u8]>,
     ids: IdForms,
+    profile: Arc<Profile>,
     queue: Queue,
     /// Seats of its links that submit.
     links: Vec<u32>,
     turn: usize,
+    /// Its ids were found in another form than configured.
+    misread: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
     dirty: bool,
@@ -201,6 +189,10 @@ struct LinkState {
     submits: bool,
     room: usize,
     window: usize,
+    /// How much of its window may be used: less while the carrier says that it is congested.
+    ceiling: usize,
+    /// When it was told so last.
+    told: Option<Instant>,
     out: Out,
     batch: LinkBatch,
     dirty: bool,
@@ -211,12 +203,16 @@ struct LinkState {
 enum Held {
     /// A submission: answer it, and let its message go on.
     Accepted { token: Token, port: u32, session: SessionId, sequence: u32, since: Instant },
+    /// One of several submissions with one answer: let it go on.
+    Begun { token: Token },
+    /// The next of `replies` may go to this port.
+    Reply { port: u32, session: SessionId },
     /// The record of a hand-over: its place in the link's window is free again.
     Sent { link: u32, session: SessionId },
     /// The record of an outcome: the account may hear of it.
     Settled { token: Token },
     /// The record of what a carrier delivered: answer it.
-    Arrived { link: u32, session: SessionId, sequence: u32 },
+    Arrived { link: u32, session: SessionId, command: Command, sequence: u32 },
     /// What lived in a segment, or some of it, stands elsewhere: the segment may go if that was all.
     Compacted { number: Option<u64> },
 }
@@ -230,6 +226,9 @@ impl Hub {
             self.handle(event);
         }
         self.fire_timers();
+        self.end_overdue_transactions();
+        self.give_up_gathering();
+        self.go_on_searching();
         self.pump(); // before bodies that came back are parked again, however few may be at hand
         self.upkeep();
         self.effects.frames.extend(self.journal.seal());
@@ -274,10 +273,20 @@ impl Hub {
                 Held::Accepted { token, port, session, sequence, since } => {
                     self.answer_accepted(token, port, session, sequence, since);
                 }
+                Held::Begun { token } => {
+                    if self.table.known(token).is_some() {
+                        self.start(token.slot);
+                    }
+                }
+                Held::Reply { port, session } => {
+                    if let Some(pdu) = self.replies.pop_front() {
+                        self.reply(port, session, &pdu);
+                    }
+                }
                 Held::Sent { link, session } => self.give_room(link, session),
                 Held::Settled { token } => self.offer(token),
-                Held::Arrived { link, session, sequence } => {
-                    self.answer_arrival(link, session, sequence, Status::ROK);
+                Held::Arrived { link, session, command, sequence } => {
+                    self.answer_arrival(link, session, (command, sequence), Status::ROK);
                 }
                 Held::Compacted { number } => {
                     if let Some(number) = number {
@@ -287,6 +296,7 @@ impl Hub {
                     // What was written again can be read now.
                     self.carriers.iter_mut().for_each(|carrier| carrier.dirty = true);
                     self.accounts.iter_mut().for_each(|account| account.dirty = true);
+                    self.look_again_at_replacing();
                 }
             }
         }
@@ -301,10 +311,14 @@ impl Hub {
         since: Instant,
     ) {
         let waited = self.now.mono.saturating_duration_since(since);
+        self.disk_wait = waited;
         self.effects.stats.submit_response.record(waited);
         let Some(row) = self.table.known(token) else { return };
         let id = row.id(token.slot);
-        self.answer(port, session, Answer { sequence, outcome: Ok(id) });
+        let command = if row.is(flag::DATA) { Command::DATA_SM } else { Command::SUBMIT_SM };
+        if !row.is(flag::ONCE) || !self.transactions.contains_key(&token.slot) {
+            self.answer(port, session, Answer { command, sequence, outcome: Ok(id) });
+        }
         self.start(token.slot);
     }
 
@@ -339,9 +353,11 @@ impl Hub {
     }
 
     fn take_effects(&mut self) -> Effects {
+        let load = self.load();
         for seat in self.ports.take_marked() {
             if let Some((session, port)) = self.ports.here(seat) {
                 port.dirty = false;
+                port.batch.congestion = load.max(self.accounts[usize::from(port.account.0)].load());
                 self.effects.ports.push((session, std::mem::take(&mut port.batch)));
             }
         }
@@ -360,6 +376,16 @@ impl Hub {
             && self.ports.iter().all(|port| port.room == port.window)
     }
 
+    /// How much is remembered beside messages: nothing once they have ended and everybody is answered.
+    fn remembered(&self) -> usize {
+        self.kin.len()
+            + self.transactions.len()
+            + self.replies.len()
+            + self.replacing.len()
+            + self.searches.len()
+            + self.asked.len()
+    }
+
     /// How much of what there is, for metrics.
     pub fn gauges(&self) -> Gauges {
         let mut gauges = Gauges {
@@ -367,6 +393,7 @@ impl Hub {
             held: self.held.len() as u64,
             awaiting: self.correlation.len() as u64,
             early_receipts: self.correlation.early_len() as u64,
+            remembered: self.remembered() as u64,
             scheduled: 0,
             bodies: self.bodies.len() as u64,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
@@ -400,5 +427,15 @@ impl Hub {
 
 /// Whether a message in this phase counts as not yet settled.
 const fn is_open(phase: Phase) -> bool {
-    matches!(phase, Phase::Accepting | Phase::Scheduled | Phase::Queued | Phase::Dispatched | Phase::Awaiting)
+    match phase {
+        Phase::Accepting
+        | Phase::Scheduled
+        | Phase::Queued
+        | Phase::Gathering
+        | Phase::Divided
+        | Phase::Joined
+        | Phase::Dispatched
+        | Phase::Awaiting => true,
+        Phase::Free | Phase::Settled | Phase::Waiting | Phase::Delivering => false,
+    }
 }

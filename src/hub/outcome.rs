@@ -4,12 +4,13 @@ use super::table::{Token, Whereabouts, flag};
 use super::{Held, Hub};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
-use crate::codec::{Class, MessageState, Reading, Sm, Status};
-use crate::correlation::{EARLY_AGE, Early};
+use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Sm, Status};
+use crate::correlation::{EARLY_AGE, Early, IdHash, Reading as IdReading};
 use crate::id::{CarrierId, Lsn, SessionId};
-use crate::message::{Outcome, Phase, wants_receipt};
+use crate::message::{Outcome, Phase};
 use crate::schedule::THROTTLE_PAUSE;
 use crate::spool::Record;
+use bytes::Bytes;
 
 /// A receipt as the carrier gave it.
 #[derive(Clone, Copy)]
@@ -49,6 +50,16 @@ impl Hub {
         }
         for token in again.into_iter().rev() {
             self.dispatch_again(token, false);
+        }
+        for reply in &intake.replies {
+            self.take_reply(reply, intake.id(&reply.body));
+        }
+        for alert in &intake.alerts {
+            self.take_alert(intake.id(alert));
+        }
+        match intake.congestion {
+            Some(congestion) => self.steer(seat, congestion),
+            None => self.steer_by_silence(seat),
         }
         for arrival in &intake.arrivals {
             self.take_arrival(seat, session, carrier, intake, arrival);
@@ -110,6 +121,8 @@ impl Hub {
         let row = table.row(slot);
         let fits = |destination: &[u8]| may_be_for(&row.body, destination);
         let early = keys.into_iter().find_map(|key| correlation.claim(key, |early| fits(&early.destination)));
+        // An id as configured counts more than an address: some carriers swap these (field bug D17).
+        let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, |_| true)));
         if let Some(early) = early {
             self.effects.stats.early_matched += 1;
             self.settle(slot, Outcome { state: early.state, error: early.error });
@@ -131,7 +144,7 @@ impl Hub {
             Class::Transient if status == Status::RUNKNOWNERR && attempts >= UNKNOWN_ATTEMPTS => {
                 self.settle(token.slot, Outcome::refused(status));
             }
-            class @ (Class::Transient | Class::QueueFull) => self.defer(token.slot, class),
+            class @ (Class::Transient | Class::QueueFull) => self.defer(token.slot, class, status),
             Class::Permanent | Class::Route | Class::Malformed => {
                 self.settle(token.slot, Outcome::refused(status));
             }
@@ -148,12 +161,17 @@ impl Hub {
         };
         row.set(flag::DOUBTFUL);
         self.effects.stats.doubtful += 1;
-        self.defer(token.slot, Class::Transient);
+        self.defer(token.slot, Class::Transient, Status::RUNKNOWNERR);
     }
 
     /// Lets a message wait for its next attempt, if its validity allows one.
-    fn defer(&mut self, slot: u32, class: Class) {
+    fn defer(&mut self, slot: u32, class: Class, status: Status) {
         let row = self.table.row(slot);
+        if row.is(flag::ONCE) {
+            let error = Outcome::refused(status).error;
+            self.settle(slot, Outcome { state: MessageState::Undeliverable, error });
+            return;
+        }
         row.attempts = row.attempts.saturating_add(1);
         let wait = self.settings.ladder.wait(class, row.attempts, row.serial);
         row.at = self.now.wall.after(wait);
@@ -172,7 +190,8 @@ impl Hub {
         intake: &LinkIntake,
         arrival: &Arrival,
     ) {
-        let sequence = arrival.sequence;
+        let request = (arrival.command, arrival.sequence);
+        let (command, sequence) = request;
         match &arrival.matter {
             Matter::Receipt { id, text_id, state, error, destination } => {
                 self.effects.stats.receipts_in += 1;
@@ -185,25 +204,37 @@ impl Hub {
                 };
                 match self.take_receipt(given) {
                     Some(lsn) => {
-                        self.held.push_back((lsn, Held::Arrived { link, session, sequence }));
+                        self.held.push_back((lsn, Held::Arrived { link, session, command, sequence }));
                     }
-                    None => self.answer_arrival(link, session, sequence, Status::ROK),
+                    None => self.answer_arrival(link, session, request, Status::ROK),
                 }
             }
             Matter::Inbound => {
                 self.effects.stats.inbound_refused += 1;
-                self.answer_arrival(link, session, sequence, Status::RX_R_APPN);
+                self.answer_arrival(link, session, request, Status::RX_R_APPN);
             }
             Matter::Unreadable => {
                 self.effects.stats.receipts_unreadable += 1;
-                self.answer_arrival(link, session, sequence, Status::ROK);
+                self.answer_arrival(link, session, request, Status::ROK);
             }
         }
     }
 
-    pub(super) fn answer_arrival(&mut self, link: u32, session: SessionId, sequence: u32, status: Status) {
+    /// A handset is there again: whoever waits for it may hear so.
+    fn take_alert(&mut self, body: &[u8]) {
+        let Ok(alert) = AlertNotification::decode(body, Reading::Carrier) else { return };
+        self.search_for_alert(alert.source.addr, Bytes::copy_from_slice(body));
+    }
+
+    pub(super) fn answer_arrival(
+        &mut self,
+        link: u32,
+        session: SessionId,
+        (command, sequence): (Command, u32),
+        status: Status,
+    ) {
         let Some(state) = self.links.at(link, session) else { return };
-        state.batch.answers.push((sequence, status));
+        state.batch.answers.push((command, sequence, status));
         if !std::mem::replace(&mut state.dirty, true) {
             self.links.mark(link);
         }
@@ -213,6 +244,9 @@ impl Hub {
     fn take_receipt(&mut self, given: Given<'_>) -> Option<Lsn> {
         if !given.outcome.state.is_final() {
             self.effects.stats.receipts_intermediate += 1;
+            if let Some(slot) = self.match_receipt(given) {
+                self.take_notice(slot, given.outcome.state, given.outcome.error);
+            }
             return None;
         }
         if let Some(slot) = self.match_receipt(given) {
@@ -269,66 +303,51 @@ impl Hub {
     /// The open message with this id in any form; among several the destination decides, then the oldest.
     fn match_id(&mut self, given: Given<'_>) -> Option<u32> {
         let ids = self.carriers[usize::from(given.carrier.0)].ids;
-        for form in ids.attempts() {
-            let key = self.correlation.key(given.carrier, given.id, form);
-            let Self { correlation, table, .. } = self;
-            let mut best = None;
-            for slot in correlation.find(key) {
-                let row = table.row(slot);
-                let rank = (!may_be_for(&row.body, given.destination), row.serial);
-                if best.is_none_or(|(known, _)| rank < known) {
-                    best = Some((rank, slot));
+        for reading in IdReading::EACH {
+            let Some(key) = self.correlation.receipt_key(given.carrier, given.id, ids, reading) else {
+                continue;
+            };
+            // Read otherwise than configured, it counts only if there is no doubt (fact sheet 8.2).
+            match (self.match_key(key, given.destination), reading) {
+                (Some((slot, _)), IdReading::AsConfigured) => return Some(slot),
+                (Some((slot, true)), _) => {
+                    self.note_reading(given.carrier, reading);
+                    return Some(slot);
                 }
-            }
-            if let Some((_, slot)) = best {
-                return Some(slot);
+                _ => {} // not found, or not for sure
             }
         }
         None
     }
 
-    /// Brings a message to its final state; gives where that is recorded.
-    pub(super) fn settle(&mut self, slot: u32, outcome: Outcome) -> Lsn {
-        let now = self.now.wall;
-        let row = self.table.row(slot);
-        (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
-        let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);
-        row.carrier_message_id = None;
-        let (id, wanted) = (row.id(slot), wants_receipt(row.registered_delivery, outcome.state));
-        if row.is(flag::QUEUED) {
-            let carrier = row.carrier;
-            self.wake_carrier(carrier); // those behind it may have waited for its body
+    /// The open message under this key that a receipt for `destination` is most likely for, and whether it is the only one
+    /// and for that destination.
+    fn match_key(&mut self, key: IdHash, destination: &[u8]) -> Option<(u32, bool)> {
+        let Self { correlation, table, .. } = self;
+        let (mut best, mut found) = (None, 0);
+        for slot in correlation.find(key) {
+            let row = table.row(slot);
+            let rank = (!may_be_for(&row.body, destination), row.serial);
+            found += 1;
+            if best.is_none_or(|(known, _)| rank < known) {
+                best = Some((rank, slot));
+            }
         }
-        if let Whereabouts::Known(hash) = whereabouts {
-            self.correlation.remove(hash, slot);
-        }
-        self.effects.stats.settle(outcome.state);
-        self.wheel.cancel(slot);
-        if !wanted {
-            return self.finish(slot);
-        }
-        self.table.row(slot).phase = Phase::Settled;
-        let (state, error) = (outcome.state.octet(), outcome.error);
-        let lsn = self.journal.append(&Record::Settled { id, state, error, at: now }).lsn;
-        let token = self.table.token(slot);
-        self.held.push_back((lsn, Held::Settled { token }));
-        lsn
+        best.map(|((is_other, _), slot)| (slot, found == 1 && !is_other))
     }
+}
 
-    /// The message is over and nobody is owed anything: forgets it.
-    pub(super) fn finish(&mut self, slot: u32) -> Lsn {
-        let id = self.table.row(slot).id(slot);
-        let lsn = self.journal.append(&Record::Done { id }).lsn;
-        let row = self.table.remove(slot);
-        self.wheel.cancel(slot);
-        self.journal.retire(row.locator);
-        self.accounts[usize::from(row.account.0)].held -= 1;
-        lsn
-    }
-
-    /// Gives up on a message that is still on its way.
-    pub(super) fn expire(&mut self, slot: u32, state: MessageState) {
-        self.settle(slot, Outcome::plain(state));
+impl Hub {
+    /// An id was found by reading it otherwise than configured: the operator should know.
+    fn note_reading(&mut self, carrier: CarrierId, reading: IdReading) {
+        if reading == IdReading::AsConfigured {
+            return;
+        }
+        self.effects.stats.ids_misread += 1;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        if !std::mem::replace(&mut state.misread, true) {
+            self.effects.advice.push((carrier, reading));
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub(super) struct Queue {
     tokens: VecDeque<Token>,
     /// How many at the front have been asked to have their bodies at hand.
     ready: usize,
+    /// How long it may become before the places of those that are gone are looked for.
+    sweep_at: usize,
 }
 
 impl Queue {
@@ -18,7 +20,16 @@ impl Queue {
         self.tokens.len()
     }
 
-    pub fn push_back(&mut self, token: Token) {
+    /// Puts a message at the end; `is_there` says which messages are not gone.
+    ///
+    /// Messages end where they stand and leave their places behind: while nobody takes from the front, these are at most as
+    /// many as the messages, and [`SWEEP_MIN`].
+    pub fn push_back(&mut self, token: Token, is_there: impl Fn(Token) -> bool) {
+        if self.tokens.len() > self.sweep_at {
+            self.tokens.retain(|token| is_there(*token));
+            self.ready = 0;
+            self.sweep_at = 2 * self.tokens.len() + SWEEP_MIN;
+        }
         self.tokens.push_back(token);
     }
 
@@ -30,6 +41,12 @@ impl Queue {
         let place = self.tokens.iter().take(AHEAD).take_while(before).count();
         self.tokens.insert(place, token);
         self.ready = 0; // whoever is first now may have been parked meanwhile: look at all of them again
+    }
+
+    /// Puts a message before all others.
+    pub fn push_front(&mut self, token: Token) {
+        self.tokens.push_front(token);
+        self.ready = 0;
     }
 
     pub fn front(&self) -> Option<Token> {
@@ -57,5 +74,7 @@ impl Queue {
     }
 }
 
+/// A queue as short as this is not looked through for those that are gone.
+const SWEEP_MIN: usize = 1024;
 /// How many messages at the front of a queue have their bodies at hand.
 pub(super) const AHEAD: usize = 512;

@@ -1,17 +1,24 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
+use super::kin::Kin;
 use super::outcome::Given;
 use super::table::{Row, Table, Whereabouts, flag};
-use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
+use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
 use crate::clock::{Now, UnixMs};
-use crate::codec::{MessageState, Reading, Sm};
+use crate::codec::{MessageState, Reading, Sm, Version};
+use crate::conversion::Long;
 use crate::correlation::Correlation;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
-use crate::message::{Outcome, Phase, wants_receipt};
+use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
 use crate::spool::{Journal, Locator, Record};
+use crate::text::References;
 use crate::wheel::Wheel;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use foldhash::HashMap;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A hub in the making: takes records in the order of the log.
 #[derive(Debug)]
@@ -21,6 +28,7 @@ pub struct Replay {
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
+    kin: Kin,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -42,15 +50,20 @@ impl Replay {
         let account = |plan: &super::AccountPlan| AccountState {
             name: plan.account.system_id.as_bytes().into(),
             held_max: plan.queue_max,
+            profile: Arc::clone(&plan.profile),
+            part_receipts: plan.part_receipts,
+            times: plan.times,
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
             name: plan.carrier.name.as_bytes().into(),
             ids: plan.ids,
+            profile: Arc::clone(&plan.carrier.profile),
             ..CarrierState::default()
         };
         Self {
-            table: Table::default(),
+            table: Table::new(settings.limits.final_states),
+            kin: Kin::new(settings.limits.gathering),
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             early: BTreeMap::new(),
@@ -61,8 +74,22 @@ impl Replay {
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
         match *record {
-            Record::Accepted { id, account, accepted, due, expires, flags, body } => {
+            Record::Accepted { id, account, accepted, due, expires, flags, group, body } => {
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
+                if let Some(group) = group {
+                    self.kin.enter(group, id);
+                }
+            }
+            Record::Divided { id } => {
+                if let Some(row) = self.table.find(id) {
+                    row.phase = Phase::Divided;
+                }
+            }
+            Record::Joined { id, into } => {
+                if let Some(row) = self.table.find(id) {
+                    row.phase = Phase::Joined;
+                    self.kin.join(into, id);
+                }
             }
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 let carrier = self.carrier(carrier);
@@ -89,6 +116,7 @@ impl Replay {
             Record::Done { id } => {
                 if self.table.find(id).is_some() {
                     self.table.remove(id.slot);
+                    self.kin.leave(id);
                 }
             }
             Record::Early { carrier, carrier_message_id, destination, state, error, at } => {
@@ -121,8 +149,11 @@ impl Replay {
         locator: Locator,
     ) {
         let account = self.account(account);
-        let sm = Sm::decode(body, Reading::Lenient).ok();
-        let destination = sm.map_or(&b""[..], |sm| sm.destination.addr);
+        let sm = Sm::decode(body, Reading::Lenient).unwrap_or_default();
+        let kept = u16::from(flags);
+        // What the flags of 5.0 don't say was said by an older peer.
+        let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
+        let carrier = self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE);
         let row = Row {
             serial: id.serial,
             locator,
@@ -133,15 +164,33 @@ impl Replay {
             carrier_message_id: None,
             whereabouts: Whereabouts::Here,
             account,
-            carrier: self.settings.routes.choose(destination).unwrap_or(NOWHERE),
+            carrier,
             phase: Phase::Scheduled,
             attempts: 0,
-            registered_delivery: sm.map_or(1, |sm| sm.registered_delivery),
-            flags: flags & flag::SHORT_ID,
+            registered_delivery: if is_datagram(&sm) {
+                0
+            } else {
+                receipt_wish(sm.registered_delivery, version)
+            },
             state: MessageState::Enroute,
             error: [0; 3],
+            flags: kept | self.flags_of(&sm, carrier, kept),
+            source: self.table.hash(sm.source.addr),
+            destination: self.table.hash(sm.destination.addr),
+            service_type: service_type(&sm),
         };
         self.table.put(id.slot, row);
+    }
+
+    /// What is not recorded of a message because its body says it.
+    fn flags_of(&self, sm: &Sm<'_>, carrier: CarrierId, kept: u16) -> u16 {
+        let flags = shape_flags(sm) | mode_flags(sm, false).unwrap_or(0);
+        let is_reshaped = kept & (flag::PART | flag::WHOLE) != 0;
+        // Whoever is at the front of a queue is looked at; most need nothing.
+        match self.carriers.get(usize::from(carrier.0)) {
+            Some(state) if !is_reshaped && state.profile.long != Long::Pass => flags | flag::RESHAPE,
+            Some(_) | None => flags,
+        }
     }
 
     /// The account of that name; one that is configured no more keeps what it is owed.
@@ -197,11 +246,32 @@ impl Replay {
             full: false,
             compacting: None,
             compact_again: None,
+            kin: self.kin,
+            replies: VecDeque::new(),
+            transactions: HashMap::default(),
+            transaction_ends: VecDeque::new(),
+            short_ids: HashMap::default(),
+            replacing: Vec::new(),
+            searches: VecDeque::new(),
+            asked: HashMap::default(),
+            asked_last: 0,
+            callable: callable(&self.settings),
+            disk_wait: Duration::ZERO,
+            scratch: BytesMut::new(),
             settings: self.settings,
         };
-        for (_, slot) in slots {
-            hub.resume(slot);
+        hub.kin.references = References::new(now.wall.0);
+        hub.mend_kin(&slots);
+        for (_, slot) in &slots {
+            hub.adopt(*slot);
         }
+        for (serial, slot) in &slots {
+            // One that was taken up before may have ended its kin.
+            if hub.table.find(MessageId { serial: *serial, slot: *slot }).is_some() {
+                hub.resume(*slot);
+            }
+        }
+        hub.end_kin(&slots);
         for early in self.early.values() {
             let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
@@ -212,13 +282,69 @@ impl Replay {
 }
 
 impl Hub {
+    /// Undoes what a cut in the log left half done: parts of a message that isn't marked as divided, and messages joined
+    /// into one that isn't there.
+    fn mend_kin(&mut self, slots: &[(u64, u32)]) {
+        for (_, slot) in slots {
+            let row = self.table.row(*slot);
+            if row.is(flag::SHORT_ID) {
+                let half = row.serial as u32;
+                self.short_ids.insert(half, *slot);
+            }
+            let (id, phase, is_part) = (row.id(*slot), row.phase, row.is(flag::PART));
+            let whole = self.kin.whole_of(*slot).filter(|_| phase == Phase::Joined);
+            if whole.is_some_and(|whole| self.table.find(whole).is_none()) {
+                self.table.row(*slot).phase = Phase::Scheduled;
+                self.kin.part_from_whole(id);
+            }
+            let Some(group) = self.kin.group_of(*slot).filter(|_| is_part) else { continue };
+            let divided = self.table.find(group).map(|row| row.phase);
+            if divided.is_some_and(|phase| phase != Phase::Divided) {
+                let row = self.table.row(*slot);
+                (row.phase, row.registered_delivery) = (Phase::Settled, 0);
+            }
+        }
+    }
+
+    /// Ends what only waited for kin that have ended.
+    fn end_kin(&mut self, slots: &[(u64, u32)]) {
+        for (serial, slot) in slots {
+            let id = MessageId { serial: *serial, slot: *slot };
+            let Some(row) = self.table.find(id) else { continue };
+            let (is_divided, is_whole, account) =
+                (row.phase == Phase::Divided, row.is(flag::WHOLE), row.account);
+            if is_divided {
+                let receipts = self.accounts[usize::from(account.0)].part_receipts;
+                self.end_divided(id, receipts);
+            } else if is_whole && self.kin.members(id).next().is_none() {
+                self.finish(*slot);
+            }
+        }
+    }
+
+    /// Counts one message among those that are here.
+    fn adopt(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let (locator, account) = (row.locator, row.account);
+        self.journal.adopt(locator);
+        self.accounts[usize::from(account.0)].held += 1;
+    }
+
     /// Takes up one message where its records leave it.
     fn resume(&mut self, slot: u32) {
         let row = self.table.row(slot);
-        let (locator, account, carrier, phase) = (row.locator, row.account, row.carrier, row.phase);
-        self.journal.adopt(locator);
-        self.accounts[usize::from(account.0)].held += 1;
+        let (account, carrier, phase) = (row.account, row.carrier, row.phase);
+        let is_silent =
+            row.is(flag::PART) && self.accounts[usize::from(account.0)].part_receipts != PartReceipts::Each;
+        let whole = self.kin.group_of(slot).filter(|_| is_silent);
+        let whole_waits =
+            whole.is_some_and(|whole| self.table.find(whole).is_some_and(|row| row.phase == Phase::Divided));
+        let row = self.table.row(slot);
         match phase {
+            // Their kin end them.
+            Phase::Divided | Phase::Joined => {}
+            Phase::Settled if whole_waits => {}
+            Phase::Settled if is_silent => drop(self.finish(slot)),
             Phase::Settled if wants_receipt(row.registered_delivery, row.state) => {
                 let token = self.table.token(slot);
                 self.offer(token);
@@ -243,6 +369,14 @@ impl Hub {
             _ => self.start(slot), // records leave a message in no other state than this one
         }
     }
+}
+
+fn callable(settings: &Settings) -> Vec<AccountId> {
+    let plans = settings.accounts.iter().enumerate();
+    plans
+        .filter(|(_, plan)| plan.account.outbind.is_some())
+        .map(|(place, _)| AccountId(place as u16))
+        .collect()
 }
 
 /// No carrier: no route leads to the message's destination any more.

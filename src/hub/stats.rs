@@ -8,6 +8,19 @@ use crate::metrics::{Buckets, Metrics};
 pub struct Stats {
     pub submitted: u64,
     pub clamped: u64,
+    /// Short messages that the accepted submissions amount to.
+    pub segments: u64,
+    /// Long texts sent in parts, parts sent as one, and parts whose others never came.
+    pub divided: u64,
+    pub joined: u64,
+    pub parts_alone: u64,
+    pub cancelled: u64,
+    pub replaced: u64,
+    pub ids_misread: u64,
+    pub alerts: u64,
+    pub alerts_dropped: u64,
+    pub notices: u64,
+    pub notices_dropped: u64,
     pub dispatched: u64,
     pub taken: u64,
     pub nameless: u64,
@@ -50,6 +63,8 @@ pub struct Gauges {
     /// Messages whose bodies may still be at hand.
     pub bodies: u64,
     pub early_receipts: u64,
+    /// What is remembered beside messages: kin, answers that wait for something, searches, what carriers were asked.
+    pub remembered: u64,
     pub spool_octets: u64,
     pub spool_live_octets: u64,
     /// By carrier, in the order of the configuration.
@@ -82,6 +97,9 @@ impl Stats {
     pub fn fold(&self, metrics: &Metrics) {
         metrics.submitted.inc_by(self.submitted);
         metrics.clamped.inc_by(self.clamped);
+        metrics.segments.inc_by(self.segments);
+        metrics.cancelled.inc_by(self.cancelled);
+        metrics.replaced.inc_by(self.replaced);
         metrics.dispatched.inc_by(self.dispatched);
         metrics.taken.inc_by(self.taken);
         metrics.submit_response.fold(&self.submit_response);
@@ -105,6 +123,12 @@ impl Stats {
             ("doubtful", self.doubtful),
             ("without_id", self.nameless),
             ("inbound_refused", self.inbound_refused),
+            ("divided", self.divided),
+            ("joined", self.joined),
+            ("parts_alone", self.parts_alone),
+            ("id_in_other_form", self.ids_misread),
+            ("alerts", self.alerts),
+            ("alerts_dropped", self.alerts_dropped),
         ];
         for (event, times) in carrier_events.into_iter().filter(|(_, times)| *times > 0) {
             metrics.carrier_events.with_label_values(&[event]).inc_by(times);
@@ -122,6 +146,8 @@ impl Stats {
             ("sent_again", self.receipts_again),
             ("abandoned", self.receipts_abandoned),
             ("body_lost", self.bodies_lost),
+            ("notified", self.notices),
+            ("notices_dropped", self.notices_dropped),
         ];
         for (event, times) in receipts.into_iter().filter(|(_, times)| *times > 0) {
             metrics.receipts.with_label_values(&[event]).inc_by(times);

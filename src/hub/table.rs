@@ -9,6 +9,9 @@ use crate::id::{AccountId, CarrierId, MessageId};
 use crate::message::Phase;
 use crate::spool::Locator;
 use bytes::Bytes;
+use foldhash::fast::RandomState;
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
 /// One message.
 #[derive(Debug)]
@@ -29,25 +32,49 @@ pub(super) struct Row {
     pub carrier: CarrierId,
     pub phase: Phase,
     pub attempts: u8,
+    /// As it is meant, see [`crate::message::receipt_wish`].
     pub registered_delivery: u8,
-    /// Bits of [`flag`].
-    pub flags: u8,
     pub state: MessageState,
     pub error: [u8; 3],
+    /// Bits of [`flag`].
+    pub flags: u16,
+    /// Hashes of its addresses: what a query or a cancel names is compared with these, so that no body has to be read.
+    pub source: u32,
+    pub destination: u32,
+    pub service_type: [u8; 5],
 }
 
 /// What else is to be known of a row.
 pub(super) mod flag {
-    /// Its body is being read back.
-    pub const FETCHING: u8 = 1;
+    /// It came as data_sm.
+    pub const DATA: u16 = 1;
     /// Its customer knows it by the short form of its id.
-    pub const SHORT_ID: u8 = 2;
+    pub const SHORT_ID: u16 = 2;
+    /// registered_delivery 11 was meant as 5.0 means it: on success only.
+    pub const SUCCESS_ONLY: u16 = 4;
+    /// One part of a text that we divided; its group is the whole.
+    pub const PART: u16 = 8;
+    /// Its customer knows it by the id of its group.
+    pub const SHARED: u16 = 16;
+    /// It carries the texts of the messages that are joined into it.
+    pub const WHOLE: u16 = 32;
+    /// Those that its record keeps; the rest is made anew.
+    pub const KEPT: u16 = 0xFF;
+
+    /// Its body is being read back.
+    pub const FETCHING: u16 = 0x100;
     /// It entered a queue and has not left it.
-    pub const QUEUED: u8 = 4;
+    pub const QUEUED: u16 = 0x200;
     /// Attempts of it may have reached the carrier without our knowing.
-    pub const DOUBTFUL: u8 = 8;
-    /// It was written again elsewhere while its body was being read back.
-    pub const MOVED: u8 = 16;
+    pub const DOUBTFUL: u16 = 0x400;
+    /// It was written again elsewhere, or otherwise, while its body was being read back.
+    pub const MOVED: u16 = 0x800;
+    /// Its carrier may want its text divided or joined.
+    pub const RESHAPE: u16 = 0x1000;
+    /// One part of a long text: goes over the same link as the others.
+    pub const TOGETHER: u16 = 0x2000;
+    /// Good for one attempt: datagram and transaction mode.
+    pub const ONCE: u16 = 0x4000;
 }
 
 /// Who else knows of a message now.
@@ -65,16 +92,26 @@ impl Row {
         MessageId { serial: self.serial, slot }
     }
 
-    pub fn is(&self, flag: u8) -> bool {
+    pub fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
-    pub fn set(&mut self, flag: u8) {
+    pub fn set(&mut self, flag: u16) {
         self.flags |= flag;
     }
 
-    pub fn clear(&mut self, flag: u8) {
+    pub fn clear(&mut self, flag: u16) {
         self.flags &= !flag;
+    }
+
+    /// What its record says of its flags.
+    pub fn kept_flags(&self) -> u8 {
+        (self.flags & flag::KEPT) as u8
+    }
+
+    /// Whether it can still be cancelled or replaced: nobody but the hub has it.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.phase, Phase::Scheduled | Phase::Queued | Phase::Gathering)
     }
 }
 
@@ -99,10 +136,25 @@ impl Token {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     rows: Vec<Row>,
-    free: Vec<u32>,
+    /// The one freed longest ago first.
+    free: VecDeque<u32>,
+    /// Slots that stay free at least, so that a message that is gone can be asked for a while longer.
+    kept_free: usize,
+    random: RandomState,
 }
 
 impl Table {
+    /// An empty table that remembers the final states of the last `kept_free` messages.
+    pub fn new(kept_free: usize) -> Self {
+        Self { kept_free, ..Self::default() }
+    }
+
+    /// What an address is compared by: its characters alone, since TON and NPI of one number change from one message to
+    /// the next (fact sheet 5.4).
+    pub fn hash(&self, addr: &[u8]) -> u32 {
+        self.random.hash_one(addr) as u32
+    }
+
     /// How many messages there are.
     pub fn len(&self) -> usize {
         self.rows.len() - self.free.len()
@@ -110,23 +162,48 @@ impl Table {
 
     /// A free slot; it stays free until [`Table::put`].
     pub fn take_slot(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.rows.push(vacant());
+        match self.free.len() > self.kept_free {
+            true => self.free.pop_front(),
+            false => None,
+        }
+        .unwrap_or_else(|| {
+            self.rows.push(Row::default());
+            // Nobody knows this one: its like is not kept for anybody.
             self.rows.len() as u32 - 1
         })
     }
 
     pub fn put(&mut self, slot: u32, row: Row) {
         while self.rows.len() <= slot as usize {
-            self.rows.push(vacant());
+            self.rows.push(Row::default());
         }
         self.rows[slot as usize] = row;
     }
 
-    /// Frees `slot` and gives what was in it.
-    pub fn remove(&mut self, slot: u32) -> Row {
-        self.free.push(slot);
-        std::mem::replace(&mut self.rows[slot as usize], vacant())
+    /// Frees `slot` and says where its message was and whose. How it ended stays to be asked for until the slot is taken again.
+    pub fn remove(&mut self, slot: u32) -> (Locator, AccountId) {
+        self.free.push_back(slot);
+        let row = &mut self.rows[slot as usize];
+        row.phase = Phase::Free;
+        (row.body, row.carrier_message_id) = (Bytes::new(), None);
+        (row.locator, row.account)
+    }
+
+    /// How the message with this id ended, if it is gone and not forgotten.
+    pub fn gone(&self, id: MessageId) -> Option<&Row> {
+        let row = self.rows.get(id.slot as usize)?;
+        let is_told = row.state != MessageState::Enroute;
+        (row.phase == Phase::Free && row.serial == id.serial && is_told).then_some(row)
+    }
+
+    /// The row in `slot`, taken or free.
+    pub fn peek(&self, slot: u32) -> Option<&Row> {
+        self.rows.get(slot as usize)
+    }
+
+    /// How many slots there are, taken or free.
+    pub fn slots(&self) -> u32 {
+        self.rows.len() as u32
     }
 
     /// Lists the free slots anew: after a replay put rows where they were.
@@ -149,6 +226,12 @@ impl Table {
     pub fn known(&mut self, token: Token) -> Option<&mut Row> {
         let row = self.rows.get_mut(token.slot as usize)?;
         (row.phase != Phase::Free && row.serial as u32 == token.serial).then_some(row)
+    }
+
+    /// Whether the message that `token` means is still there.
+    pub fn holds(&self, token: Token) -> bool {
+        let row = self.rows.get(token.slot as usize);
+        row.is_some_and(|row| row.phase != Phase::Free && row.serial as u32 == token.serial)
     }
 
     /// Whether the message that `token` means is in this phase, with the session in `seat`.
@@ -174,23 +257,29 @@ impl Table {
     }
 }
 
-fn vacant() -> Row {
-    Row {
-        serial: 0,
-        locator: Locator { at: 0, len: 0 },
-        accepted: UnixMs(0),
-        expires: UnixMs(0),
-        at: UnixMs(0),
-        body: Bytes::new(),
-        carrier_message_id: None,
-        whereabouts: Whereabouts::Here,
-        account: AccountId(0),
-        carrier: CarrierId(0),
-        phase: Phase::Free,
-        attempts: 0,
-        registered_delivery: 0,
-        flags: 0,
-        state: MessageState::Enroute,
-        error: [0; 3],
+impl Default for Row {
+    /// A slot that is free.
+    fn default() -> Self {
+        Self {
+            serial: 0,
+            locator: Locator { at: 0, len: 0 },
+            accepted: UnixMs(0),
+            expires: UnixMs(0),
+            at: UnixMs(0),
+            body: Bytes::new(),
+            carrier_message_id: None,
+            whereabouts: Whereabouts::Here,
+            account: AccountId(0),
+            carrier: CarrierId(0),
+            phase: Phase::Free,
+            attempts: 0,
+            registered_delivery: 0,
+            state: MessageState::Enroute,
+            error: [0; 3],
+            flags: 0,
+            source: 0,
+            destination: 0,
+            service_type: [0; 5],
+        }
     }
 }

@@ -33,7 +33,7 @@ impl Hub {
         let (phase, expires, due) = (row.phase, row.expires, row.at);
         // Once the wall clock has been set back, timers of the time before the wheel's come at once: they are set again.
         match phase {
-            Phase::Scheduled | Phase::Queued if now >= expires => {
+            Phase::Scheduled | Phase::Queued | Phase::Gathering if now >= expires => {
                 self.expire(slot, MessageState::Expired);
             }
             Phase::Scheduled if now < due => self.set_timer(slot, due.min(expires)),
@@ -41,7 +41,9 @@ impl Hub {
                 self.set_timer(slot, expires);
                 self.enqueue(slot);
             }
-            Phase::Queued => self.set_timer(slot, expires),
+            Phase::Queued | Phase::Gathering => self.set_timer(slot, expires),
+            // Their kin bring these on.
+            Phase::Divided | Phase::Joined => {}
             // The carrier never told: nobody knows whether it arrived (fact sheet 8.4).
             Phase::Awaiting if now >= expires.after(self.settings.limits.receipt_grace) => {
                 self.expire(slot, MessageState::Unknown);
@@ -65,7 +67,14 @@ impl Hub {
         let resting = self.mode == Mode::Resting;
         let paused = self.carriers.iter().filter_map(|carrier| carrier.paused.filter(|_| !resting)).min();
         let body = self.bodies.front().map(|(since, _)| *since + self.settings.limits.body_age);
-        [wheel, paused, body, self.correlation.next_timeout()].into_iter().flatten().min()
+        let gathering = self.kin.gathering.next_timeout();
+        let transaction = self.transaction_ends.front().map(|(until, _)| *until);
+        let call = self.next_call();
+        let search = (!self.searches.is_empty()).then_some(self.now.mono);
+        [wheel, paused, body, gathering, transaction, call, search, self.correlation.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

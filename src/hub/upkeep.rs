@@ -4,13 +4,14 @@ use super::table::{Token, flag};
 use super::{Fetched, Held, Hub};
 use crate::id::Lsn;
 use crate::message::Phase;
-use crate::spool::{Compaction, Locator, Record};
+use crate::spool::{Compaction, CompactionRules, Locator, Record};
 use bytes::Bytes;
 use std::time::Duration;
 
 impl Hub {
     pub(super) fn upkeep(&mut self) {
         self.park_bodies();
+        self.call_those_away();
         while self.correlation.give_up(self.now).is_some() {
             self.effects.stats.receipts_unmatched += 1;
         }
@@ -27,7 +28,7 @@ impl Hub {
             }
             self.bodies.pop_front();
             let Some(row) = self.table.known(token).filter(|row| !row.body.is_empty()) else { continue };
-            if row.phase == Phase::Accepting {
+            if row.locator.at + u64::from(row.locator.len) > self.durable.0 {
                 self.bodies.push_back((self.now.mono, token)); // the spool does not have it yet
                 break;
             }
@@ -39,18 +40,21 @@ impl Hub {
     pub(super) fn take_fetched(&mut self, fetched: Vec<Fetched>) {
         for Fetched { token, body } in fetched {
             let token = Token::from_u64(token);
-            let Some(row) = self.table.known(token) else { continue };
+            let Some(row) = self.table.known(token) else {
+                self.go_on_replacing(token); // it ended meanwhile: who wanted to replace its text hears so
+                continue;
+            };
             row.clear(flag::FETCHING);
             let moved = row.is(flag::MOVED);
             row.clear(flag::MOVED);
             let (phase, account, carrier) = (row.phase, row.account, row.carrier);
             match body {
+                // Looked for where it was before: whoever needs it asks again.
+                _ if moved => {}
                 Some(body) => {
                     row.body = body;
                     self.bodies.push_back((self.now.mono, token));
                 }
-                // Looked for where it was before: whoever needs it asks again.
-                None if moved => {}
                 None => self.lose_body(token.slot, phase),
             }
             match phase {
@@ -58,6 +62,8 @@ impl Hub {
                 Phase::Queued => self.wake_carrier(carrier),
                 _ => {} // it moved on meanwhile
             }
+            self.go_on_replacing(token);
+            self.go_on_after_fetch(account);
         }
     }
 
@@ -69,10 +75,15 @@ impl Hub {
                 self.effects.stats.receipts_abandoned += 1;
                 self.finish(slot);
             }
-            phase if super::is_open(phase) => {
+            Phase::Scheduled | Phase::Queued | Phase::Gathering => {
                 self.settle(slot, crate::message::Outcome::plain(crate::codec::MessageState::Undeliverable));
             }
-            _ => {} // settled already: nothing depends on the body but its receipt
+            // Others will say how it ends; only who was to be told how it is getting on needed the body.
+            Phase::Dispatched | Phase::Awaiting | Phase::Divided | Phase::Joined => {
+                let token = self.table.token(slot);
+                self.drop_notices(token);
+            }
+            Phase::Free | Phase::Accepting | Phase::Settled | Phase::Delivering => {}
         }
     }
 
@@ -80,7 +91,11 @@ impl Hub {
         if self.compacting.is_some() || self.compact_again.is_some_and(|at| self.now.mono < at) {
             return;
         }
-        match self.journal.next_compaction(&self.settings.compaction) {
+        // Held receipts live in the log too, though they are nobody's record: without them the rules would never be met.
+        let CompactionRules { factor, slack_octets } = self.settings.compaction;
+        let early = self.correlation.early_len() as u64 * EARLY_OCTETS;
+        let rules = CompactionRules { factor, slack_octets: slack_octets + factor * early };
+        match self.journal.next_compaction(&rules) {
             Some(Compaction::Release { number, to, .. }) => {
                 self.compacting = Some(to);
                 let after = self.keep_early(to);
@@ -126,6 +141,9 @@ impl Hub {
             // It was due before it got there.
             Phase::Free
             | Phase::Queued
+            | Phase::Gathering
+            | Phase::Divided
+            | Phase::Joined
             | Phase::Dispatched
             | Phase::Awaiting
             | Phase::Settled
@@ -138,7 +156,8 @@ impl Hub {
             accepted: row.accepted,
             due,
             expires: row.expires,
-            flags: row.flags & flag::SHORT_ID,
+            flags: row.kept_flags(),
+            group: self.kin.group_of(slot),
             body,
         });
         self.journal.retire(row.locator);
@@ -162,7 +181,20 @@ impl Hub {
                 let (state, error, at) = (row.state.octet(), row.error, row.at);
                 self.journal.append(&Record::Settled { id, state, error, at });
             }
-            Phase::Free | Phase::Accepting | Phase::Scheduled | Phase::Queued | Phase::Dispatched => {}
+            Phase::Divided => {
+                self.journal.append(&Record::Divided { id });
+            }
+            Phase::Joined => {
+                if let Some(into) = self.kin.whole_of(slot) {
+                    self.journal.append(&Record::Joined { id, into });
+                }
+            }
+            Phase::Free
+            | Phase::Accepting
+            | Phase::Scheduled
+            | Phase::Queued
+            | Phase::Gathering
+            | Phase::Dispatched => {}
         }
         self.effects.stats.compacted += 1;
     }
@@ -186,5 +218,7 @@ impl Hub {
     }
 }
 
+/// Octets of the log that one held receipt takes, generously.
+const EARLY_OCTETS: u64 = 128;
 /// How long compaction rests after a segment could not be read.
 const COMPACT_AGAIN: Duration = Duration::from_secs(60);

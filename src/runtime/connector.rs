@@ -1,6 +1,6 @@
 //! Connects to carriers, and does so again when a link is gone.
 
-use super::driver::{End, Machine, drive};
+use super::driver::{End, Machine, drive_on};
 use super::mail::Mail;
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
@@ -19,9 +19,9 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 /// How one link ended.
-struct Ended {
+pub(super) struct Ended {
     /// It was bound.
-    stood: bool,
+    pub stood: bool,
     /// The carrier refused our bind.
     refused: bool,
 }
@@ -40,12 +40,12 @@ pub(super) async fn keep_link(
     let mut failed_before = false;
     while !*leaving.borrow() {
         let connected = tokio::select! {
-            connected = connect(&carrier) => connected,
+            connected = connect(&carrier.address) => connected,
             _ = leaving.wait_for(|leaving| *leaving) => return,
         };
         let refused = match connected {
             Ok(stream) => {
-                let ended = run_link(&stream, &carrier, id, &shared).await;
+                let ended = run_link(&stream, &mut BytesMut::new(), &carrier, id, &shared).await;
                 if ended.stood {
                     backoff.reset();
                 }
@@ -67,15 +67,23 @@ pub(super) async fn keep_link(
     }
 }
 
-async fn connect(carrier: &Carrier) -> io::Result<TcpStream> {
-    let stream = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(&carrier.address))
+/// Connects within [`CONNECT_PATIENCE`].
+pub(super) async fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(address))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-async fn run_link(stream: &TcpStream, carrier: &Carrier, id: CarrierId, shared: &Shared) -> Ended {
+/// Binds to `carrier` on `stream`, of which `input` has been read, and runs the link until it ends.
+pub(super) async fn run_link(
+    stream: &TcpStream,
+    input: &mut BytesMut,
+    carrier: &Carrier,
+    id: CarrierId,
+    shared: &Shared,
+) -> Ended {
     let mut task = LinkTask {
         link: Link::new(carrier, shared.session, now()),
         session: shared.next_session(),
@@ -87,7 +95,7 @@ async fn run_link(stream: &TcpStream, carrier: &Carrier, id: CarrierId, shared: 
         carrier,
         id,
     };
-    let end = drive(stream, &mut task).await;
+    let end = drive_on(stream, &mut task, input).await;
     task.close(end)
 }
 
@@ -132,6 +140,7 @@ impl LinkTask<'_> {
             End::Stuck => Reason::Stalled,
         };
         self.link.close(reason);
+        let lost = self.link.lost();
         self.hand_over();
         self.metrics.closed.with_label_values(&["carrier", reason.name()]).inc();
         let (stood, refused) = (self.stood, self.link.refused());
@@ -145,7 +154,6 @@ impl LinkTask<'_> {
         }
         if stood {
             self.metrics.sessions.with_label_values(&["carrier", name]).dec();
-            let lost = self.link.lost();
             self.mailbox.send(Mail::Event(Event::LinkClosed { session: self.session, lost }));
         }
         Ended { stood, refused: refused.is_some() }

@@ -175,6 +175,7 @@ mod tests {
                 due: UnixMs(2),
                 expires: UnixMs(3),
                 flags: 0,
+                group: None,
                 body: b"a body",
             };
             places.push(journal.append(&accepted).locator);

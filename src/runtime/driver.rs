@@ -46,11 +46,18 @@ pub enum End {
 
 /// Runs `machine` on `stream` until either is done.
 pub async fn drive(stream: &TcpStream, machine: &mut impl Machine) -> End {
-    let mut input = BytesMut::new();
+    drive_on(stream, machine, &mut BytesMut::new()).await
+}
+
+/// As [`drive`], on a stream of which `input` has been read; what the machine leaves of it stays there for the next one.
+pub(super) async fn drive_on(stream: &TcpStream, machine: &mut impl Machine, input: &mut BytesMut) -> End {
     let mut alarm = Alarm::default();
     let mut read_size = READ_MIN;
     let mut stuck: Option<Instant> = None;
     machine.wake(now());
+    if !input.is_empty() {
+        machine.receive(input, now());
+    }
     loop {
         match write(stream, machine.transmit()) {
             Err(_) => return End::Peer,
@@ -82,12 +89,12 @@ pub async fn drive(stream: &TcpStream, machine: &mut impl Machine) -> End {
             () = machine.bell().notified() => machine.wake(now()),
             ready = readiness(stream, interest) => {
                 if ready && wants_read {
-                    match read(stream, &mut input, &mut read_size) {
+                    match read(stream, input, &mut read_size) {
                         Ok(true) => {}
                         Ok(false) => return End::Peer,
                         Err(_) => return End::Peer,
                     }
-                    machine.receive(&mut input, now());
+                    machine.receive(input, now());
                 }
             }
             () = alarm.rings() => alarm.clear(),
@@ -99,10 +106,10 @@ pub async fn drive(stream: &TcpStream, machine: &mut impl Machine) -> End {
         }
         // Answers may have made room for what was read before.
         if !input.is_empty() && machine.wants_read() {
-            machine.receive(&mut input, now);
+            machine.receive(input, now);
         }
         if input.is_empty() {
-            input = BytesMut::new(); // an idle session holds no buffer
+            *input = BytesMut::new(); // an idle session holds no buffer
         }
     }
 }

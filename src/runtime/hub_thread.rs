@@ -6,12 +6,14 @@ use super::now;
 use crate::carrier::LinkBatch;
 use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub};
-use crate::id::{Lsn, SessionId};
+use crate::id::{AccountId, Lsn, SessionId};
 use crate::metrics::Metrics;
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tracing::warn;
 
 /// The hub and everybody it has something for.
 pub(super) struct HubThread {
@@ -25,6 +27,8 @@ pub(super) struct HubThread {
     pub carriers: Vec<String>,
     /// Set while nothing is out that could be doubled.
     pub quiet: Arc<AtomicBool>,
+    /// Who is to be called.
+    pub calls: mpsc::Sender<AccountId>,
     pub ports: HashMap<SessionId, Arc<Outbox<PortBatch>>>,
     pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
 }
@@ -74,7 +78,7 @@ impl HubThread {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         tasks.extend(releases.into_iter().map(Task::Release));
         self.tasks.send_all(&mut tasks);
@@ -88,11 +92,20 @@ impl HubThread {
                 outbox.send(batch);
             }
         }
+        for account in calls {
+            // Full, or stopping: the hub names it again while something waits.
+            let _ = self.calls.try_send(account);
+        }
         if !fetches.is_empty() {
             self.requests.send(Request::Fetch(fetches));
         }
         if let Some(number) = scan {
             self.requests.send(Request::Scan(number));
+        }
+        for (carrier, reading) in advice {
+            let carrier = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            let advice = reading.advice();
+            warn!(carrier, advice, "its receipts write ids in another form than configured");
         }
         stats.fold(&self.metrics);
     }

@@ -1,6 +1,7 @@
 //! Accepts ESMEs and runs a port for each.
 
-use super::driver::{End, Machine, drive};
+use super::answering;
+use super::driver::{End, Machine, drive_on};
 use super::mail::Mail;
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
@@ -45,23 +46,21 @@ async fn run_port(stream: &TcpStream, peer: SocketAddr, shared: &Shared) {
         debug!(%peer, %error, "the connection is gone already");
         return;
     }
-    let mut task = PortTask {
-        port: Port::new(shared.session, Arc::clone(&shared.registry), shared.id_key, now()),
-        session: shared.next_session(),
-        outbox: Arc::default(),
-        mailbox: Arc::clone(&shared.mailbox),
-        metrics: shared.esme_metrics.clone(),
-        letters: Vec::new(),
-        account: None,
-        shared,
-        peer,
-    };
-    let end = drive(stream, &mut task).await;
-    task.close(end);
+    let port = Port::new(shared.session, Arc::clone(&shared.registry), shared.id_key, now());
+    let mut task = PortTask::new(port, peer, shared);
+    let mut input = BytesMut::new();
+    let end = drive_on(stream, &mut task, &mut input).await;
+    match task.port.caller().cloned() {
+        Some(caller) => {
+            task.hand_over();
+            answering::answer(stream, input, &caller, peer, shared).await;
+        }
+        None => drop(task.close(end)),
+    }
 }
 
 /// A port on its socket.
-struct PortTask<'a> {
+pub(super) struct PortTask<'a> {
     port: Port,
     session: SessionId,
     outbox: Arc<Outbox<PortBatch>>,
@@ -73,7 +72,21 @@ struct PortTask<'a> {
     peer: SocketAddr,
 }
 
-impl PortTask<'_> {
+impl<'a> PortTask<'a> {
+    pub fn new(port: Port, peer: SocketAddr, shared: &'a Shared) -> Self {
+        Self {
+            port,
+            session: shared.next_session(),
+            outbox: Arc::default(),
+            mailbox: Arc::clone(&shared.mailbox),
+            metrics: shared.esme_metrics.clone(),
+            letters: Vec::new(),
+            account: None,
+            shared,
+            peer,
+        }
+    }
+
     /// Tells the hub what the port has for it, and the metrics what it counted.
     fn hand_over(&mut self) {
         for event in self.port.take_events() {
@@ -104,7 +117,8 @@ impl PortTask<'_> {
         self.metrics.fold(session_stats);
     }
 
-    fn close(mut self, end: End) {
+    /// Ends it; gives the account that was bound, if one was.
+    pub fn close(mut self, end: End) -> Option<String> {
         let reason = match end {
             End::Machine => self.port.closed().unwrap_or(Reason::Dropped),
             End::Peer => self.port.closed().unwrap_or(Reason::PeerGone),
@@ -113,13 +127,14 @@ impl PortTask<'_> {
         self.port.close(reason);
         self.hand_over();
         self.metrics.closed.with_label_values(&["esme", reason.name()]).inc();
-        let Some(account) = &self.account else {
+        let Some(account) = self.account else {
             debug!(peer = %self.peer, reason = reason.name(), "never bound");
-            return;
+            return None;
         };
         info!(account, peer = %self.peer, session = self.session.0, reason = reason.name(), "session ended");
-        self.metrics.sessions.with_label_values(&["esme", account]).dec();
+        self.metrics.sessions.with_label_values(&["esme", &account]).dec();
         self.mailbox.send(Mail::Event(Event::PortClosed { session: self.session }));
+        Some(account)
     }
 }
 
@@ -158,7 +173,7 @@ impl Machine for PortTask<'_> {
     }
 
     fn is_closed(&self) -> bool {
-        self.port.closed().is_some()
+        self.port.closed().is_some() || self.port.caller().is_some()
     }
 }
 

@@ -5,13 +5,17 @@
 //!  listener ─► port task ──┐                            ┌──► writer: write, fdatasync, durable
 //!                          ├─► mailbox ─► Hub::turn ────┤
 //!  connector ─► link task ─┘        │                   └──► reader: bodies, segments
+//!  calls ─► port, link     │        │
 //!       ▲                           │
-//!       └───────── outboxes ◄───────┘
+//!       └───── outboxes, calls ◄────┘
 //! ```
 //!
 //! A task is a [`Machine`] on a socket, run by [`drive`]; the tools' peers run on the same loop. Batches cross
 //! threads by swapping vectors under a short lock ([`Mailbox`], [`Outbox`]).
 
+mod answering;
+mod caller;
+mod calls;
 mod connector;
 mod disk;
 mod driver;

@@ -1,5 +1,6 @@
 //! Puts the hub together, starts it, and stops it in good order.
 
+use super::calls::{self, CALLS_MAX};
 use super::hub_thread::HubThread;
 use super::mail::{Mail, Request, Task};
 use super::mailbox::Mailbox;
@@ -8,7 +9,7 @@ use super::spool_threads::{SparesThread, WriterThread, run_reader};
 use super::{FileDisk, connector, listener, now};
 use crate::esme::Registry;
 use crate::hub::{Event, Hub, Replay};
-use crate::id::CarrierId;
+use crate::id::{AccountId, CarrierId};
 use crate::metrics::Metrics;
 use crate::session;
 use crate::spool::{self, OpenError, Reader, RecoveryReport, Writer};
@@ -92,11 +93,12 @@ pub async fn start(plan: Plan, metrics: Metrics) -> Result<Running, ServeError> 
 
     let accounts: Vec<_> = plan.hub.accounts.iter().map(|plan| plan.account.clone()).collect();
     let registry = Registry::new(&accounts);
-    let (shared, bound) =
-        Shared::new(plan.session, Arc::clone(&registry), hub.id_key(), metrics, plan.max_connections);
+    let (shared, bound) = Shared::new(&plan, Arc::clone(&registry), hub.id_key(), metrics);
     let mailbox = Arc::clone(&shared.mailbox);
-    let threads = Threads::start(hub, writer, reader, &plan, &shared)?;
+    let (calls, named) = mpsc::channel(CALLS_MAX);
+    let threads = Threads::start(hub, writer, reader, &plan, &shared, calls)?;
     let (leaving, _) = watch::channel(false);
+    tokio::spawn(calls::call(named, accounts, Arc::clone(&shared), leaving.subscribe()));
     connect_carriers(&plan, &shared, &leaving);
     let address =
         socket.local_addr().map_err(|source| ServeError::Listen { address: plan.address, source })?;
@@ -119,6 +121,7 @@ impl Threads {
         reader: Reader<FileDisk>,
         plan: &Plan,
         shared: &Shared,
+        calls: mpsc::Sender<AccountId>,
     ) -> Result<Self, ServeError> {
         let mailbox = &shared.mailbox;
         let durable = Arc::new(AtomicU64::new(writer.durable().0));
@@ -133,6 +136,7 @@ impl Threads {
             metrics: shared.metrics.clone(),
             carriers: plan.hub.carriers.iter().map(|plan| plan.carrier.name.clone()).collect(),
             quiet: Arc::clone(&quiet),
+            calls,
             ports: HashMap::default(),
             links: HashMap::default(),
         };

@@ -1,11 +1,13 @@
 //! What all tasks of a hub share.
 
+use super::Plan;
+use super::caller::Calling;
 use super::mail::Mail;
 use super::mailbox::Mailbox;
 use crate::esme::Registry;
 use crate::id::{IdKey, SessionId};
 use crate::metrics::Metrics;
-use crate::session;
+use crate::session::{self, HANDED_OUT};
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +23,8 @@ pub(super) struct Shared {
     pub esme_metrics: SideMetrics,
     pub carrier_metrics: SideMetrics,
     pub max_connections: usize,
+    /// Carriers that may call us.
+    pub calling: Vec<Calling>,
     /// Dropped with the last task: the receiver hears of it.
     _last: mpsc::Sender<()>,
     sessions: AtomicU64,
@@ -29,22 +33,22 @@ pub(super) struct Shared {
 impl Shared {
     /// What tasks share, and who hears of it when the last of them is gone.
     pub fn new(
-        session: session::Settings,
+        plan: &Plan,
         registry: Arc<Registry>,
         id_key: IdKey,
         metrics: Metrics,
-        max_connections: usize,
     ) -> (Arc<Self>, mpsc::Receiver<()>) {
         let (last, gone) = mpsc::channel(1);
         let shared = Self {
-            session,
+            session: plan.session,
             registry,
             id_key,
             mailbox: Arc::default(),
             esme_metrics: SideMetrics::new(&metrics, "esme"),
             carrier_metrics: SideMetrics::new(&metrics, "carrier"),
             metrics,
-            max_connections,
+            max_connections: plan.max_connections,
+            calling: Calling::of(plan.hub.carriers.iter().map(|plan| &plan.carrier)),
             _last: last,
             sessions: AtomicU64::new(1),
         };
@@ -66,6 +70,8 @@ pub(super) struct SideMetrics {
     unmatched: IntCounter,
     misplaced: IntCounter,
     nacks: IntCounter,
+    /// In the order of [`HANDED_OUT`].
+    requests: [IntCounter; HANDED_OUT.len()],
 }
 
 impl SideMetrics {
@@ -79,12 +85,14 @@ impl SideMetrics {
             unmatched: error("unmatched_response"),
             misplaced: error("out_of_place"),
             nacks: error("generic_nack"),
+            requests: HANDED_OUT.map(|command| metrics.requests.with_label_values(&[side, command.name()])),
         }
     }
 
     pub fn fold(&self, stats: session::Stats) {
         // Only the ESMEs' side has binds to read: the listener counts those.
-        let session::Stats { pdus_in, pdus_out, unmatched, misplaced, nacks, binds_unreadable: _ } = stats;
+        let session::Stats { pdus_in, pdus_out, unmatched, misplaced, nacks, binds_unreadable: _, requests } =
+            stats;
         for (counter, count) in [
             (&self.pdus_in, pdus_in),
             (&self.pdus_out, pdus_out),
@@ -95,6 +103,9 @@ impl SideMetrics {
             if count > 0 {
                 counter.inc_by(count);
             }
+        }
+        for (counter, count) in self.requests.iter().zip(requests).filter(|(_, count)| *count > 0) {
+            counter.inc_by(count);
         }
     }
 }

@@ -101,7 +101,11 @@ fn follow(living: &mut HashMap<MessageId, Living>, record: &Record<'_>, locator:
             let account = String::from_utf8_lossy(account).into_owned();
             living.insert(id, Living { account, stage, accepted, due, expires, locator });
         }
-        Record::Sent { id, .. } | Record::Deferred { id, .. } | Record::Settled { id, .. } => {
+        Record::Sent { id, .. }
+        | Record::Deferred { id, .. }
+        | Record::Settled { id, .. }
+        | Record::Divided { id }
+        | Record::Joined { id, .. } => {
             if let Some(message) = living.get_mut(&id) {
                 message.stage = stage;
             }
@@ -230,7 +234,16 @@ mod tests {
 
     fn accepted(id: MessageId) -> Record<'static> {
         let at = UnixMs(1);
-        Record::Accepted { id, account: b"shop", accepted: at, due: at, expires: at, flags: 0, body: b"body" }
+        Record::Accepted {
+            id,
+            account: b"shop",
+            accepted: at,
+            due: at,
+            expires: at,
+            flags: 0,
+            group: None,
+            body: b"body",
+        }
     }
 
     /// Every file of a directory, with its octets.

@@ -7,27 +7,28 @@
 //! ```text
 //!          bind sent or received         verdict           unbind sent
 //!   Open ────────────────────► Binding ─────────► Bound ────────────────► Unbinding ──► Closed
-//!    │                            │                │ │ unbind received                    ▲
+//!    │ └── outbind ─► Outbound ──┘│                │ │ unbind received                    ▲
 //!    │                            │                │ └────────────────► Draining ─────────┤
 //!    └── init deadline ───────────┴── bad framing, silence, peer gone ────────────────────┘
 //! ```
 //!
 //! Each request of ours ends in exactly one [`Event::Response`], [`Event::Unanswered`] or entry of
 //! [`Session::unanswered`] after the end. Each request of the peer that is handed out as [`Event::Request`] is owed exactly one
-//! answer through [`Session::answer`]; those that may not be here are answered by the session itself.
+//! answer through [`Session::answer`]; those that may not be here are answered by the session itself. Requests that have no
+//! response (alert_notification) are handed out too, and owed none; [`Session::tell`] sends them.
 
 mod matrix;
 mod peer;
 mod timing;
 mod window;
 
-pub use matrix::{BindKind, Side, legal};
+pub use matrix::{BindKind, HANDED_OUT, Side, Stage, legal};
 pub use timing::Timers;
 pub use window::{MAX_SEQUENCE, Sent, Window};
 
 use crate::clock::Now;
 use crate::codec::{
-    self, Bind, BindResp, Command, Frame, MAX_UNBOUND_PDU_LEN, Reading, Status, Version, next_frame,
+    self, Bind, BindResp, Command, Frame, MAX_UNBOUND_PDU_LEN, Outbind, Reading, Status, Version, next_frame,
 };
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
@@ -79,6 +80,8 @@ pub struct Session {
 enum State {
     /// No bind yet.
     Open,
+    /// The message centre, which connected, asked for a bind.
+    Outbound,
     /// Our bind is on its way, or the peer's waits for a verdict.
     Binding {
         sequence: u32,
@@ -151,11 +154,13 @@ impl Reason {
 pub enum Event<'a> {
     /// The peer wants to bind: answer with [`Session::accept_bind`] or [`Session::refuse_bind`].
     BindRequested { kind: BindKind, bind: Bind<'a> },
+    /// The peer is a message centre that wants us to bind: go on with [`Session::bind`] or close.
+    Outbind(Outbind<'a>),
     /// Our bind was accepted.
     Bound { kind: BindKind, version: Version },
     /// Our bind was refused with this status.
     BindRefused(Status),
-    /// A request that is legal now; owed an answer through [`Session::answer`].
+    /// A request that is legal now; owed an answer through [`Session::answer`], if it has a response.
     Request { command: Command, sequence: u32, body: &'a [u8] },
     /// The answer to a request of ours; `late` if [`Event::Unanswered`] was told before.
     Response { sent: Sent, status: Status, body: &'a [u8] },
@@ -176,6 +181,8 @@ pub struct Stats {
     pub nacks: u64,
     /// Binds refused because of a field.
     pub binds_unreadable: u64,
+    /// Requests that were handed out, in the order of [`HANDED_OUT`].
+    pub requests: [u64; HANDED_OUT.len()],
 }
 
 impl Session {
@@ -211,6 +218,15 @@ impl Session {
         self.version = Version::from_interface(bind.interface_version);
         self.state = State::Binding { sequence, kind };
         self.timing.bind_sent(now.mono);
+    }
+
+    /// Asks the ESME that we connected to, as its message centre, for a bind (SMPP 5.0 §4.1.1.7).
+    pub fn outbind(&mut self, outbind: &Outbind<'_>) {
+        let State::Open = self.state else { return };
+        let sequence = self.window.take_number();
+        outbind.encode(&mut self.transmit, sequence);
+        self.stats.pdus_out += 1;
+        self.state = State::Outbound;
     }
 
     /// Lets the peer in, with what the account is allowed from now on.
@@ -312,6 +328,20 @@ impl Session {
         Some(sequence)
     }
 
+    /// Sends a request that nobody answers; `write` appends its body. False if it may not be sent now.
+    pub fn tell(&mut self, command: Command, write: impl FnOnce(&mut BytesMut)) -> bool {
+        let State::Bound(kind) = self.state else { return false };
+        if command.has_response() || !legal(command, self.side, Stage::Bound(kind)) {
+            return false;
+        }
+        let sequence = self.window.take_number();
+        let start = codec::begin(&mut self.transmit, command, Status::ROK, sequence);
+        write(&mut self.transmit);
+        codec::finish(&mut self.transmit, start);
+        self.stats.pdus_out += 1;
+        true
+    }
+
     /// Answers one [`Event::Request`]; `write` appends the whole response PDU.
     pub fn answer(&mut self, write: impl FnOnce(&mut BytesMut)) {
         self.owed = self.owed.saturating_sub(1);
@@ -332,7 +362,7 @@ impl Session {
                 self.state = State::Unbinding { kind, sequence, agreed: false };
                 self.timing.drain(now.mono);
             }
-            State::Open | State::Binding { .. } => self.close(Reason::Dropped),
+            State::Open | State::Outbound | State::Binding { .. } => self.close(Reason::Dropped),
             State::Unbinding { .. } | State::Draining { .. } | State::Closed(_) => {}
         }
     }
@@ -362,6 +392,7 @@ impl Session {
         match self.state {
             State::Bound(kind) => Some(kind),
             State::Open
+            | State::Outbound
             | State::Binding { .. }
             | State::Unbinding { .. }
             | State::Draining { .. }
@@ -374,6 +405,7 @@ impl Session {
         match self.state {
             State::Closed(reason) => Some(reason),
             State::Open
+            | State::Outbound
             | State::Binding { .. }
             | State::Bound(_)
             | State::Unbinding { .. }
@@ -384,6 +416,11 @@ impl Session {
     /// The version that both sides keep to.
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// From now on the peer is spoken to as one of `version`, whatever it declared.
+    pub fn speak(&mut self, version: Version) {
+        self.version = version;
     }
 
     /// How many more requests may be sent now.
@@ -447,7 +484,7 @@ impl Session {
 
     fn phase(&self) -> timing::Phase {
         match (self.state, self.side) {
-            (State::Open, _) | (State::Binding { .. }, Side::Mc) => timing::Phase::Opening,
+            (State::Open | State::Outbound, _) | (State::Binding { .. }, Side::Mc) => timing::Phase::Opening,
             (State::Binding { .. }, Side::Esme) => timing::Phase::Binding,
             (State::Bound(_), _) => timing::Phase::Bound,
             (State::Unbinding { .. } | State::Draining { .. } | State::Closed(_), _) => {

@@ -1,8 +1,8 @@
 //! What the peer's requests and responses do to a session.
 
-use super::{BindKind, Event, Reason, Session, Side, State, legal};
+use super::{BindKind, Event, HANDED_OUT, Reason, Session, Side, Stage, State, legal};
 use crate::clock::Now;
-use crate::codec::{self, Bind, BindResp, Command, FieldError, Frame, FrameError, Status, Version};
+use crate::codec::{self, Bind, BindResp, Command, FieldError, Frame, FrameError, Outbind, Status, Version};
 
 impl Session {
     pub(super) fn handle_request<'a>(&mut self, frame: Frame<'a>, now: Now) -> Option<Event<'a>> {
@@ -16,30 +16,27 @@ impl Session {
             self.write_header(command.response(), Status::ROK, header.sequence);
             return None;
         }
-        match (self.state, BindKind::of(command)) {
-            (State::Open, Some(kind)) if self.side == Side::Mc => {
+        let kind = match (self.state, BindKind::of(command)) {
+            (State::Open, None) if command == Command::OUTBIND => return self.handle_outbind(frame),
+            (State::Open | State::Outbound, Some(kind)) if self.side == Side::Mc => {
                 return self.handle_bind(kind, body, header.sequence);
             }
             (State::Bound(_) | State::Binding { .. }, Some(_)) if self.side == Side::Mc => {
                 self.refuse(command, Status::RALYBND, header.sequence);
                 return None;
             }
-            _ => {} // not a bind, or one that is out of place: the table below decides
-        }
-        let (State::Bound(kind) | State::Unbinding { kind, .. } | State::Draining { kind, .. }) = self.state
-        else {
-            self.refuse(command, Status::RINVBNDSTS, header.sequence);
-            if self.timing.strike() {
-                self.close(Reason::Unruly);
+            (State::Bound(kind) | State::Unbinding { kind, .. }, _) => kind,
+            // A second goodbye too: it would take the first one's answer and put off the end.
+            (State::Draining { .. }, _) => {
+                self.refuse(command, Status::RINVBNDSTS, header.sequence);
+                return None;
             }
-            return None;
+            (State::Open | State::Outbound | State::Binding { .. } | State::Closed(_), _) => {
+                self.strike(command, header.sequence);
+                return None;
+            }
         };
-        if !legal(command, self.side.peer(), kind) {
-            self.refuse(command, Status::RINVBNDSTS, header.sequence);
-            return None;
-        }
-        // A second goodbye too: it would take the first one's answer and put off the end.
-        if matches!(self.state, State::Draining { .. }) {
+        if !legal(command, self.side.peer(), Stage::Bound(kind)) {
             self.refuse(command, Status::RINVBNDSTS, header.sequence);
             return None;
         }
@@ -47,8 +44,33 @@ impl Session {
             self.handle_unbind(kind, header.sequence, now);
             return None;
         }
-        self.owed += 1;
+        self.owed += usize::from(command.has_response());
+        if let Some(place) = HANDED_OUT.iter().position(|known| *known == command) {
+            self.stats.requests[place] += 1;
+        }
         Some(Event::Request { command, sequence: header.sequence, body })
+    }
+
+    /// Whoever says outbind is the message centre, on a connection that came to us as well.
+    fn handle_outbind<'a>(&mut self, frame: Frame<'a>) -> Option<Event<'a>> {
+        match Outbind::decode(frame.body, self.settings.reading) {
+            Ok(outbind) => {
+                (self.side, self.state) = (Side::Esme, State::Outbound);
+                Some(Event::Outbind(outbind))
+            }
+            Err(_) => {
+                self.strike(Command::OUTBIND, frame.header.sequence);
+                None
+            }
+        }
+    }
+
+    /// Refuses what may not be before the bind; the third time ends the session (fact sheet 10.1).
+    fn strike(&mut self, command: Command, sequence: u32) {
+        self.refuse(command, Status::RINVBNDSTS, sequence);
+        if self.timing.strike() {
+            self.close(Reason::Unruly);
+        }
     }
 
     fn handle_bind<'a>(&mut self, kind: BindKind, body: &'a [u8], sequence: u32) -> Option<Event<'a>> {
@@ -162,13 +184,17 @@ impl Session {
 
     fn refuse(&mut self, command: Command, status: Status, sequence: u32) {
         self.stats.misplaced += 1;
-        if matches!(command, Command::ALERT_NOTIFICATION | Command::OUTBIND) {
-            return; // no response exists: never answered
+        if !command.has_response() {
+            return;
         }
         let status = status.for_version(self.version);
-        match command {
-            Command::DELIVER_SM => codec::encode_deliver_resp(&mut self.transmit, status, sequence),
-            _ => codec::header_only(&mut self.transmit, command.response(), status, sequence),
+        let out = &mut self.transmit;
+        match (command, self.side) {
+            // Strict message centres want a message_id in these, whatever the status (fact sheet 2.3).
+            (Command::DELIVER_SM, _) | (Command::DATA_SM, Side::Esme) => {
+                codec::encode_receiver_resp(out, command, status, sequence);
+            }
+            _ => codec::header_only(out, command.response(), status, sequence),
         }
         self.stats.pdus_out += 1;
     }

@@ -1,5 +1,6 @@
 //! The promises of a session, by hand-moved time and octets.
 
+mod legality;
 mod pair;
 mod rules;
 mod timers;
@@ -13,6 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Told {
     BindRequested(BindKind),
+    Outbind(Vec<u8>),
     Bound(BindKind, Version),
     BindRefused(Status),
     Request(Command, u32),
@@ -24,6 +26,7 @@ impl From<Event<'_>> for Told {
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::BindRequested { kind, .. } => Self::BindRequested(kind),
+            Event::Outbind(outbind) => Self::Outbind(outbind.system_id.to_vec()),
             Event::Bound { kind, version } => Self::Bound(kind, version),
             Event::BindRefused(status) => Self::BindRefused(status),
             Event::Request { command, sequence, .. } => Self::Request(command, sequence),

@@ -27,6 +27,8 @@ pub enum Record<'a> {
         expires: UnixMs,
         /// The hub's own marks.
         flags: u8,
+        /// The message that it belongs to, if it is one of several.
+        group: Option<MessageId>,
         /// The body of the submit_sm, without its header.
         body: &'a [u8],
     },
@@ -44,6 +46,10 @@ pub enum Record<'a> {
     Settled { id: MessageId, state: u8, error: [u8; 3], at: UnixMs },
     /// The receipt was taken by the account, or none was owed: the message is gone.
     Done { id: MessageId },
+    /// Its text goes on in the messages of its group, which stand before this record.
+    Divided { id: MessageId },
+    /// Its text goes on in that message, which stands after this record.
+    Joined { id: MessageId, into: MessageId },
     /// A carrier's receipt for a message that is not known by that id yet.
     Early {
         carrier: &'a [u8],
@@ -84,11 +90,14 @@ impl<'a> Record<'a> {
         out.put_u64(id.serial);
         out.put_u32(id.slot);
         match *self {
-            Self::Accepted { account, accepted, due, expires, flags, body, .. } => {
+            Self::Accepted { account, accepted, due, expires, flags, group, body, .. } => {
                 out.put_u64(accepted.0);
                 out.put_u64(due.0);
                 out.put_u64(expires.0);
                 out.put_u8(flags);
+                if let Some(group) = group {
+                    put_id(out, group);
+                }
                 put_name(out, account);
                 out.put_slice(body);
             }
@@ -106,7 +115,8 @@ impl<'a> Record<'a> {
                 out.put_slice(&error);
                 out.put_u64(at.0);
             }
-            Self::Done { .. } => {}
+            Self::Done { .. } | Self::Divided { .. } => {}
+            Self::Joined { into, .. } => put_id(out, into),
             Self::Early { carrier, carrier_message_id, destination, state, error, at } => {
                 out.put_u8(state);
                 out.put_slice(&error);
@@ -129,14 +139,18 @@ impl<'a> Record<'a> {
         let len = Self::len_at(octets)?;
         let mut fields = Fields(&octets[8..len]);
         let kind = fields.u8("kind")?;
-        let id = MessageId { serial: fields.u64("serial")?, slot: fields.u32("slot")? };
+        let id = fields.id("id")?;
         let record = match kind {
-            ACCEPTED => Self::Accepted {
+            ACCEPTED | ACCEPTED_OF_GROUP => Self::Accepted {
                 id,
                 accepted: UnixMs(fields.u64("accepted")?),
                 due: UnixMs(fields.u64("due")?),
                 expires: UnixMs(fields.u64("expires")?),
                 flags: fields.u8("flags")?,
+                group: match kind {
+                    ACCEPTED_OF_GROUP => Some(fields.id("group")?),
+                    _ => None, // alone, as most are
+                },
                 account: fields.name("account")?,
                 body: fields.0,
             },
@@ -156,6 +170,8 @@ impl<'a> Record<'a> {
                 at: UnixMs(fields.u64("at")?),
             },
             DONE => Self::Done { id },
+            DIVIDED => Self::Divided { id },
+            JOINED => Self::Joined { id, into: fields.id("into")? },
             EARLY => Self::Early {
                 state: fields.u8("state")?,
                 error: fields.array("error")?,
@@ -177,6 +193,8 @@ impl<'a> Record<'a> {
             | Self::Sent { id, .. }
             | Self::Deferred { id, .. }
             | Self::Settled { id, .. }
+            | Self::Divided { id }
+            | Self::Joined { id, .. }
             | Self::Done { id } => id,
             Self::Early { .. } => MessageId { serial: 0, slot: 0 },
         }
@@ -190,6 +208,8 @@ impl<'a> Record<'a> {
             Self::Deferred { .. } => "deferred",
             Self::Settled { .. } => "settled",
             Self::Done { .. } => "done",
+            Self::Divided { .. } => "divided",
+            Self::Joined { .. } => "joined",
             Self::Early { .. } => "early",
         }
     }
@@ -206,14 +226,22 @@ impl<'a> Record<'a> {
 
     const fn kind(&self) -> u8 {
         match self {
-            Self::Accepted { .. } => ACCEPTED,
+            Self::Accepted { group: None, .. } => ACCEPTED,
+            Self::Accepted { group: Some(_), .. } => ACCEPTED_OF_GROUP,
             Self::Sent { .. } => SENT,
             Self::Deferred { .. } => DEFERRED,
             Self::Settled { .. } => SETTLED,
             Self::Done { .. } => DONE,
             Self::Early { .. } => EARLY,
+            Self::Divided { .. } => DIVIDED,
+            Self::Joined { .. } => JOINED,
         }
     }
+}
+
+fn put_id(out: &mut BytesMut, id: MessageId) {
+    out.put_u64(id.serial);
+    out.put_u32(id.slot);
 }
 
 fn put_name(out: &mut BytesMut, name: &[u8]) {
@@ -244,6 +272,10 @@ impl<'a> Fields<'a> {
         self.array(field).map(u64::from_be_bytes)
     }
 
+    fn id(&mut self, field: &'static str) -> Result<MessageId, RecordError> {
+        Ok(MessageId { serial: self.u64(field)?, slot: self.u32(field)? })
+    }
+
     fn name(&mut self, field: &'static str) -> Result<&'a [u8], RecordError> {
         let len = usize::from(u16::from_be_bytes(self.array(field)?));
         let (name, rest) = self.0.split_at_checked(len).ok_or(RecordError::Short(field))?;
@@ -261,6 +293,9 @@ const DEFERRED: u8 = 3;
 const SETTLED: u8 = 4;
 const DONE: u8 = 5;
 const EARLY: u8 = 6;
+const ACCEPTED_OF_GROUP: u8 = 7;
+const DIVIDED: u8 = 8;
+const JOINED: u8 = 9;
 
 #[cfg(test)]
 mod tests {
@@ -279,6 +314,7 @@ mod tests {
             due: UnixMs(2),
             expires: UnixMs(3),
             flags: 0,
+            group: None,
             body: b"body",
         };
 
@@ -297,8 +333,21 @@ mod tests {
                 due: UnixMs(2),
                 expires: UnixMs(3),
                 flags: 0,
+                group: None,
                 body: b"body",
             },
+            Record::Accepted {
+                id: ID,
+                account: b"shop",
+                accepted: UnixMs(1),
+                due: UnixMs(2),
+                expires: UnixMs(3),
+                flags: 8,
+                group: Some(MessageId { serial: 6, slot: 8 }),
+                body: b"part",
+            },
+            Record::Divided { id: ID },
+            Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },
             Record::Deferred { id: ID, attempts: 3, due: UnixMs(5) },
             Record::Settled { id: ID, state: 2, error: *b"000", at: UnixMs(6) },

@@ -39,6 +39,12 @@ pub struct Conduct {
     /// Send receipts only after SIGUSR1.
     #[arg(long)]
     pub hold_receipts: bool,
+    /// Send receipts as data_sm.
+    #[arg(long)]
+    pub data_receipts: bool,
+    /// Before each receipt, send an alert_notification for its handset.
+    #[arg(long)]
+    pub alerts: bool,
     /// Unanswered receipts of each session.
     #[arg(long, default_value_t = 500)]
     pub receipt_window: usize,
@@ -70,6 +76,8 @@ impl Conduct {
             early_receipts: false,
             receipts_on_other_link: false,
             hold_receipts: false,
+            data_receipts: false,
+            alerts: false,
             receipt_window: 500,
             seed: 1,
         }
@@ -91,5 +99,6 @@ pub struct Report {
     pub receipts_sent: u64,
     pub receipts_answered: u64,
     pub binds: u64,
+    pub broadcasts: u64,
     pub cpu_s: f64,
 }

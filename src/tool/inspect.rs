@@ -1,21 +1,26 @@
-//! Explains octets and spools to people: PDUs field by field, a spool by what it holds.
+//! Explains octets, captures and spools to people: PDUs field by field, a capture by the PDUs in it, a spool by what it holds.
 //!
 //! Changes nothing, and keeps message texts and passwords to itself unless it is told to show them.
 
-use crate::codec::{self, Command, Header, Status, explain};
+use super::trace::{self, Figures, Heard};
+use crate::codec::{
+    self, BroadcastSm, Command, DataSm, Frame, Header, Reading, Sm, Status, SubmitMulti, explain, next_frame,
+};
 use crate::runtime::{Living, Survey};
+use crate::text;
 use anyhow::{Context, bail};
 use bytes::BytesMut;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 /// What is to be explained, and how much of it may be seen.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// A PDU (or several) in hex, blanks allowed; "-" reads hex from stdin; a file of PDUs in hex or as they are; or a
-    /// spool's directory.
+    /// A PDU (or several) in hex, blanks allowed; "-" reads hex from stdin; a file of PDUs in hex or as they are; a
+    /// capture (pcap, pcapng); or a spool's directory.
     #[arg(value_name = "HEX|DIR|FILE|-", required = true, num_args = 1..)]
     what: Vec<String>,
     /// Show what is confidential too: texts of messages, and octets that can't be read as fields.
@@ -28,14 +33,73 @@ pub struct Options {
 /// # Errors
 /// If it is neither hex, nor a file, nor a spool, or can't be read.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let page = page(options)?;
-    // Nobody may be reading any more, as behind `head`.
-    let _ = std::io::Write::write_all(&mut std::io::stdout(), page.as_bytes());
-    Ok(())
+    match print(options, &mut io::stdout().lock()) {
+        // Nobody may be reading any more, as behind `head`.
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        result => result,
+    }
+}
+
+fn print(options: &Options, out: &mut dyn io::Write) -> anyhow::Result<()> {
+    match capture(options)? {
+        Some(capture) => print_trace(capture, options.show(), out),
+        None => Ok(out.write_all(page(options)?.as_bytes())?),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The file, if it is a capture.
+fn capture(options: &Options) -> anyhow::Result<Option<File>> {
+    let what = options.what.join(" ");
+    if !Path::new(&what).is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(&what).with_context(|| what.clone())?;
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).with_context(|| what.clone())?;
+    file.rewind().with_context(|| what.clone())?;
+    Ok(trace::is_capture(&start).then_some(file))
+}
+
+/// Each PDU of a capture as soon as it is whole, and the figures at the end.
+fn print_trace(capture: File, show: Show, out: &mut dyn io::Write) -> anyhow::Result<()> {
+    let figures = trace::read(capture, |heard| {
+        let page = veil(&explained(heard.pdu), show);
+        Ok(writeln!(out, "{}\n{page}", heading(heard))?)
+    })?;
+    Ok(out.write_all(figures_page(&figures).as_bytes())?)
+}
+
+/// When, from where and where to.
+fn heading(heard: &Heard<'_>) -> String {
+    let at = heard.at_ns.and_then(|ns| jiff::Timestamp::from_nanosecond(ns.try_into().ok()?).ok());
+    let at = at.map_or_else(|| "(time unknown)".to_owned(), |at| format!("{at:.6}"));
+    format!("{at} {} -> {}", heard.from, heard.to)
+}
+
+fn figures_page(figures: &Figures) -> String {
+    let mut page = String::new();
+    for (name, value) in [
+        ("packets", figures.packets),
+        ("  not TCP", figures.other_packets),
+        ("PDUs", figures.pdus),
+        ("octets that aren't SMPP", figures.foreign_octets),
+        ("octets not captured", figures.lost_octets),
+        ("octets of unfinished PDUs", figures.unfinished_octets),
+    ] {
+        add_line(&mut page, name, &value);
+    }
+    if figures.is_cut {
+        add_line(&mut page, "broken", &"the capture is cut short or damaged here");
+    }
+    page
 }
 
 fn page(options: &Options) -> anyhow::Result<String> {
-    let show = if options.text { Show::Everything } else { Show::Fields };
+    let show = options.show();
     let what = options.what.join(" ");
     let path = Path::new(&what);
     if path.is_dir() {
@@ -65,6 +129,12 @@ enum Show {
     Everything,
 }
 
+impl Options {
+    fn show(&self) -> Show {
+        if self.text { Show::Everything } else { Show::Fields }
+    }
+}
+
 /// The octets that `text` writes in hex; blanks and colons between digits are skipped.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> =
@@ -87,10 +157,34 @@ fn pdus_page(mut octets: &[u8], show: Show) -> String {
         if !page.is_empty() {
             page.push('\n');
         }
-        page.push_str(&veil(&explain(pdu), show));
+        page.push_str(&veil(&explained(pdu), show));
         octets = rest;
     }
     page
+}
+
+/// A PDU field by field, and what its text says.
+fn explained(pdu: &[u8]) -> String {
+    let mut page = explain(pdu);
+    if let Some(sm) = message_in(pdu).filter(|sm| !sm.text().is_empty()) {
+        page.push_str(&text::show(sm.text(), sm.esm_class & UDHI != 0, sm.data_coding));
+    }
+    page
+}
+
+/// The message that a PDU carries, if it is of those that do.
+fn message_in(pdu: &[u8]) -> Option<Sm<'_>> {
+    let Frame { header, body } = next_frame(pdu, pdu.len()).ok()??;
+    match header.command {
+        Command::SUBMIT_SM | Command::DELIVER_SM => Sm::decode(body, Reading::Carrier).ok(),
+        Command::DATA_SM => Some(DataSm::decode(body, Reading::Carrier).ok()?.as_sm()),
+        Command::SUBMIT_MULTI => Some(SubmitMulti::decode(body, Reading::Carrier).ok()?.sm),
+        Command::BROADCAST_SM => {
+            let BroadcastSm { data_coding, tlvs, .. } = BroadcastSm::decode(body, Reading::Carrier).ok()?;
+            Some(Sm { data_coding, tlvs, ..Sm::default() })
+        }
+        _ => None, // the others carry none, or don't say in which alphabet
+    }
 }
 
 /// The page without what is confidential. Octets that couldn't be taken apart may hold anything, passwords too.
@@ -180,13 +274,24 @@ fn submit_page(body: &[u8]) -> String {
     let start = codec::begin(&mut pdu, Command::SUBMIT_SM, Status::ROK, 0);
     pdu.extend_from_slice(body);
     codec::finish(&mut pdu, start);
-    let page = explain(&pdu);
+    let page = explained(&pdu);
     page.lines().skip(HEADER_LINES).fold(String::new(), |page, line| page + line + "\n")
 }
 
 /// Fields whose content is nobody's business: texts, and octets that may hold texts and passwords.
-const CONFIDENTIAL: [&str; 6] =
-    ["short_message", "TLV 0x0424 message_payload", "user data header", "body", "octets", "after the PDU"];
+const CONFIDENTIAL: [&str; 8] = [
+    "short_message",
+    "TLV 0x0424 message_payload",
+    "user data header",
+    "body",
+    "octets",
+    "after the PDU",
+    "text",
+    "if packed",
+];
+
+/// esm_class bit 6: the text begins with a user data header.
+const UDHI: u8 = 0x40;
 
 /// Lines that [`explain`] gives a header.
 const HEADER_LINES: usize = 4;
@@ -197,7 +302,7 @@ const MESSAGES_MAX: usize = 1000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{Bind, Sm};
+    use crate::codec::Bind;
 
     fn submit() -> BytesMut {
         let mut out = BytesMut::new();
@@ -237,6 +342,23 @@ mod tests {
         assert!(page(&options(&hex, true)).expect("hex").contains("the secret text"));
     }
 
+    #[test]
+    fn text_is_decoded_and_its_header_told_in_words() {
+        let mut pdu = BytesMut::new();
+        let short_message = &[5, 0, 3, 0xA5, 2, 1, 0x04, 0x1F, 0x04, 0x40];
+        Sm { esm_class: 0x40, data_coding: 8, short_message, ..Sm::default() }.encode(
+            &mut pdu,
+            Command::SUBMIT_SM,
+            1,
+        );
+
+        let shown = page(&options(&hex(&pdu), true)).expect("hex");
+        let veiled = page(&options(&hex(&pdu), false)).expect("hex");
+
+        assert!(shown.contains("\"Пр\"") && shown.contains("part 1 of 2"), "{shown}");
+        assert!(!veiled.contains("Пр"), "{veiled}");
+    }
+
     /// A bind that can't be read is shown as octets, and its password is among them.
     #[test]
     fn octets_that_cannot_be_read_are_veiled() {
@@ -261,5 +383,24 @@ mod tests {
     fn what_is_neither_hex_nor_file_is_refused() {
         assert!(page(&options("no such thing", false)).is_err());
         assert!(page(&options("123", false)).is_err());
+    }
+
+    #[test]
+    fn capture_is_explained_pdu_by_pdu() {
+        let file = std::env::temp_dir().join(format!("enroute-inspect-{}.pcap", std::process::id()));
+        std::fs::write(&file, trace::capture_of(&submit())).expect("a directory for what is temporary");
+        let print_it = |text| {
+            let mut out = Vec::new();
+            print(&options(&file.to_string_lossy(), text), &mut out).expect("a capture");
+            String::from_utf8(out).expect("text")
+        };
+
+        let (veiled, shown) = (print_it(false), print_it(true));
+
+        std::fs::remove_file(&file).expect("just written");
+        assert!(veiled.contains("1970-01-01T00:00:01.000500Z 10.0.0.1:40000 -> 10.0.0.2:2775"), "{veiled}");
+        assert!(veiled.contains("submit_sm") && !veiled.contains("secret"), "{veiled}");
+        assert!(veiled.contains("PDUs                     1\n"), "{veiled}");
+        assert!(shown.contains("the secret text"), "{shown}");
     }
 }

@@ -1,8 +1,9 @@
 //! `enroute load`: an ESME that pushes, and reports what became of it.
 
 use super::ledger::Ledger;
-use super::pusher::{Orders, Pusher, Template};
+use super::pusher::{Orders, Pusher};
 use super::tally::Tally;
+use super::template::{Operation, Template};
 use crate::runtime::{drive, now};
 use crate::session::BindKind;
 use anyhow::Context;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -50,6 +51,9 @@ pub struct Options {
     /// Recipient of each message.
     #[arg(long, default_value = "447700900123")]
     pub destination: String,
+    /// The PDU that submits.
+    #[arg(long, value_enum, default_value_t = Operation::SubmitSm)]
+    pub operation: Operation,
     /// Don't ask for receipts.
     #[arg(long)]
     pub no_receipts: bool,
@@ -68,6 +72,9 @@ pub struct Options {
     /// Send on transmitters only; when all is answered, wait this many seconds and bind receivers.
     #[arg(long, value_name = "SECONDS")]
     pub receipts_later: Option<f64>,
+    /// With --receipts-later: don't connect for the receipts, but wait here to be called by outbind, and bind on the call.
+    #[arg(long, value_name = "HOST:PORT", requires = "receipts_later")]
+    pub called_at: Option<String>,
 }
 
 /// Runs a load, prints its report.
@@ -85,6 +92,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         count,
         rate: options.rate.map(|rate| rate / options.binds.max(1) as f64),
         template: Template::new(
+            options.operation,
             &options.from,
             &options.destination,
             options.text_len.min(254),
@@ -102,7 +110,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         senders.leave(&orders).await;
         tokio::time::sleep(Duration::from_secs_f64(later)).await;
         orders.leave.store(false, Ordering::Relaxed);
-        let receivers = Crew::bind(&options, &orders, BindKind::Receiver).await?;
+        let receivers = match &options.called_at {
+            Some(address) => Crew::called(&options, &orders, address).await?,
+            None => Crew::bind(&options, &orders, BindKind::Receiver).await?,
+        };
         wait_for_receipts(&options, &orders).await;
         receivers.leave(&orders).await;
     } else {
@@ -165,8 +176,12 @@ struct Crew {
 }
 
 impl Crew {
+    fn new() -> Self {
+        Self { tasks: JoinSet::new(), bells: Vec::new(), handles: Vec::new() }
+    }
+
     async fn bind(options: &Options, orders: &Arc<Orders>, kind: BindKind) -> anyhow::Result<Self> {
-        let mut crew = Self { tasks: JoinSet::new(), bells: Vec::new(), handles: Vec::new() };
+        let mut crew = Self::new();
         for _ in 0..options.binds {
             let stream = connect(options).await.with_context(|| format!("connecting to {}", options.to))?;
             let bell = Arc::new(Notify::new());
@@ -174,6 +189,29 @@ impl Crew {
             let (options, orders) = (options.clone(), Arc::clone(orders));
             crew.handles.push(crew.tasks.spawn(keep_session(stream, options, orders, kind, bell)));
         }
+        Ok(crew)
+    }
+
+    /// One session, on the first call that comes.
+    async fn called(options: &Options, orders: &Arc<Orders>, address: &str) -> anyhow::Result<Self> {
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("waiting for a call at {address}"))?;
+        let bell = Arc::new(Notify::new());
+        let (window, orders, to_leave) = (options.window, Arc::clone(orders), Arc::clone(&bell));
+        let mut crew = Self::new();
+        crew.bells.push(Arc::clone(&bell));
+        crew.handles.push(crew.tasks.spawn(async move {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = to_leave.notified() => return,
+            };
+            let Ok((stream, _)) = accepted else { return };
+            if stream.set_nodelay(true).is_ok() {
+                let mut pusher = Pusher::called(orders, BindKind::Receiver, window, bell, now());
+                drive(&stream, &mut pusher).await;
+                pusher.end();
+            }
+        }));
         Ok(crew)
     }
 

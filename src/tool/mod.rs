@@ -3,14 +3,18 @@
 //!
 //! The peers number each message in its text (`n=0000000042 ...`), so that what is missing and what is doubled can be counted at the other end.
 
+mod book;
 mod conduct;
 pub mod inspect;
 mod ledger;
 pub mod load;
+mod operations;
 mod pusher;
 mod simulator;
 pub mod smsc;
 mod tally;
+mod template;
+mod trace;
 
 pub use conduct::{Conduct, IdFormat};
 

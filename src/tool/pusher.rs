@@ -1,12 +1,14 @@
 //! One session of a load run: submits as fast as it may, counts what comes back.
 
 use super::tally::Tally;
-use super::{NUMBER_DIGITS, NUMBER_MARK, write_number};
+use super::template::Template;
 use crate::clock::Now;
-use crate::codec::{self, Address, Bind, Command, Receipt, Sm, SmResp, Status, Tlvs};
+use crate::codec::{
+    self, Bind, Command, DataSm, FieldError, MultiResp, Reading, Receipt, Sm, SmResp, Status,
+};
 use crate::runtime::Machine;
 use crate::session::{BindKind, Event, Session, Settings, frames};
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,51 +29,6 @@ pub(super) struct Orders {
     pub tally: Mutex<Tally>,
 }
 
-/// The body of each submit_sm but for its number.
-pub(super) struct Template {
-    body: Vec<u8>,
-    number_at: usize,
-}
-
-impl Template {
-    /// Texts of `text_len` octets, at least as long as the number needs.
-    pub fn new(from: &str, to: &str, text_len: usize, receipts: bool) -> Self {
-        let mut text = Vec::with_capacity(text_len);
-        text.extend_from_slice(NUMBER_MARK);
-        text.extend_from_slice(&[b'0'; NUMBER_DIGITS]);
-        text.push(b' ');
-        while text.len() < text_len {
-            text.push(b'a' + (text.len() % 26) as u8);
-        }
-        let mut body = BytesMut::new();
-        Sm {
-            service_type: b"",
-            source: Address { ton: 5, npi: 0, addr: from.as_bytes() },
-            destination: Address { ton: 1, npi: 1, addr: to.as_bytes() },
-            esm_class: 0,
-            protocol_id: 0,
-            priority_flag: 0,
-            schedule_delivery_time: b"",
-            validity_period: b"",
-            registered_delivery: u8::from(receipts),
-            replace_if_present_flag: 0,
-            data_coding: 0,
-            sm_default_msg_id: 0,
-            short_message: &text,
-            tlvs: Tlvs::empty(),
-        }
-        .encode_body(&mut body);
-        let text_at = body.windows(text.len()).rposition(|window| window == text).unwrap_or(0);
-        Self { body: body.to_vec(), number_at: text_at + NUMBER_MARK.len() }
-    }
-
-    fn write(&self, number: u32, out: &mut BytesMut) {
-        let start = out.len() + self.number_at;
-        out.put_slice(&self.body);
-        write_number(&mut out[start..start + NUMBER_DIGITS], number);
-    }
-}
-
 /// One session.
 pub(super) struct Pusher {
     session: Session,
@@ -79,22 +36,33 @@ pub(super) struct Pusher {
     bell: Arc<Notify>,
     /// When this session may send its next message, if there is a rate.
     next_at: Option<Instant>,
-    pushes: bool,
+    kind: BindKind,
     left: bool,
 }
 
 impl Pusher {
+    /// A session on a connection that we made: binds at once.
     pub fn new(orders: Arc<Orders>, kind: BindKind, window: usize, bell: Arc<Notify>, now: Now) -> Self {
+        let mut pusher = Self::called(orders, kind, window, bell, now);
+        pusher.bind(now);
+        pusher
+    }
+
+    /// A session on a connection that was made to us: binds when it is asked to by outbind.
+    pub fn called(orders: Arc<Orders>, kind: BindKind, window: usize, bell: Arc<Notify>, now: Now) -> Self {
         let settings = Settings { window_in: 10_000, window_out: window, ..Settings::default() };
-        let mut session = Session::connect(settings, now);
+        let session = Session::connect(settings, now);
+        Self { session, orders, bell, kind, next_at: None, left: false }
+    }
+
+    fn bind(&mut self, now: Now) {
         let bind = Bind {
-            system_id: orders.system_id.as_bytes(),
-            password: orders.password.as_bytes(),
+            system_id: self.orders.system_id.as_bytes(),
+            password: self.orders.password.as_bytes(),
             interface_version: 0x34,
             ..Bind::default()
         };
-        session.bind(kind, &bind, now);
-        Self { session, orders, bell, next_at: None, pushes: kind.submits(), left: false }
+        self.session.bind(self.kind, &bind, now);
     }
 
     /// Whether the session stood when it ended, or was refused with this status.
@@ -113,29 +81,41 @@ impl Pusher {
             }
             Event::BindRefused(status) => eprintln!("bind refused: {status}"),
             Event::Response { sent, status, body } => {
+                let refused = match sent.command {
+                    Command::SUBMIT_MULTI => MultiResp::decode(body).unsuccess.iter().next(),
+                    _ => None,
+                };
+                // One destination: refused is refused, wherever it says so.
+                let status = refused.map_or(status, |(_, status)| status);
                 tally.answer(sent.token, status, SmResp::decode(body).message_id, now.mono);
             }
             Event::Unanswered(sent) => tally.unanswered(sent.token),
-            Event::Request { command: Command::DELIVER_SM, sequence, body } => {
-                if let Ok(sm) = Sm::decode(body, codec::Reading::Carrier)
+            Event::Request {
+                command: command @ (Command::DELIVER_SM | Command::DATA_SM),
+                sequence,
+                body,
+            } => {
+                if let Ok(sm) = delivered(command, body)
                     && let Some(receipt) = Receipt::read(&sm)
                     && !sm.is_intermediate()
                 {
                     tally.receipt(receipt.message_id, receipt.state, now.mono);
                 }
-                self.session.answer(|out| codec::encode_deliver_resp(out, Status::ROK, sequence));
+                self.session.answer(|out| codec::encode_receiver_resp(out, command, Status::ROK, sequence));
             }
+            Event::Request { command: Command::ALERT_NOTIFICATION, .. } => tally.alerts += 1,
             Event::Request { command, sequence, .. } => {
                 let response = command.response();
                 self.session.answer(|out| codec::header_only(out, response, Status::RINVCMDID, sequence));
             }
+            Event::Outbind(_) => self.bind(now),
             Event::BindRequested { .. } => {} // nobody binds to us
         }
     }
 
     fn push(&mut self, tally: &mut Tally, now: Now) {
         let orders = Arc::clone(&self.orders);
-        if !self.pushes || self.session.bound().is_none() || orders.enough.load(Ordering::Relaxed) {
+        if !self.kind.submits() || self.session.bound().is_none() || orders.enough.load(Ordering::Relaxed) {
             return;
         }
         while self.session.room() > 0 && tally.next < orders.count {
@@ -150,12 +130,20 @@ impl Pusher {
             let token = tally.token(number, now.mono);
             let sent = self
                 .session
-                .request(Command::SUBMIT_SM, token, now, |out| orders.template.write(number, out));
+                .request(orders.template.command, token, now, |out| orders.template.write(number, out));
             if sent.is_none() {
                 return;
             }
             tally.next += 1;
         }
+    }
+}
+
+/// What was delivered to us, by either PDU.
+fn delivered(command: Command, body: &[u8]) -> Result<Sm<'_>, FieldError> {
+    match command {
+        Command::DATA_SM => DataSm::decode(body, Reading::Carrier).map(|data_sm| data_sm.as_sm()),
+        _ => Sm::decode(body, Reading::Carrier),
     }
 }
 

@@ -1,164 +1,49 @@
-//! One session of a simulated carrier, and the book that all its sessions share.
+//! One session of a simulated carrier.
 
-use super::conduct::{Conduct, IdFormat, Report};
-use super::ledger::Ledger;
-use super::read_number;
+use super::book::{Book, Inner, Owed, id_text};
+use super::conduct::IdFormat;
 use crate::clock::Now;
-use crate::codec::{self, Command, MessageState, Reading, Receipt, ReceiptDate, Sm, Status, Version};
+use crate::codec::{
+    self, Address, AlertNotification, Command, DataSm, Destination, MessageState, Outbind, Reading, Receipt,
+    ReceiptDate, Sm, Status, SubmitMulti, Tlvs, Version,
+};
 use crate::runtime::Machine;
 use crate::session::{Event, Session, Settings, frames};
 use bytes::BytesMut;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// What all sessions of a carrier share.
-pub(super) struct Book {
-    pub conduct: Conduct,
-    pub inner: Mutex<Inner>,
-    /// How often connections have been cut.
-    pub drops: AtomicU64,
-    held: AtomicBool,
+/// An answer to a submission.
+struct Answer {
+    command: Command,
+    sequence: u32,
+    status: Status,
+    id: Vec<u8>,
 }
 
-/// The part that changes.
-pub(super) struct Inner {
-    pub ledger: Ledger,
-    report: Report,
-    seen: Vec<u64>,
-    highest: Option<u32>,
-    random: fastrand::Rng,
-    next_id: u64,
-    /// Receipts to be sent, by when.
-    owed: VecDeque<Owed>,
-    /// Receipts that are out, by token.
-    out: Vec<Option<Owed>>,
-    free: Vec<u32>,
-    bells: Vec<(u64, Arc<Notify>)>,
-    next_session: u64,
-}
-
-/// A receipt.
-struct Owed {
-    at: Instant,
-    /// The session that the message came on.
-    session: u64,
-    /// The carrier's id as the answer had it, for the ledger.
-    id: Box<[u8]>,
-    body: Vec<u8>,
-    state: MessageState,
-}
-
-impl Book {
-    pub fn new(conduct: Conduct, ledger: Ledger, now: Now) -> Self {
-        let inner = Inner {
-            ledger,
-            report: Report::default(),
-            seen: Vec::new(),
-            highest: None,
-            random: fastrand::Rng::with_seed(conduct.seed),
-            next_id: now.wall.0 << 16,
-            owed: VecDeque::new(),
-            out: Vec::new(),
-            free: Vec::new(),
-            bells: Vec::new(),
-            next_session: 0,
-        };
-        Self {
-            held: AtomicBool::new(conduct.hold_receipts),
-            conduct,
-            inner: Mutex::new(inner),
-            drops: AtomicU64::new(0),
-        }
-    }
-
-    /// Lets receipts go that were held.
-    pub fn release_receipts(&self) {
-        self.held.store(false, Ordering::Relaxed);
-        self.ring();
-    }
-
-    /// Wakes all sessions.
-    pub fn ring(&self) {
-        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.bells.iter().for_each(|(_, bell)| bell.notify_one());
-    }
-}
-
-impl Inner {
-    pub fn report(&self) -> Report {
-        let numbers = self.highest.map_or(0, |highest| u64::from(highest) + 1);
-        let missing = numbers.saturating_sub(self.report.distinct);
-        Report { missing, cpu_s: super::cpu_s(), ..self.report.clone() }
-    }
-
-    /// Counts a message; true if its number is new.
-    fn count(&mut self, text: &[u8]) -> Option<u32> {
-        self.report.messages += 1;
-        let number = read_number(text)?;
-        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
-        if self.seen.len() <= word {
-            self.seen.resize(word + 1, 0);
-        }
-        if self.seen[word] & bit == 0 {
-            self.seen[word] |= bit;
-            self.report.distinct += 1;
-        } else {
-            self.report.duplicates += 1;
-        }
-        self.highest = self.highest.max(Some(number));
-        Some(number)
-    }
-
-    fn write_id(&mut self, format: IdFormat) -> (Vec<u8>, u64) {
-        self.next_id += 1;
-        (id_text(self.next_id, format), self.next_id)
-    }
-
-    fn put_out(&mut self, owed: Owed) -> u32 {
-        match self.free.pop() {
-            Some(token) => {
-                self.out[token as usize] = Some(owed);
-                token
-            }
-            None => {
-                self.out.push(Some(owed));
-                self.out.len() as u32 - 1
-            }
-        }
-    }
-
-    fn take_out(&mut self, token: u64) -> Option<Owed> {
-        let owed = self.out.get_mut(token as usize)?.take()?;
-        self.free.push(token as u32);
-        Some(owed)
-    }
-}
-
-fn id_text(id: u64, format: IdFormat) -> Vec<u8> {
-    match format {
-        IdFormat::Hex => format!("{id:x}").into_bytes(),
-        IdFormat::Decimal => id.to_string().into_bytes(),
-        IdFormat::Uuid => {
-            let high = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let (a, b, c) = (high >> 32, high >> 16 & 0xFFFF, high & 0x0FFF);
-            format!("{a:08x}-{b:04x}-4{c:03x}-8000-{:012x}", id & 0xFFFF_FFFF_FFFF).into_bytes()
+impl Answer {
+    fn write(&self, out: &mut BytesMut) {
+        let Self { command, sequence, status, id } = self;
+        match *command {
+            Command::SUBMIT_MULTI => codec::encode_multi_resp(out, *status, *sequence, id, &[]),
+            command => codec::encode_id_resp(out, command, *status, *sequence, id, Tlvs::empty()),
         }
     }
 }
 
 /// One session.
 pub(super) struct Simulator {
-    session: Session,
+    pub(super) session: Session,
     book: Arc<Book>,
     bell: Arc<Notify>,
     number: u64,
     drops: u64,
     receives: bool,
     /// Answers that wait for their time.
-    delayed: VecDeque<(Instant, u32, Status, Vec<u8>)>,
+    delayed: VecDeque<(Instant, Answer)>,
     next_receipt: Option<Instant>,
 }
 
@@ -166,7 +51,7 @@ impl Simulator {
     pub fn new(book: Arc<Book>, now: Now) -> Self {
         let settings = Settings { window_in: 100_000, ..Settings::default() };
         let bell = Arc::new(Notify::new());
-        let mut inner = book.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = book.lock();
         inner.next_session += 1;
         let number = inner.next_session;
         inner.bells.push((number, Arc::clone(&bell)));
@@ -183,9 +68,16 @@ impl Simulator {
         }
     }
 
+    /// A session on a connection that we made: calls the ESME there, as `system_id`, and waits for its bind.
+    pub fn call(book: Arc<Book>, outbind: &Outbind<'_>, now: Now) -> Self {
+        let mut simulator = Self::new(book, now);
+        simulator.session.outbind(outbind);
+        simulator
+    }
+
     /// The connection is gone: receipts that were not answered go out again elsewhere.
     pub fn end(mut self) {
-        let mut inner = self.book.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.book.lock();
         inner.bells.retain(|(number, _)| *number != self.number);
         let lost: Vec<u64> = self.session.unanswered().map(|sent| sent.token).collect();
         for token in lost.into_iter().rev() {
@@ -193,6 +85,10 @@ impl Simulator {
                 inner.owed.push_front(owed);
             }
         }
+    }
+
+    pub(super) fn id_format(&self) -> IdFormat {
+        self.book.conduct.id_format
     }
 
     fn handle(&mut self, event: Event<'_>, inner: &mut Inner, now: Now) {
@@ -204,17 +100,19 @@ impl Simulator {
                 let window = self.book.conduct.receipt_window;
                 self.session.accept_bind(b"smsc", version, 100_000, window, now);
             }
-            Event::Request { command: Command::SUBMIT_SM, sequence, body } => {
-                self.take_submit(sequence, body, inner, now);
-            }
-            Event::Request { command, sequence, .. } => {
-                let response = command.response();
-                self.session.answer(|out| codec::header_only(out, response, Status::RINVCMDID, sequence));
+            Event::Request { command, sequence, body } => {
+                let is_submission =
+                    matches!(command, Command::SUBMIT_SM | Command::DATA_SM | Command::SUBMIT_MULTI);
+                match is_submission {
+                    true => self.take_submission(command, sequence, body, inner, now),
+                    false => self.take_operation(command, sequence, body, inner, now),
+                }
             }
             Event::Response { sent, status, .. } => {
                 if let Some(owed) = inner.take_out(sent.token) {
                     if status.is_ok() {
                         inner.report.receipts_answered += 1;
+                        inner.end(&owed.id, owed.state);
                     } else {
                         inner.owed.push_back(Owed { at: now.mono + REFUSED_AGAIN, ..owed });
                     }
@@ -225,78 +123,107 @@ impl Simulator {
                     inner.owed.push_front(owed);
                 }
             }
-            Event::Bound { .. } | Event::BindRefused(_) => {} // we never bind
+            Event::Bound { .. } | Event::BindRefused(_) | Event::Outbind(_) => {} // we never bind
         }
     }
 
-    fn take_submit(&mut self, sequence: u32, body: &[u8], inner: &mut Inner, now: Now) {
-        let Ok(sm) = Sm::decode(body, Reading::Lenient) else {
-            self.answer(now, sequence, Status::RINVMSGLEN, Vec::new());
-            return;
+    fn take_submission(&mut self, command: Command, sequence: u32, body: &[u8], inner: &mut Inner, now: Now) {
+        let refuse = |status| Answer { command, sequence, status, id: Vec::new() };
+        let destination =
+            |sm: &Sm<'_>| (sm.destination.ton, sm.destination.npi, sm.destination.addr.to_vec());
+        let read = match command {
+            Command::DATA_SM => DataSm::decode(body, Reading::Lenient).map(|data_sm| data_sm.as_sm()),
+            Command::SUBMIT_MULTI => SubmitMulti::decode(body, Reading::Lenient).map(|multi| multi.sm),
+            _ => Sm::decode(body, Reading::Lenient),
+        };
+        let sm = match read {
+            Ok(sm) => sm,
+            Err(error) => return self.answer(refuse(error.status), now),
+        };
+        let destinations = match command {
+            Command::SUBMIT_MULTI => destinations(body),
+            _ => Some(vec![destination(&sm)]),
+        };
+        let Some(destinations) = destinations else {
+            return self.answer(refuse(Status::RINVDLNAME), now);
         };
         let conduct = &self.book.conduct;
         let draw = inner.random.f64();
         if draw < conduct.fail_share + conduct.throttle_share {
             inner.report.refused += 1;
             let status = if draw < conduct.fail_share { Status::RSUBMITFAIL } else { Status::RTHROTTLED };
-            self.answer(now, sequence, status, Vec::new());
-            return;
+            return self.answer(refuse(status), now);
         }
         let number = inner.count(sm.text());
         let (text, id) = inner.write_id(conduct.id_format);
         if let Some(number) = number {
             inner.ledger.line("took", &[number.to_string().as_bytes(), &text]);
         }
-        let receipt = (sm.registered_delivery & 0b11 != 0).then(|| {
-            let undelivered =
-                conduct.undelivered_share > 0.0 && inner.random.f64() < conduct.undelivered_share;
-            let state = if undelivered { MessageState::Undeliverable } else { MessageState::Delivered };
-            let format = conduct.receipt_id_format.unwrap_or(conduct.id_format);
-            let in_receipt = if format == conduct.id_format { text.clone() } else { id_text(id, format) };
-            let body = receipt_body(&sm, &in_receipt, state, self.session.version(), now);
-            let delay = Duration::from_millis(conduct.resp_delay_ms + conduct.receipt_delay_ms);
-            Owed { at: now.mono + delay, session: self.number, id: text.as_slice().into(), body, state }
-        });
-        let early = conduct.early_receipts && !self.book.held.load(Ordering::Relaxed);
-        match receipt {
-            Some(owed) if early && self.session.room() > 0 && self.receives => {
-                self.send(owed, inner, now);
+        for (ton, npi, addr) in &destinations {
+            if sm.registered_delivery & 0b11 != 0 {
+                let sm = Sm { destination: Address { ton: *ton, npi: *npi, addr }, ..sm };
+                self.owe_receipt(&sm, &text, id, inner, now);
             }
-            Some(owed) => inner.owed.push_back(owed),
-            None => {}
         }
-        self.answer(now, sequence, Status::ROK, text);
+        self.answer(Answer { command, sequence, status: Status::ROK, id: text }, now);
     }
 
-    fn answer(&mut self, now: Now, sequence: u32, status: Status, id: Vec<u8>) {
+    fn owe_receipt(&mut self, sm: &Sm<'_>, text: &[u8], id: u64, inner: &mut Inner, now: Now) {
+        let conduct = &self.book.conduct;
+        let undelivered = conduct.undelivered_share > 0.0 && inner.random.f64() < conduct.undelivered_share;
+        let state = if undelivered { MessageState::Undeliverable } else { MessageState::Delivered };
+        let format = conduct.receipt_id_format.unwrap_or(conduct.id_format);
+        let other = (format != conduct.id_format).then(|| id_text(id, format));
+        let body = receipt_body(sm, other.as_deref().unwrap_or(text), state, self.session.version(), now);
+        let delay = Duration::from_millis(conduct.resp_delay_ms + conduct.receipt_delay_ms);
+        let owed = Owed { at: now.mono + delay, session: self.number, id: text.into(), body, state };
+        let early = conduct.early_receipts && !self.book.held.load(Ordering::Relaxed);
+        if early && self.session.room() > 0 && self.receives {
+            self.send(owed, inner, now);
+        } else {
+            inner.owed.push_back(owed);
+        }
+    }
+
+    fn answer(&mut self, answer: Answer, now: Now) {
         let delay = self.book.conduct.resp_delay_ms;
         if delay > 0 {
-            self.delayed.push_back((now.mono + Duration::from_millis(delay), sequence, status, id));
-            return;
+            return self.delayed.push_back((now.mono + Duration::from_millis(delay), answer));
         }
-        self.session.answer(|out| codec::encode_submit_resp(out, status, sequence, &id));
+        self.session.answer(|out| answer.write(out));
     }
 
     fn send(&mut self, owed: Owed, inner: &mut Inner, now: Now) {
         let token = inner.put_out(owed);
         let Some(Some(owed)) = inner.out.get(token as usize) else { return };
-        let body = &owed.body;
-        let sent = self
-            .session
-            .request(Command::DELIVER_SM, u64::from(token), now, |out| out.extend_from_slice(body));
+        let conduct = &self.book.conduct;
+        let sm = (conduct.alerts || conduct.data_receipts)
+            .then(|| Sm::decode(&owed.body, Reading::Carrier).ok())
+            .flatten();
+        if let Some(sm) = sm.filter(|_| conduct.alerts) {
+            let alert = AlertNotification { source: sm.source, esme: sm.destination, ..Default::default() };
+            self.session.tell(Command::ALERT_NOTIFICATION, |out| alert.encode_body(out));
+        }
+        let token = u64::from(token);
+        let sent = match sm.filter(|_| conduct.data_receipts) {
+            Some(sm) => self.session.request(Command::DATA_SM, token, now, |out| sm.encode_data_body(out)),
+            None => {
+                self.session.request(Command::DELIVER_SM, token, now, |out| out.extend_from_slice(&owed.body))
+            }
+        };
         if sent.is_some() {
             inner.report.receipts_sent += 1;
             inner.ledger.line("receipt", &[&owed.id, owed.state.receipt_word()]);
-        } else if let Some(owed) = inner.take_out(u64::from(token)) {
+        } else if let Some(owed) = inner.take_out(token) {
             inner.owed.push_front(owed);
         }
     }
 
     /// Does what is due: delayed answers, and receipts as far as the window goes.
     fn go_on(&mut self, inner: &mut Inner, now: Now) {
-        while self.delayed.front().is_some_and(|(at, ..)| *at <= now.mono) {
-            if let Some((_, sequence, status, id)) = self.delayed.pop_front() {
-                self.session.answer(|out| codec::encode_submit_resp(out, status, sequence, &id));
+        while self.delayed.front().is_some_and(|(at, _)| *at <= now.mono) {
+            if let Some((_, answer)) = self.delayed.pop_front() {
+                self.session.answer(|out| answer.write(out));
             }
         }
         self.next_receipt = None;
@@ -333,7 +260,23 @@ impl Simulator {
     }
 }
 
-fn receipt_body(sm: &Sm<'_>, id: &[u8], state: MessageState, version: Version, now: Now) -> Vec<u8> {
+/// The destinations of a submit_multi; `None` if a list is among them, for this carrier has none.
+fn destinations(body: &[u8]) -> Option<Vec<(u8, u8, Vec<u8>)>> {
+    let multi = SubmitMulti::decode(body, Reading::Lenient).ok()?;
+    let one = |destination| match destination {
+        Destination::Sme(Address { ton, npi, addr }) => Some((ton, npi, addr.to_vec())),
+        Destination::List(_) => None,
+    };
+    multi.destinations.iter().map(one).collect()
+}
+
+pub(super) fn receipt_body(
+    sm: &Sm<'_>,
+    id: &[u8],
+    state: MessageState,
+    version: Version,
+    now: Now,
+) -> Vec<u8> {
     let receipt = Receipt {
         submit_date: Some(ReceiptDate::from_utc(now.wall)),
         done_date: Some(ReceiptDate::from_utc(now.wall)),
@@ -347,7 +290,7 @@ fn receipt_body(sm: &Sm<'_>, id: &[u8], state: MessageState, version: Version, n
 impl Machine for Simulator {
     fn receive(&mut self, input: &mut BytesMut, now: Now) {
         let book = Arc::clone(&self.book);
-        let mut inner = book.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = book.lock();
         loop {
             let batch = self.session.take_frames(input, now);
             if batch.is_empty() {
@@ -364,7 +307,7 @@ impl Machine for Simulator {
 
     fn handle_timeout(&mut self, now: Now) {
         let book = Arc::clone(&self.book);
-        let mut inner = book.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = book.lock();
         while let Some(event) = self.session.handle_timeout(now) {
             self.handle(event, &mut inner, now);
         }
@@ -372,7 +315,7 @@ impl Machine for Simulator {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let delayed = self.delayed.front().map(|(at, ..)| *at);
+        let delayed = self.delayed.front().map(|(at, _)| *at);
         [delayed, self.next_receipt, self.session.next_timeout()].into_iter().flatten().min()
     }
 
@@ -382,7 +325,7 @@ impl Machine for Simulator {
             self.session.close(crate::session::Reason::Dropped);
             return;
         }
-        let mut inner = book.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = book.lock();
         self.go_on(&mut inner, now);
     }
 

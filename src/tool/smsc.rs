@@ -1,17 +1,19 @@
 //! `enroute smsc`: a carrier that takes everything it is told to take, and counts.
 
+use super::book::Book;
 use super::conduct::Conduct;
 use super::ledger::Ledger;
-use super::simulator::{Book, Simulator};
+use super::simulator::Simulator;
+use crate::codec::Outbind;
 use crate::runtime::{drive, now};
 use anyhow::Context;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What `enroute smsc` takes.
@@ -22,6 +24,15 @@ pub struct Options {
     pub listen: String,
     #[command(flatten)]
     pub conduct: Conduct,
+    /// Call this ESME by outbind as well, again and again, so that it binds on our connection.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub outbind: Option<String>,
+    /// What we call ourselves in the outbind.
+    #[arg(long, default_value = "smsc")]
+    pub outbind_system_id: String,
+    /// What proves it.
+    #[arg(long, default_value = "")]
+    pub outbind_password: String,
     /// Print the report as one JSON object, on the last line.
     #[arg(long)]
     pub json: bool,
@@ -38,6 +49,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let ledger = Ledger::create(options.ledger.as_deref()).context("the ledger")?;
     let (address, book) = start(&options.listen, options.conduct.clone(), ledger).await?;
     println!("smsc listening on {address}");
+    if options.outbind.is_some() {
+        tokio::spawn(call(options.clone(), Arc::clone(&book)));
+    }
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut release = signal(SignalKind::user_defined1())?;
     let mut flush = tokio::time::interval(FLUSH_EACH);
@@ -46,10 +60,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = release.recv() => book.release_receipts(),
-            _ = flush.tick() => book.inner.lock().unwrap_or_else(PoisonError::into_inner).ledger.flush(),
+            _ = flush.tick() => book.lock().ledger.flush(),
         }
     }
-    let mut inner = book.inner.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut inner = book.lock();
     inner.ledger.flush();
     let report = inner.report();
     if options.json {
@@ -94,6 +108,25 @@ async fn start(address: &str, conduct: Conduct, ledger: Ledger) -> anyhow::Resul
     Ok((address, book))
 }
 
+/// Calls the ESME of `options`, and again when that session has ended.
+async fn call(options: Options, book: Arc<Book>) {
+    let Some(address) = &options.outbind else { return };
+    let outbind = Outbind {
+        system_id: options.outbind_system_id.as_bytes(),
+        password: options.outbind_password.as_bytes(),
+    };
+    loop {
+        if let Ok(stream) = TcpStream::connect(address).await
+            && stream.set_nodelay(true).is_ok()
+        {
+            let mut simulator = Simulator::call(Arc::clone(&book), &outbind, now());
+            drive(&stream, &mut simulator).await;
+            simulator.end();
+        }
+        tokio::time::sleep(CALL_AGAIN).await;
+    }
+}
+
 async fn accept(listener: TcpListener, book: Arc<Book>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -111,4 +144,6 @@ async fn accept(listener: TcpListener, book: Arc<Book>) {
     }
 }
 
+/// How long a call that ended or failed waits for the next.
+const CALL_AGAIN: Duration = Duration::from_millis(200);
 const FLUSH_EACH: Duration = Duration::from_millis(500);

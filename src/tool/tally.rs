@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub unknown: u64,
     pub receipts: u64,
     pub duplicates: u64,
+    /// alert_notifications.
+    pub alerts: u64,
     /// When the last answer or receipt came.
     pub last: Instant,
     pub binds: u64,
@@ -53,6 +55,7 @@ pub(super) struct Report {
     pub receipts_missing: u64,
     pub receipts_duplicate: u64,
     pub receipts_unknown: u64,
+    pub alerts: u64,
     pub states: BTreeMap<String, u64>,
     pub binds: u64,
     pub seconds: f64,
@@ -77,6 +80,7 @@ impl Tally {
             unknown: 0,
             receipts: 0,
             duplicates: 0,
+            alerts: 0,
             last: now,
             binds: 0,
             ledger,
@@ -180,6 +184,7 @@ impl Tally {
             receipts_missing: self.accepted.saturating_sub(self.receipts),
             receipts_duplicate: self.duplicates,
             receipts_unknown: unclaimed,
+            alerts: self.alerts,
             states: self.states.clone(),
             binds: self.binds,
             seconds,

@@ -52,17 +52,22 @@ impl Library {
     }
 
     fn command(self, folder: &Path) -> Command {
+        self.script(folder, if matches!(self, Self::Node) { "node_peer.js" } else { "python_peer.py" })
+    }
+
+    /// How a script of `tests/interop` is run with the library.
+    pub fn script(self, folder: &Path, name: &str) -> Command {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
         match self {
             Self::Node => {
                 let mut command = Command::new("node");
-                command.arg(scripts.join("node_peer.js"));
+                command.arg(scripts.join(name));
                 command.env("NODE_PATH", folder.join("node/node_modules"));
                 command
             }
             Self::Python => {
                 let mut command = Command::new(folder.join("python/bin/python"));
-                command.arg("-B").arg(scripts.join("python_peer.py"));
+                command.arg("-B").arg(scripts.join(name));
                 command
             }
         }

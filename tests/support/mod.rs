@@ -7,9 +7,11 @@
 // Each test file is a crate of its own and uses its own part of this one.
 #![allow(dead_code, unused_imports)]
 
+pub mod bridge;
 pub mod foreign;
 mod ledger;
 mod process;
+pub mod stage;
 
 pub use ledger::{LoadLedger, SmscLedger, Tail};
 pub use process::Process;

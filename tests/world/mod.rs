@@ -1,13 +1,19 @@
 //! A hub with a disk in memory, and peers that are nothing but events: what the tests of the line move by hand.
 #![allow(dead_code)] // each test binary uses its part of it
 
+mod asking;
+pub mod submissions;
+
+#[allow(unused_imports)] // each test crate uses its own part of the world
+pub use asking::{DESTINATION, SOURCE, frame, status_of};
+
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
-use enroute::carrier::{Arrival, Carrier, Dispatch, LinkIntake, Matter, Outcome, Verdict as Word};
+use enroute::carrier::{Arrival, Carrier, Dispatch, Errand, LinkIntake, Matter, Outcome, Verdict as Word};
 use enroute::clock::{Now, UnixMs};
-use enroute::codec::{Address, MessageState, Reading, Receipt, Sm, Status, Tlvs, Version};
-use enroute::correlation::{IdForm, IdForms};
-use enroute::esme::{Account, Answer, Intake, Submission, Verdict};
+use enroute::codec::{Address, Command, MessageState, Reading, Receipt, Sm, Status, Tlvs, Version};
+use enroute::correlation::{IdForm, IdForms, Reading as IdReading};
+use enroute::esme::{Account, Answer, Intake, Request, Verdict};
 use enroute::hub::{
     AccountPlan, CarrierPlan, Effects, Event, Fetch, Fetched, Hub, Limits, Replay, Settings, Stats,
 };
@@ -26,31 +32,17 @@ pub const ACCOUNT: AccountId = AccountId(0);
 pub const CARRIER: CarrierId = CarrierId(0);
 
 pub fn settings() -> Settings {
-    let account = Account {
-        system_id: "shop".into(),
-        password: "secret".into(),
-        binds: 10,
-        window: 100,
-        deliver_window: 100,
-    };
-    let carrier = Carrier {
-        name: "alpha".into(),
-        address: "127.0.0.1:1".into(),
-        system_id: "hub".into(),
-        password: "secret".into(),
-        system_type: String::new(),
-        interface_version: 0x34,
-        bind: BindKind::Transceiver,
-        links: 2,
-        window: 10,
-        reconnect: (Duration::from_secs(1), Duration::from_secs(60)),
-    };
+    let carrier = Carrier { window: 10, ..Carrier::new("alpha", "127.0.0.1:1") };
     Settings {
-        accounts: vec![AccountPlan { account, queue_max: 100_000 }],
+        accounts: vec![AccountPlan {
+            queue_max: 100_000,
+            ..AccountPlan::new(Account::new("shop", "secret"))
+        }],
         carriers: vec![CarrierPlan {
             carrier,
             ids: IdForms { response: IdForm::Text, receipt: IdForm::Text },
         }],
+        lists: Vec::new(),
         routes: route::Table::new(Some(CARRIER)),
         rules: Rules::default(),
         ladder: Ladder::default(),
@@ -141,6 +133,15 @@ pub struct World {
     pub dispatches: Vec<(SessionId, Dispatch)>,
     pub delivered: Vec<Delivered>,
     pub arrivals_answered: Vec<(SessionId, u32, Status)>,
+    /// Whole response PDUs.
+    pub replies: Vec<(SessionId, Bytes)>,
+    /// Bodies of alert_notifications.
+    pub alerts: Vec<(SessionId, Bytes)>,
+    pub errands: Vec<(SessionId, Errand)>,
+    pub calls: Vec<AccountId>,
+    pub advice: Vec<(CarrierId, IdReading)>,
+    /// congestion_state that the port was told last.
+    pub congestion: u8,
     pub stats: Vec<Stats>,
     pub compacted: u64,
     pub recovered: usize,
@@ -181,6 +182,12 @@ impl World {
             dispatches: Vec::new(),
             delivered: Vec::new(),
             arrivals_answered: Vec::new(),
+            replies: Vec::new(),
+            alerts: Vec::new(),
+            errands: Vec::new(),
+            calls: Vec::new(),
+            advice: Vec::new(),
+            congestion: 0,
             stats: Vec::new(),
             compacted: 0,
             recovered,
@@ -202,13 +209,12 @@ impl World {
     }
 
     pub fn bind_port(&mut self, session: SessionId) {
-        self.inbox.push(Event::PortBound {
-            session,
-            account: ACCOUNT,
-            kind: BindKind::Transceiver,
-            version: Version::V34,
-            window: 100,
-        });
+        self.bind_as(session, ACCOUNT, Version::V34);
+    }
+
+    pub fn bind_as(&mut self, session: SessionId, account: AccountId, version: Version) {
+        let kind = BindKind::Transceiver;
+        self.inbox.push(Event::PortBound { session, account, kind, version, window: 100 });
     }
 
     pub fn bind_link(&mut self, session: SessionId, window: usize) {
@@ -216,13 +222,17 @@ impl World {
     }
 
     pub fn submit(&mut self, texts: &[Text<'_>]) {
-        let (mut batch, mut submissions) = (BytesMut::new(), Vec::new());
+        let (mut batch, mut requests) = (BytesMut::new(), Vec::new());
         for (place, text) in texts.iter().enumerate() {
             let start = batch.len() as u32;
             batch.extend_from_slice(&text.body());
-            submissions.push(Submission { sequence: place as u32 + 1, body: start..batch.len() as u32 });
+            requests.push(Request {
+                command: Command::SUBMIT_SM,
+                sequence: place as u32 + 1,
+                body: start..batch.len() as u32,
+            });
         }
-        let intake = Intake { batch: batch.freeze(), submissions, verdicts: Vec::new() };
+        let intake = Intake { batch: batch.freeze(), requests, verdicts: Vec::new() };
         self.inbox.push(Event::PortIntake { session: PORT, intake });
     }
 
@@ -230,7 +240,7 @@ impl World {
     pub fn say(&mut self, session: SessionId, token: u64, verdict: Word, id: &str) {
         let outcome = Outcome { token, verdict, id: 0..id.len() as u32 };
         let intake =
-            LinkIntake { ids: id.as_bytes().to_vec(), outcomes: vec![outcome], arrivals: Vec::new() };
+            LinkIntake { ids: id.as_bytes().to_vec(), outcomes: vec![outcome], ..LinkIntake::default() };
         self.inbox.push(Event::LinkIntake { session, intake });
     }
 
@@ -251,9 +261,9 @@ impl World {
         let (end, all) = (id.len() as u32, ids.len() as u32);
         let matter =
             Matter::Receipt { id: 0..end, text_id: 0..0, state, error: [0; 3], destination: end..all };
-        let arrivals = vec![Arrival { sequence, matter }];
-        self.inbox
-            .push(Event::LinkIntake { session, intake: LinkIntake { ids, outcomes: Vec::new(), arrivals } });
+        let arrivals = vec![Arrival { command: Command::DELIVER_SM, sequence, matter }];
+        let intake = LinkIntake { ids, arrivals, ..LinkIntake::default() };
+        self.inbox.push(Event::LinkIntake { session, intake });
     }
 
     /// What the ESME makes of a receipt.
@@ -270,9 +280,17 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        self.advice.extend(advice);
+        self.calls.extend(calls);
         for (session, batch) in ports {
             self.answers.extend(batch.answers.iter().map(|answer| (session, *answer)));
+            let cut = |range: &std::ops::Range<u32>| {
+                Bytes::copy_from_slice(&batch.bodies[range.start as usize..range.end as usize])
+            };
+            self.replies.extend(batch.replies.iter().map(|range| (session, cut(range))));
+            self.alerts.extend(batch.alerts.iter().map(|range| (session, cut(range))));
+            self.congestion = batch.congestion;
             for (token, body) in &batch.deliveries {
                 let body = &batch.bodies[body.start as usize..body.end as usize];
                 let sm = Sm::decode(body, Reading::Lenient).expect("a deliver_sm");
@@ -283,7 +301,8 @@ impl World {
         }
         for (session, batch) in links {
             self.arrivals_answered
-                .extend(batch.answers.iter().map(|(sequence, status)| (session, *sequence, *status)));
+                .extend(batch.answers.iter().map(|(_, sequence, status)| (session, *sequence, *status)));
+            self.errands.extend(batch.errands.into_iter().map(|errand| (session, errand)));
             self.dispatches.extend(batch.dispatches.into_iter().map(|dispatch| (session, dispatch)));
         }
         self.waiting.extend(frames);

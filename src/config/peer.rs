@@ -1,0 +1,197 @@
+//! Accounts, carriers and distribution lists: their keys, their ranges, and what they set.
+
+use super::profile;
+use super::section::Section;
+use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
+use crate::admission::ValidityFrom;
+use crate::carrier::{Caller, Carrier, Unmarked};
+use crate::codec::{Command, Version};
+use crate::correlation::{IdForm, IdForms};
+use crate::esme::{Account, Outbind};
+use crate::hub::{AccountPlan, CarrierPlan, List, Member, PartReceipts};
+use crate::id::AccountId;
+use crate::session::BindKind;
+use std::collections::HashSet;
+
+/// An account at its defaults, without a name.
+pub(super) fn account() -> AccountPlan {
+    AccountPlan::new(Account::new("", ""))
+}
+
+pub(super) fn accounts(document: &mut Section<'_>) -> Vec<AccountPlan> {
+    let mut plans: Vec<AccountPlan> = Vec::new();
+    let mut names = HashSet::new();
+    for section in &mut document.list("account") {
+        let plan = read_account(section);
+        let name = &plan.account.system_id;
+        if !name.is_empty() && !names.insert(name.clone()) {
+            section.fault("system_id", format!("\"{name}\" is the name of an account before it"));
+        }
+        plans.push(plan);
+    }
+    check_count(document, "account", plans.len(), ACCOUNTS_MAX);
+    plans
+}
+
+fn read_account(section: &mut Section<'_>) -> AccountPlan {
+    let mut plan = account();
+    let AccountPlan { account, queue_max, part_receipts, profile, times } = &mut plan;
+    account.system_id = section.required("system_id", system_id).unwrap_or_default();
+    account.password = section.required("password", password).unwrap_or_default();
+    section.set("binds", 1..=10_000, &mut account.binds);
+    section.set("window", 1..=10_000, &mut account.window);
+    section.set("deliver_window", 1..=10_000, &mut account.deliver_window);
+    section.set("queue_max", 1..=1_000_000_000, queue_max);
+    account.version = section.text("version", |text| choice(text, &VERSIONS));
+    let forms = [("deliver_sm", Command::DELIVER_SM), ("data_sm", Command::DATA_SM)];
+    section.set_text("deliver_as", |text| choice(text, &forms), &mut account.deliver_as);
+    let receipts =
+        [("worst", PartReceipts::Worst), ("last", PartReceipts::Last), ("each", PartReceipts::Each)];
+    section.set_text("part_receipts", |text| choice(text, &receipts), part_receipts);
+    section.set_flag("short_relative_times", &mut times.rules.short_relative);
+    section.set_flag("lower_case_relative", &mut times.rules.lower_case_r);
+    section.set_flag("wide_offsets", &mut times.rules.wide_offsets);
+    let origins = [("submission", ValidityFrom::Submission), ("schedule", ValidityFrom::Schedule)];
+    section.set_text("validity_from", |text| choice(text, &origins), &mut times.validity_from);
+    *profile = profile::account(section);
+    let is_called = section.has("outbind");
+    let outbind = &mut section.section("outbind");
+    if is_called {
+        account.outbind = Some(Outbind {
+            address: outbind.required("address", address).unwrap_or_default(),
+            password: outbind.required("password", password).unwrap_or_default(),
+        });
+    }
+    plan
+}
+
+/// A carrier at its defaults, without a name.
+pub(super) fn carrier() -> CarrierPlan {
+    CarrierPlan { carrier: Carrier::new("", ""), ids: IdForms::default() }
+}
+
+pub(super) fn carriers(document: &mut Section<'_>) -> Vec<CarrierPlan> {
+    let mut plans: Vec<CarrierPlan> = Vec::new();
+    let (mut names, mut callers) = (HashSet::new(), HashSet::new());
+    for section in &mut document.list("carrier") {
+        let plan = read_carrier(section);
+        let name = &plan.carrier.name;
+        if !name.is_empty() && !names.insert(name.clone()) {
+            section.fault("name", format!("\"{name}\" is the name of a carrier before it"));
+        }
+        let caller = plan.carrier.outbind.as_ref().map(|caller| caller.system_id.clone());
+        if let Some(caller) = caller.filter(|caller| !callers.insert(caller.clone())) {
+            section.fault("outbind", format!("a carrier before it calls itself \"{caller}\" too"));
+        }
+        plans.push(plan);
+    }
+    check_count(document, "carrier", plans.len(), CARRIERS_MAX);
+    plans
+}
+
+fn read_carrier(section: &mut Section<'_>) -> CarrierPlan {
+    let CarrierPlan { mut carrier, mut ids } = carrier();
+    carrier.name =
+        section.required("name", |text| octets(text, 1..=NAME_MAX, "our word for it")).unwrap_or_default();
+    carrier.address = section.required("address", address).unwrap_or_default();
+    carrier.system_id = section.required("system_id", system_id).unwrap_or_default();
+    section.set_text("password", |text| octets(text, 0..=8, PASSWORD_HINT), &mut carrier.password);
+    section.set_text("system_type", |text| octets(text, 0..=12, "SMPP's limit"), &mut carrier.system_type);
+    let declared = VERSIONS.map(|(name, version)| (name, version.octet()));
+    section.set_text("version", |text| choice(text, &declared), &mut carrier.interface_version);
+    carrier.version = section.text("treat_as", |text| choice(text, &VERSIONS));
+    let kinds =
+        [BindKind::Transceiver, BindKind::Transmitter, BindKind::Receiver].map(|kind| (kind.name(), kind));
+    section.set_text("bind", |text| choice(text, &kinds), &mut carrier.bind);
+    carrier.outbind = read_caller(section);
+    section.set("links", 0..=1000, &mut carrier.links);
+    if carrier.links == 0 && carrier.outbind.is_none() {
+        section.fault("links", "is 0, and without a [carrier.outbind] it doesn't call us either");
+    }
+    section.set("window", 1..=10_000, &mut carrier.window);
+    let (shortest, longest) = &mut carrier.reconnect;
+    section.set_time("reconnect_min_ms", MILLISECOND, 1..=3_600_000, shortest);
+    section.set_time("reconnect_max_ms", MILLISECOND, 1..=86_400_000, longest);
+    if shortest > longest {
+        let longest = longest.as_millis();
+        section.fault("reconnect_min_ms", format!("is longer than reconnect_max_ms, which is {longest}"));
+    }
+    let forms = [("text", IdForm::Text), ("hex", IdForm::Hex), ("decimal", IdForm::Decimal)];
+    section.set_text("response_ids", |text| choice(text, &forms), &mut ids.response);
+    section.set_text("receipt_ids", |text| choice(text, &forms), &mut ids.receipt);
+    let habits =
+        [("never", Unmarked::Never), ("by_parameter", Unmarked::ByParameter), ("by_text", Unmarked::ByText)];
+    section.set_text("unmarked_receipts", |text| choice(text, &habits), &mut carrier.unmarked_receipts);
+    section.set_flag("data_sm", &mut carrier.takes_data_sm);
+    section.set_flag("broadcast", &mut carrier.broadcasts);
+    carrier.profile = profile::carrier(section);
+    CarrierPlan { carrier, ids }
+}
+
+fn read_caller(section: &mut Section<'_>) -> Option<Caller> {
+    let calls = section.has("outbind");
+    let outbind = &mut section.section("outbind");
+    calls.then(|| Caller {
+        system_id: outbind.required("system_id", system_id).unwrap_or_default(),
+        password: outbind.required("password", password).unwrap_or_default(),
+    })
+}
+
+pub(super) fn lists(document: &mut Section<'_>, accounts: &[AccountPlan]) -> Vec<List> {
+    let mut lists: Vec<List> = Vec::new();
+    let named = |text: &str| {
+        let place = accounts.iter().position(|plan| plan.account.system_id == text);
+        place.map(|place| AccountId(place as u16)).ok_or_else(|| format!("no account is named \"{text}\""))
+    };
+    let mut entries = document.list("list");
+    for section in &mut entries {
+        let name = section
+            .required("name", |text| octets(text, 1..=20, "SMPP's limit for a dl_name (SMPP 3.4 §5.2.27)"))
+            .unwrap_or_default();
+        let account = section.text("account", named);
+        if !name.is_empty() && lists.iter().any(|list| list.name == name && list.account == account) {
+            section.fault("name", format!("\"{name}\" is the name of a list before it"));
+        }
+        let members = section.texts("members", member);
+        if members.is_empty() || members.len() > MEMBERS_MAX {
+            section.fault("members", format!("has {} members, not 1 to {MEMBERS_MAX}", members.len()));
+        }
+        lists.push(List { name, account, members });
+    }
+    let count = entries.len();
+    drop(entries);
+    if count > LISTS_MAX {
+        document.fault("list", format!("{count} are too many; at most {LISTS_MAX}"));
+    }
+    lists
+}
+
+/// A destination: an international number if it begins with a plus sign, otherwise one of unknown kind.
+fn member(text: &str) -> Result<Member, String> {
+    let (ton, npi, digits) = match text.strip_prefix('+') {
+        Some(digits) => (1, 1, digits),
+        None => (0, 0, text),
+    };
+    let addr = octets(digits, 1..=20, "SMPP's limit for an address (SMPP 3.4 §5.2.9)")?;
+    Ok(Member { ton, npi, addr })
+}
+
+fn check_count(document: &Section<'_>, key: &str, count: usize, max: usize) {
+    if count == 0 {
+        document.fault(key, format!("at least one [[{key}]] is needed"));
+    }
+    if count > max {
+        document.fault(key, format!("{count} are too many; at most {max}"));
+    }
+}
+
+const VERSIONS: [(&str, Version); 3] = [("3.3", Version::V33), ("3.4", Version::V34), ("5.0", Version::V50)];
+
+/// Octets of a carrier's name, which is in each of its records and series.
+const NAME_MAX: usize = 64;
+/// An `AccountId` counts further; this is for people.
+const ACCOUNTS_MAX: usize = 50_000;
+const CARRIERS_MAX: usize = 10_000;
+const LISTS_MAX: usize = 10_000;
+/// A submit_multi to one list becomes so many messages at once.
+const MEMBERS_MAX: usize = 10_000;

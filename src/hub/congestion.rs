@@ -1,0 +1,71 @@
+//! congestion_state: ours for our customers, and theirs from our carriers (SMPP 5.0 §4.8.4.18).
+
+use super::{AccountState, Hub, LinkState};
+use std::time::Duration;
+
+impl Hub {
+    /// How busy the hub is, 0 to 100: the worst of how full it is and how long the disk takes against its target.
+    pub(super) fn load(&self) -> u8 {
+        if self.full || self.mode == super::Mode::ReadOnly {
+            return 100;
+        }
+        let fill = share(self.table.len(), self.settings.limits.messages);
+        let disk = self.disk_wait.as_micros() as u64 * OPTIMUM / DISK_TARGET.as_micros() as u64;
+        fill.max(disk.min(99) as u8)
+    }
+
+    /// What a carrier says of itself steers how much of the link's window is used: more below 80, as it is up to 90, less
+    /// above.
+    pub(super) fn steer(&mut self, seat: u32, congestion: u8) {
+        let Some((_, link)) = self.links.here(seat) else { return };
+        let before = link.ceiling;
+        link.told = Some(self.now.mono);
+        link.ceiling = match congestion {
+            0..80 => (link.ceiling + link.window.div_ceil(16)).min(link.window),
+            80..=90 => link.ceiling,
+            91..100 => (link.ceiling - link.ceiling.div_ceil(8)).max(1),
+            100.. => 1,
+        };
+        if link.ceiling > before {
+            let carrier = link.carrier;
+            self.wake_carrier(carrier);
+        }
+    }
+}
+
+impl Hub {
+    /// A carrier that answers and says nothing of congestion any more gets its window back, step by step: some tell only
+    /// while they are congested.
+    pub(super) fn steer_by_silence(&mut self, seat: u32) {
+        let Some((_, link)) = self.links.here(seat) else { return };
+        let since = link.told.filter(|_| link.ceiling < link.window);
+        if since.is_some_and(|since| self.now.mono.saturating_duration_since(since) >= WORD_AGE) {
+            self.steer(seat, 0);
+        }
+    }
+}
+
+impl AccountState {
+    /// How much of what it may have in the hub it has, 0 to 100.
+    pub fn load(&self) -> u8 {
+        share(self.held, self.held_max)
+    }
+}
+
+impl LinkState {
+    /// Whether one more message may go out on it.
+    pub fn has_room(&self) -> bool {
+        self.submits && self.room > 0 && self.window - self.room < self.ceiling
+    }
+}
+
+fn share(part: usize, whole: usize) -> u8 {
+    (part as u64 * 100 / (whole as u64).max(1)).min(100) as u8
+}
+
+/// How long a carrier's word counts.
+const WORD_AGE: Duration = Duration::from_secs(5);
+/// congestion_state at which a peer should hold its rate.
+const OPTIMUM: u64 = 80;
+/// How long an answer may wait for the disk at that state.
+const DISK_TARGET: Duration = Duration::from_millis(50);

@@ -1,0 +1,282 @@
+//! query_sm, cancel_sm and replace_sm: what became of a message, and changing one's mind while nobody but the hub has it.
+//!
+//! Ids are good for the account that got them; a foreign one is answered exactly like one that never was. Addresses are
+//! compared by the hashes that each row keeps, so no body is read for a query or a cancel.
+
+use super::Hub;
+use super::caller::Caller;
+use super::dispatch::fetch_if_parked;
+use super::intake::is_datagram;
+use super::search::{Errand, Wanted};
+use super::table::{Row, Token, flag};
+use crate::admission::admit;
+use crate::codec::{
+    CancelSm, MessageState, QueryResp, QuerySm, Reading, ReplaceSm, Sm, Status, Tag, Tlvs, header_only,
+    put_tlv, write_absolute, write_final_date,
+};
+use crate::id::{AccountId, Lsn, MessageId};
+use crate::message::{Outcome, Phase, receipt_wish};
+use crate::spool::Record;
+use bytes::{Bytes, BytesMut};
+
+/// A replace_sm whose message is being read back.
+#[derive(Debug)]
+pub(super) struct Replacing {
+    caller: Caller,
+    token: Token,
+    body: Bytes,
+}
+
+impl Hub {
+    pub(super) fn take_query(&mut self, caller: Caller, body: &[u8]) {
+        let query = match QuerySm::decode(body, Reading::Lenient) {
+            Ok(query) => query,
+            Err(error) => return self.refuse(caller, error.status),
+        };
+        let source = self.table.hash(query.source.addr);
+        let Some(id) = self.parse_id(query.message_id) else { return self.refuse(caller, Status::RINVMSGID) };
+        let told = match self.kin_of(id, caller.account, source) {
+            alive if !alive.is_empty() => {
+                // Of several the one that is furthest from its end speaks for all.
+                let stage =
+                    |slot: &u32| self.table.peek(*slot).map_or(0, |row| u8::from(super::is_open(row.phase)));
+                alive.iter().max_by_key(|slot| stage(slot)).and_then(|slot| self.table.peek(*slot)).map(told)
+            }
+            _ => self
+                .table
+                .gone(id)
+                .filter(|row| row.account == caller.account && row.source == source)
+                .map(told),
+        };
+        let Some((state, error, at)) = told else { return self.refuse(caller, Status::RINVMSGID) };
+        let mut room = [0; 16];
+        let final_date = match state.is_final() || state == MessageState::Unknown {
+            true => write_final_date(at, caller.version, &mut room),
+            false => b"",
+        };
+        let mut pdu = BytesMut::new();
+        QueryResp {
+            message_id: query.message_id,
+            final_date,
+            message_state: state.for_version(caller.version).octet(),
+            error_code: error,
+        }
+        .encode(&mut pdu, Status::ROK, caller.sequence);
+        self.reply(caller.port, caller.session, &pdu);
+    }
+
+    pub(super) fn take_cancel(&mut self, caller: Caller, body: &[u8]) {
+        let cancel = match CancelSm::decode(body, Reading::Lenient) {
+            Ok(cancel) => cancel,
+            Err(error) => return self.refuse(caller, error.status),
+        };
+        if let Err(status) = self.check_store() {
+            return self.refuse(caller, status);
+        }
+        let source = self.table.hash(cancel.source.addr);
+        let destination = self.table.hash(cancel.destination.addr);
+        if cancel.message_id.is_empty() {
+            if cancel.destination.addr.is_empty() {
+                return self.refuse(caller, Status::RINVDSTADR);
+            }
+            let service_type = super::search::service(cancel.service_type);
+            let wanted =
+                Wanted { account: Some(caller.account), source: Some(source), destination, service_type };
+            return self.search(caller, wanted, Errand::Cancel { last: None });
+        }
+        let Some(id) = self.parse_id(cancel.message_id) else {
+            return self.refuse(caller, Status::RINVMSGID);
+        };
+        let known = self.kin_of(id, caller.account, source);
+        if known.is_empty() {
+            let is_gone =
+                self.table.gone(id).is_some_and(|row| row.account == caller.account && row.source == source);
+            return self.refuse(caller, if is_gone { Status::RCANCELFAIL } else { Status::RINVMSGID });
+        }
+        let mut last = None;
+        for slot in known {
+            let fits = cancel.destination.addr.is_empty() || self.table.row(slot).destination == destination;
+            if fits {
+                last = self.cancel(slot).or(last);
+            }
+        }
+        self.end_cancel(caller, last);
+    }
+
+    /// Cancels the message in `slot` if it still can be; gives where that is recorded.
+    pub(super) fn cancel(&mut self, slot: u32) -> Option<Lsn> {
+        self.table.row(slot).is_pending().then(|| {
+            self.effects.stats.cancelled += 1;
+            self.settle(slot, Outcome::plain(MessageState::Deleted))
+        })
+    }
+
+    /// Answers a cancel_sm that cancelled something if there is a `last` record of it.
+    pub(super) fn end_cancel(&mut self, caller: Caller, last: Option<Lsn>) {
+        match last {
+            Some(lsn) => self.agree_after(lsn, caller),
+            None => self.refuse(caller, Status::RCANCELFAIL),
+        }
+    }
+
+    /// Says yes once `lsn` is durable, with a header alone.
+    fn agree_after(&mut self, lsn: Lsn, caller: Caller) {
+        let mut pdu = BytesMut::new();
+        header_only(&mut pdu, caller.command.response(), Status::ROK, caller.sequence);
+        self.reply_after(lsn, caller, pdu);
+    }
+
+    pub(super) fn take_replace(&mut self, caller: Caller, body: Bytes) {
+        let (message_id, source) = match ReplaceSm::decode(&body, Reading::Lenient) {
+            Ok(replace) => (self.parse_id(replace.message_id), self.table.hash(replace.source.addr)),
+            Err(error) => return self.refuse(caller, error.status),
+        };
+        let Some(id) = message_id else { return self.refuse(caller, Status::RINVMSGID) };
+        if let Err(status) = self.check_store() {
+            return self.refuse(caller, status);
+        }
+        if self.full {
+            return self.refuse(caller, Status::RMSGQFUL); // a new text takes room
+        }
+        let known = self.kin_of(id, caller.account, source);
+        // One text for all of a submit_multi can't be replaced for some of them: only while it is one message.
+        let [slot] = known[..] else {
+            let status = if known.is_empty() { Status::RINVMSGID } else { Status::RREPLACEFAIL };
+            return self.refuse(caller, status);
+        };
+        let token = self.table.token(slot);
+        self.replacing.push(Replacing { caller, token, body });
+        self.go_on_replacing(token);
+    }
+
+    /// Those who want to replace texts that could not be read back go on, for now they may be.
+    pub(super) fn look_again_at_replacing(&mut self) {
+        for token in self.replacing.iter().map(|replacing| replacing.token).collect::<Vec<_>>() {
+            self.go_on_replacing(token);
+        }
+    }
+
+    /// Those who want to replace the text of this message go on if its body is at hand, or never will be.
+    pub(super) fn go_on_replacing(&mut self, token: Token) {
+        let Self { table, effects, durable, .. } = self;
+        if table.known(token).is_some_and(|row| row.body.is_empty() && row.is_pending()) {
+            return fetch_if_parked(table, effects, token, *durable);
+        }
+        while let Some(place) = self.replacing.iter().position(|replacing| replacing.token == token) {
+            let Replacing { caller, body, .. } = self.replacing.remove(place);
+            match self.replace(caller, token, &body) {
+                Ok(lsn) => self.agree_after(lsn, caller),
+                Err(status) => self.refuse(caller, status),
+            }
+        }
+    }
+
+    fn replace(&mut self, caller: Caller, token: Token, body: &[u8]) -> Result<Lsn, Status> {
+        let replace = ReplaceSm::decode(body, Reading::Lenient).map_err(|error| error.status)?;
+        // A part that waits for the others of its text stays one: whose would it be with another text?
+        let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
+        let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
+        let (old, account, carrier, group) =
+            (row.body.clone(), row.account, row.carrier, self.kin.group_of(token.slot));
+        // It may have waited longer than a schedule may lie in the past.
+        let (due, expires) = (write_absolute(row.at.max(self.now.wall)), write_absolute(row.expires));
+        let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
+        let tlvs = without_text_and_lifetime(sm.tlvs);
+        let kept = |given: &'_ [u8]| given.is_empty();
+        let new = Sm {
+            schedule_delivery_time: if kept(replace.schedule_delivery_time) {
+                &due
+            } else {
+                replace.schedule_delivery_time
+            },
+            validity_period: if kept(replace.validity_period) { &expires } else { replace.validity_period },
+            registered_delivery: replace.registered_delivery,
+            sm_default_msg_id: replace.sm_default_msg_id,
+            short_message: replace.text(),
+            tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
+            ..sm
+        };
+        let admitted =
+            admit(&new, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
+        let seen = self.examine(&new, account, carrier)?;
+        let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
+        new.encode_body(&mut out);
+        let body = out.freeze();
+        let row = self.table.row(token.slot);
+        if row.is(flag::FETCHING) {
+            row.set(flag::MOVED);
+        }
+        row.registered_delivery =
+            if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
+        row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
+        (row.at, row.expires) = (admitted.due, admitted.expires);
+        let (id, old) = (row.id(token.slot), row.locator);
+        let (accepted, flags, attempts) = (row.accepted, row.kept_flags(), row.attempts);
+        let appended = self.journal.append(&Record::Accepted {
+            id,
+            account: &self.accounts[usize::from(account.0)].name,
+            accepted,
+            due: admitted.due,
+            expires: admitted.expires,
+            flags,
+            group,
+            body: &body,
+        });
+        self.journal.retire(old);
+        let mut lsn = appended.lsn;
+        if attempts > 0 {
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due: admitted.due }).lsn;
+        }
+        let row = self.table.row(token.slot);
+        (row.locator, row.body) = (appended.locator, body);
+        self.bodies.push_back((self.now.mono, token));
+        self.effects.stats.replaced += 1;
+        self.start(token.slot);
+        Ok(lsn)
+    }
+
+    /// The message that `text` means, if it is an id of ours, of either length.
+    pub(super) fn parse_id(&self, text: &[u8]) -> Option<MessageId> {
+        if let Some(id) = MessageId::parse(text, &self.id_key) {
+            return Some(id);
+        }
+        let half = MessageId::parse_short(text, &self.id_key)?;
+        let slot = *self.short_ids.get(&half)?;
+        let row = self.table.peek(slot).filter(|row| row.serial as u32 == half)?;
+        Some(MessageId { serial: row.serial, slot })
+    }
+
+    /// Slots of the messages that `account` knows by `id`, sent from `source`; none if it is nobody's, or another's.
+    fn kin_of(&mut self, id: MessageId, account: AccountId, source: u32) -> Vec<u32> {
+        let mut known = vec![id];
+        known.extend(self.kin.members(id));
+        known.retain(|member| {
+            self.table.find(*member).is_some_and(|row| {
+                // A part of a divided text is nobody's to ask for; its whole is. Nor is what we joined.
+                let is_own = *member == id && !row.is(flag::PART | flag::WHOLE) || row.is(flag::SHARED);
+                is_own && row.account == account && row.source == source
+            })
+        });
+        known.into_iter().map(|id| id.slot).collect()
+    }
+}
+
+/// State, network error and time of a message, as query_sm_resp has them.
+fn told(row: &Row) -> (MessageState, u8, crate::clock::UnixMs) {
+    let state = match row.phase {
+        Phase::Accepting | Phase::Scheduled if row.attempts == 0 => MessageState::Scheduled,
+        phase if super::is_open(phase) => MessageState::Enroute,
+        _ => row.state, // it has ended
+    };
+    (state, row.error[2], row.at)
+}
+
+/// What a text was said with, but for the text, whose place the new one takes, and for a time that counted from then.
+fn without_text_and_lifetime(tlvs: Tlvs<'_>) -> BytesMut {
+    let mut out = BytesMut::new();
+    let is_replaced = |tag| matches!(tag, Tag::MESSAGE_PAYLOAD | Tag::QOS_TIME_TO_LIVE);
+    for tlv in tlvs.iter().filter(|tlv| !is_replaced(tlv.tag)) {
+        put_tlv(&mut out, tlv.tag, tlv.value);
+    }
+    out
+}

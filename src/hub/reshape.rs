@@ -1,0 +1,187 @@
+//! Long texts as their carrier wants them: divided into parts, or joined into one.
+
+use super::kin::TextKey;
+use super::table::{Row, Token, flag};
+use super::{Hub, Overdue};
+use crate::assembly;
+use crate::codec::{Reading, Sm, Status};
+use crate::conversion::{self, Long};
+use crate::id::MessageId;
+use crate::message::{Outcome, Phase};
+use crate::spool::Record;
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+
+impl Hub {
+    /// Sees to a message at the front of its carrier's queue, its body at hand, that may have to change its shape. It
+    /// is out of the queue.
+    pub(super) fn reshape(&mut self, token: Token) {
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Queued) else { return };
+        let (body, carrier, account) = (row.body.clone(), row.carrier, row.account);
+        row.clear(flag::RESHAPE);
+        let Ok(sm) = Sm::decode(&body, Reading::Lenient) else {
+            return self.requeue(token); // can't be: it was read when it came in
+        };
+        let from = Arc::clone(&self.accounts[usize::from(account.0)].profile);
+        let to = Arc::clone(&self.carriers[usize::from(carrier.0)].profile);
+        if to.long == Long::Payload && conversion::part_of(&sm).is_some() {
+            return self.gather(token, &sm, &body);
+        }
+        if conversion::needs_division(&sm, &from, &to).is_none() {
+            return self.requeue(token);
+        }
+        let row = self.table.row(token.slot);
+        let key = u64::from(row.source) << 32 | u64::from(row.destination);
+        let reference = self.kin.references.next(key);
+        let mut bodies = Vec::new();
+        let divided = conversion::divide(&sm, &from, &to, reference, |_, part| {
+            bodies.push(Bytes::copy_from_slice(part));
+        });
+        match divided {
+            Ok(_) => self.divide(token, bodies),
+            Err(status) => drop(self.settle(token.slot, Outcome::refused(status))),
+        }
+    }
+
+    /// Puts a message that keeps its shape back to the front.
+    fn requeue(&mut self, token: Token) {
+        let row = self.table.row(token.slot);
+        row.set(flag::QUEUED);
+        let carrier = row.carrier;
+        self.carriers[usize::from(carrier.0)].queue.push_front(token);
+        self.wake_carrier(carrier);
+    }
+
+    /// Sends the parts of a message in its place.
+    fn divide(&mut self, token: Token, bodies: Vec<Bytes>) {
+        let now = self.now.wall;
+        let whole = self.table.row(token.slot);
+        whole.phase = Phase::Divided;
+        let id = whole.id(token.slot);
+        let like = |whole: &Row| Row {
+            accepted: whole.accepted,
+            expires: whole.expires,
+            at: now,
+            account: whole.account,
+            carrier: whole.carrier,
+            registered_delivery: whole.registered_delivery,
+            flags: whole.flags & (flag::SHORT_ID | flag::SUCCESS_ONLY | flag::ONCE)
+                | flag::PART
+                | flag::TOGETHER,
+            source: whole.source,
+            destination: whole.destination,
+            service_type: whole.service_type,
+            phase: Phase::Queued,
+            ..Row::default()
+        };
+        let rows: Vec<Row> = bodies.iter().map(|_| like(whole)).collect();
+        self.wheel.cancel(token.slot);
+        self.effects.stats.divided += 1;
+        let mut parts = Vec::with_capacity(rows.len());
+        for (row, body) in rows.into_iter().zip(bodies) {
+            let (_, part) = self.admit_row(row, body, Some(id));
+            parts.push(part);
+        }
+        self.journal.append(&Record::Divided { id });
+        for part in parts.into_iter().rev() {
+            let expires = self.table.row(part.slot).expires;
+            self.set_timer(part.slot, expires);
+            self.requeue(part);
+        }
+    }
+
+    /// Keeps a part until the others of its text are here too.
+    fn gather(&mut self, token: Token, sm: &Sm<'_>, body: &Bytes) {
+        let Some(part) = conversion::part_of(sm) else { return self.requeue(token) };
+        let row = self.table.row(token.slot);
+        let key = TextKey {
+            account: row.account,
+            source: row.source,
+            destination: row.destination,
+            reference: part.reference,
+            wide: part.wide,
+            total: part.total,
+        };
+        row.phase = Phase::Gathering;
+        let kept = (token, Bytes::copy_from_slice(body)); // for minutes: not with the whole read that it came in
+        match self.kin.gathering.insert(key, part.total, part.number, kept, body.len(), self.now) {
+            assembly::Outcome::Kept => {}
+            assembly::Outcome::Whole(parts) => self.join(parts),
+            // The second of a kind, or one too many: it goes as it is.
+            assembly::Outcome::Duplicate((token, _)) | assembly::Outcome::Refused((token, _)) => {
+                self.release_part(token);
+            }
+        }
+    }
+
+    /// Lets a part go as it came.
+    fn release_part(&mut self, token: Token) {
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Gathering) else { return };
+        row.clear(flag::RESHAPE);
+        self.effects.stats.parts_alone += 1;
+        self.enqueue(token.slot);
+    }
+
+    /// Parts whose others never came: they go as they are, or fail.
+    pub(super) fn give_up_gathering(&mut self) {
+        while let Some((_, parts)) = self.kin.gathering.expire(self.now) {
+            for (token, _) in parts {
+                let waits = self.table.known(token).is_some_and(|row| row.phase == Phase::Gathering);
+                match self.settings.limits.overdue_parts {
+                    Overdue::Send => self.release_part(token),
+                    Overdue::Fail if waits => {
+                        self.settle(token.slot, Outcome::refused(Status::RINVMSGLEN));
+                    }
+                    Overdue::Fail => {} // cancelled meanwhile
+                }
+            }
+        }
+    }
+
+    /// All parts of a text are here: sends one message in their place.
+    fn join(&mut self, parts: Vec<(Token, Bytes)>) {
+        let sms: Result<Vec<_>, _> =
+            parts.iter().map(|(_, body)| Sm::decode(body, Reading::Lenient)).collect();
+        let all_wait = parts
+            .iter()
+            .all(|(token, _)| self.table.known(*token).is_some_and(|row| row.phase == Phase::Gathering));
+        let first = parts[0].0.slot;
+        let account = self.table.row(first).account;
+        let from = Arc::clone(&self.accounts[usize::from(account.0)].profile);
+        let mut body = BytesMut::new();
+        let is_joined = sms.is_ok_and(|sms| conversion::join(&sms, &from, &mut body).is_ok());
+        if !all_wait || !is_joined {
+            return parts.into_iter().for_each(|(token, _)| self.release_part(token));
+        }
+        let into = self.new_id();
+        let mut expires = self.table.row(first).expires;
+        for (token, _) in &parts {
+            let row = self.table.row(token.slot);
+            row.phase = Phase::Joined;
+            expires = expires.min(row.expires);
+            let id: MessageId = row.id(token.slot);
+            self.wheel.cancel(token.slot);
+            self.journal.append(&Record::Joined { id, into });
+            self.kin.join(into, id);
+        }
+        let like = self.table.row(first);
+        let row = Row {
+            accepted: like.accepted,
+            expires,
+            at: self.now.wall,
+            account,
+            carrier: like.carrier,
+            registered_delivery: like.registered_delivery,
+            flags: flag::WHOLE,
+            source: like.source,
+            destination: like.destination,
+            service_type: like.service_type,
+            phase: Phase::Queued,
+            ..Row::default()
+        };
+        self.effects.stats.joined += 1;
+        let (_, whole) = self.admit_as(into, row, body.freeze(), None);
+        self.set_timer(whole.slot, expires);
+        self.requeue(whole);
+    }
+}

@@ -1,0 +1,147 @@
+//! What the hub is told once, at its start.
+
+use crate::admission::{Rules, Times};
+use crate::assembly;
+use crate::carrier::Carrier;
+use crate::conversion::Profile;
+use crate::correlation::IdForms;
+use crate::esme::Account;
+use crate::id::AccountId;
+use crate::route;
+use crate::schedule::Ladder;
+use crate::spool::CompactionRules;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the hub is told once, at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub accounts: Vec<AccountPlan>,
+    pub carriers: Vec<CarrierPlan>,
+    /// Distribution lists, for submit_multi.
+    pub lists: Vec<List>,
+    pub routes: route::Table,
+    pub rules: Rules,
+    pub ladder: Ladder,
+    pub limits: Limits,
+    pub compaction: CompactionRules,
+}
+
+/// A customer, and what it may have in the hub.
+#[derive(Clone, Debug)]
+pub struct AccountPlan {
+    pub account: Account,
+    /// Messages of it that the hub holds at most; beyond it ESME_RMSGQFUL.
+    pub queue_max: usize,
+    /// What its texts mean.
+    pub profile: Arc<Profile>,
+    /// Which receipts it gets for a text that we divided.
+    pub part_receipts: PartReceipts,
+    /// How it writes times.
+    pub times: Times,
+}
+
+impl AccountPlan {
+    /// An account that is allowed what is usual.
+    pub fn new(account: Account) -> Self {
+        Self {
+            account,
+            queue_max: 5_000_000,
+            profile: Arc::default(),
+            part_receipts: PartReceipts::default(),
+            times: Times::default(),
+        }
+    }
+}
+
+/// Which receipts an account gets for a text that we divided into several messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartReceipts {
+    /// One, when all parts have ended: the worst of their outcomes.
+    #[default]
+    Worst,
+    /// One, when all parts have ended: the outcome of the one that ended last.
+    Last,
+    /// One for each part, all with the id of the message.
+    Each,
+}
+
+/// A distribution list: a name that stands for several destinations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// 1 to 20 octets.
+    pub name: String,
+    /// Whose it is; `None`: everybody's.
+    pub account: Option<AccountId>,
+    pub members: Vec<Member>,
+}
+
+/// One destination of a distribution list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub ton: u8,
+    pub npi: u8,
+    /// 1 to 20 octets.
+    pub addr: String,
+}
+
+/// A carrier, and how it writes message ids.
+#[derive(Clone, Debug)]
+pub struct CarrierPlan {
+    pub carrier: Carrier,
+    pub ids: IdForms,
+}
+
+/// What bounds the hub's memory and patience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages in all; beyond it ESME_RMSGQFUL.
+    pub messages: usize,
+    /// Messages whose bodies are at hand; the rest is parked on disk.
+    pub bodies: usize,
+    /// How long a body stays at hand.
+    pub body_age: Duration,
+    /// Receipts held for messages that are not known yet.
+    pub early_receipts: usize,
+    /// How long after its validity a message waits for its receipt.
+    pub receipt_grace: Duration,
+    /// How long a receipt waits for its account to bind.
+    pub receipt_retention: Duration,
+    /// How long a receipt that its account refused for now waits.
+    pub receipt_retry: Duration,
+    /// Messages that are gone and can still be asked for.
+    pub final_states: usize,
+    /// How long the answer to a message in transaction mode waits for its outcome.
+    pub transaction: Duration,
+    /// Parts of long texts that wait to be joined.
+    pub gathering: assembly::Limits,
+    /// What becomes of parts whose others never came.
+    pub overdue_parts: Overdue,
+}
+
+/// What becomes of parts of a text whose others never came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// They go out as they came.
+    Send,
+    /// They end REJECTED.
+    Fail,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages: 20_000_000,
+            bodies: 500_000,
+            body_age: Duration::from_secs(2),
+            early_receipts: 100_000,
+            receipt_grace: Duration::from_secs(3600),
+            receipt_retention: Duration::from_secs(7 * 24 * 3600),
+            receipt_retry: Duration::from_secs(5),
+            final_states: 20_000,
+            transaction: Duration::from_secs(20),
+            gathering: assembly::Limits::default(),
+            overdue_parts: Overdue::Send,
+        }
+    }
+}

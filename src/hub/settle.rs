@@ -1,0 +1,92 @@
+//! Messages end: their outcome is written, and then they are forgotten.
+
+use super::table::{Whereabouts, flag};
+use super::{Held, Hub, PartReceipts};
+use crate::codec::MessageState;
+use crate::id::Lsn;
+use crate::message::{Outcome, Phase, wants_receipt};
+use crate::spool::Record;
+
+impl Hub {
+    /// Brings a message to its final state; gives where that is recorded.
+    pub(super) fn settle(&mut self, slot: u32, outcome: Outcome) -> Lsn {
+        let now = self.now.wall;
+        let row = self.table.row(slot);
+        (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
+        let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);
+        row.carrier_message_id = None;
+        let wanted = wants_receipt(row.registered_delivery, outcome.state);
+        if row.is(flag::QUEUED) {
+            let carrier = row.carrier;
+            self.wake_carrier(carrier); // those behind it may have waited for its body
+        }
+        if let Whereabouts::Known(hash) = whereabouts {
+            self.correlation.remove(hash, slot);
+        }
+        self.wheel.cancel(slot);
+        if !self.transactions.is_empty() {
+            let token = self.table.token(slot);
+            self.end_transaction(token, outcome);
+        }
+        let row = self.table.row(slot);
+        if row.is(flag::WHOLE) {
+            return self.end_whole(slot, outcome);
+        }
+        if row.is(flag::PART) {
+            let receipts = self.accounts[usize::from(row.account.0)].part_receipts;
+            if receipts != PartReceipts::Each {
+                return self.end_part(slot, receipts);
+            }
+            let Some(group) = self.kin.group_of(slot) else { return self.announce(slot, wanted) };
+            self.note_part(group, outcome);
+            let lsn = self.announce(slot, wanted);
+            return self.end_divided(group, receipts).unwrap_or(lsn);
+        }
+        self.effects.stats.settle(outcome.state);
+        self.announce(slot, wanted)
+    }
+
+    /// Writes the outcome that the row says, for its account to hear of if that is `wanted`.
+    fn announce(&mut self, slot: u32, wanted: bool) -> Lsn {
+        if !wanted {
+            return self.finish(slot);
+        }
+        let row = self.table.row(slot);
+        let id = row.id(slot);
+        let (state, error, now) = (row.state, row.error, row.at);
+        self.table.row(slot).phase = Phase::Settled;
+        let state = state.octet();
+        let lsn = self.journal.append(&Record::Settled { id, state, error, at: now }).lsn;
+        let token = self.table.token(slot);
+        self.held.push_back((lsn, Held::Settled { token }));
+        lsn
+    }
+
+    /// The message is over and nobody is owed anything: forgets it.
+    pub(super) fn finish(&mut self, slot: u32) -> Lsn {
+        if !self.transactions.is_empty() {
+            let row = self.table.row(slot);
+            let outcome = Outcome { state: row.state, error: row.error };
+            let token = self.table.token(slot);
+            self.end_transaction(token, outcome); // if nobody settled it: its parts spoke for it
+        }
+        let row = self.table.row(slot);
+        let (id, is_part) = (row.id(slot), row.is(flag::PART));
+        let lsn = self.journal.append(&Record::Done { id }).lsn;
+        let (locator, account) = self.table.remove(slot);
+        self.wheel.cancel(slot);
+        let group = self.kin.group_of(slot).filter(|_| is_part);
+        self.kin.leave(id);
+        self.journal.retire(locator);
+        self.accounts[usize::from(account.0)].held -= 1;
+        if let Some(group) = group {
+            self.end_with_last_part(group);
+        }
+        lsn
+    }
+
+    /// Gives up on a message that is still on its way.
+    pub(super) fn expire(&mut self, slot: u32, state: MessageState) {
+        self.settle(slot, Outcome::plain(state));
+    }
+}

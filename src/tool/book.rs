@@ -1,0 +1,179 @@
+//! What all sessions of a simulated carrier share: what it has seen, what it holds, the receipts that it owes.
+
+use super::conduct::{Conduct, IdFormat, Report};
+use super::ledger::Ledger;
+use super::read_number;
+use crate::clock::Now;
+use crate::codec::MessageState;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// What all sessions of a carrier share.
+pub(super) struct Book {
+    pub conduct: Conduct,
+    pub inner: Mutex<Inner>,
+    /// How often connections have been cut.
+    pub drops: AtomicU64,
+    pub held: AtomicBool,
+}
+
+/// The part that changes.
+pub(super) struct Inner {
+    pub ledger: Ledger,
+    pub report: Report,
+    seen: Vec<u64>,
+    highest: Option<u32>,
+    pub random: fastrand::Rng,
+    next_id: u64,
+    /// Receipts to be sent, by when.
+    pub owed: VecDeque<Owed>,
+    /// Receipts that are out, by token.
+    pub out: Vec<Option<Owed>>,
+    free: Vec<u32>,
+    pub bells: Vec<(u64, Arc<Notify>)>,
+    pub next_session: u64,
+    /// Messages whose receipts are gone, and how they ended; the last [`ENDED_MAX`].
+    pub ended: VecDeque<(Box<[u8]>, MessageState)>,
+    /// Broadcasts: ids, their areas as TLVs, and whether they go on; the last [`BROADCASTS_MAX`].
+    pub broadcasts: VecDeque<Broadcast>,
+}
+
+/// A broadcast.
+pub(super) struct Broadcast {
+    pub id: Vec<u8>,
+    pub areas: Vec<Bytes>,
+    pub cancelled: bool,
+}
+
+/// A receipt.
+pub(super) struct Owed {
+    pub at: Instant,
+    /// The session that the message came on.
+    pub session: u64,
+    /// The carrier's id as the answer had it, for the ledger.
+    pub id: Box<[u8]>,
+    pub body: Vec<u8>,
+    pub state: MessageState,
+}
+
+impl Book {
+    pub fn new(conduct: Conduct, ledger: Ledger, now: Now) -> Self {
+        let inner = Inner {
+            ledger,
+            report: Report::default(),
+            seen: Vec::new(),
+            highest: None,
+            random: fastrand::Rng::with_seed(conduct.seed),
+            next_id: now.wall.0 << 16,
+            owed: VecDeque::new(),
+            out: Vec::new(),
+            free: Vec::new(),
+            bells: Vec::new(),
+            next_session: 0,
+            ended: VecDeque::new(),
+            broadcasts: VecDeque::new(),
+        };
+        Self {
+            held: AtomicBool::new(conduct.hold_receipts),
+            conduct,
+            inner: Mutex::new(inner),
+            drops: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets receipts go that were held.
+    pub fn release_receipts(&self) {
+        self.held.store(false, Ordering::Relaxed);
+        self.ring();
+    }
+
+    /// Its changing part, for as long as one read takes.
+    pub fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all sessions.
+    pub fn ring(&self) {
+        let inner = self.lock();
+        inner.bells.iter().for_each(|(_, bell)| bell.notify_one());
+    }
+}
+
+impl Inner {
+    pub fn report(&self) -> Report {
+        let numbers = self.highest.map_or(0, |highest| u64::from(highest) + 1);
+        let missing = numbers.saturating_sub(self.report.distinct);
+        Report { missing, cpu_s: super::cpu_s(), ..self.report.clone() }
+    }
+
+    /// Notes how a message ended.
+    pub fn end(&mut self, id: &[u8], state: MessageState) {
+        if self.ended.len() >= ENDED_MAX {
+            self.ended.pop_front();
+        }
+        self.ended.push_back((id.into(), state));
+    }
+
+    /// Counts a message; true if its number is new.
+    pub fn count(&mut self, text: &[u8]) -> Option<u32> {
+        self.report.messages += 1;
+        let number = read_number(text)?;
+        let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
+        if self.seen.len() <= word {
+            self.seen.resize(word + 1, 0);
+        }
+        if self.seen[word] & bit == 0 {
+            self.seen[word] |= bit;
+            self.report.distinct += 1;
+        } else {
+            self.report.duplicates += 1;
+        }
+        self.highest = self.highest.max(Some(number));
+        Some(number)
+    }
+
+    pub fn write_id(&mut self, format: IdFormat) -> (Vec<u8>, u64) {
+        self.next_id += 1;
+        (id_text(self.next_id, format), self.next_id)
+    }
+
+    pub fn put_out(&mut self, owed: Owed) -> u32 {
+        match self.free.pop() {
+            Some(token) => {
+                self.out[token as usize] = Some(owed);
+                token
+            }
+            None => {
+                self.out.push(Some(owed));
+                self.out.len() as u32 - 1
+            }
+        }
+    }
+
+    pub fn take_out(&mut self, token: u64) -> Option<Owed> {
+        let owed = self.out.get_mut(token as usize)?.take()?;
+        self.free.push(token as u32);
+        Some(owed)
+    }
+}
+
+pub(super) fn id_text(id: u64, format: IdFormat) -> Vec<u8> {
+    match format {
+        IdFormat::Hex => format!("{id:x}").into_bytes(),
+        IdFormat::Decimal => id.to_string().into_bytes(),
+        IdFormat::Uuid => {
+            let high = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let (a, b, c) = (high >> 32, high >> 16 & 0xFFFF, high & 0x0FFF);
+            format!("{a:08x}-{b:04x}-4{c:03x}-8000-{:012x}", id & 0xFFFF_FFFF_FFFF).into_bytes()
+        }
+    }
+}
+
+/// Ended messages that can still be asked about.
+const ENDED_MAX: usize = 1000;
+/// Broadcasts that can still be asked about.
+pub(super) const BROADCASTS_MAX: usize = 1000;
