@@ -1,11 +1,20 @@
-//! What the codec costs per PDU: a submit_sm of a TAN, 82 octets with one TLV, and its receipt.
+//! What the codec costs per PDU: a submit_sm of a TAN, 82 octets with one TLV, and its receipt; beside it, in the same run, two
+//! other libraries with the same PDU.
+//!
+//! `decode_submit_sm` goes from the octets of the whole PDU to a view with each field touched. rusmpp-core is there twice: as
+//! owned values, which it cuts off a `BytesMut` that is made beforehand, and as borrowed ones.
 
 use bytes::BytesMut;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use enroute::codec::{
     Address, Command, MAX_PDU_LEN, MessageState, Reading, Receipt, Relay, Sm, Tag, Tlvs, next_frame, put_tlv,
     relay_submit,
 };
+use rusmpp_core::command::{borrowed, owned};
+use rusmpp_core::decode::borrowed::DecodeWithLength as _;
+use rusmpp_core::decode::owned::DecodeWithLength as _;
+use rusmpp_core::encode::{Length, owned::Encode};
+use smpp_codec::pdus::SubmitSmRequest;
 use std::hint::black_box;
 
 const TLV: [u8; 6] = [0x02, 0x04, 0, 2, 0x12, 0x34];
@@ -48,21 +57,89 @@ fn submit_sm(c: &mut Criterion) {
     let mut out = BytesMut::with_capacity(1 << 16);
     let mut group = c.benchmark_group("codec/submit_sm");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("decode", |b| {
-        b.iter(|| black_box(Sm::decode(black_box(&body), Reading::Lenient)).is_ok());
+    group.bench_function("relay", |b| {
+        b.iter(|| {
+            out.clear();
+            relay_submit(black_box(&body), &relay, true, &mut out).is_ok()
+        });
     });
+    group.finish();
+}
+
+/// The PDU that all decode and encode.
+fn pdu() -> BytesMut {
+    let mut pdu = BytesMut::new();
+    message().encode(&mut pdu, Command::SUBMIT_SM, 1);
+    pdu
+}
+
+fn decode_submit_sm(c: &mut Criterion) {
+    let pdu = pdu();
+    // Both rusmpps take the length off before they decode.
+    let (behind_length, length) = (&pdu[4..], pdu.len() - 4);
+    let mut group = c.benchmark_group("codec/decode_submit_sm");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("enroute", |b| {
+        b.iter(|| {
+            let frame = next_frame(black_box(&pdu), MAX_PDU_LEN).ok().flatten().expect("whole");
+            let sm = Sm::decode(frame.body, Reading::Lenient).expect("legal");
+            black_box((&frame.header, &sm, sm.text()));
+            for tlv in sm.tlvs.iter() {
+                black_box(tlv);
+            }
+        });
+    });
+    group.bench_function("rusmpp", |b| {
+        b.iter_batched_ref(
+            || BytesMut::from(behind_length),
+            |octets| black_box(owned::Command::decode(octets, length).expect("legal")),
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("rusmpp-borrowed", |b| {
+        b.iter(|| {
+            black_box(borrowed::Command::<8>::decode(black_box(behind_length), length).expect("legal"));
+        });
+    });
+    group.bench_function("smpp-codec", |b| {
+        b.iter(|| black_box(SubmitSmRequest::decode(black_box(&pdu)).expect("legal")));
+    });
+    group.finish();
+}
+
+fn encode_submit_sm(c: &mut Criterion) {
+    let pdu = pdu();
     let sm = message();
-    group.bench_function("encode", |b| {
+    let (rusmpp, _) = owned::Command::decode(&mut BytesMut::from(&pdu[4..]), pdu.len() - 4).expect("legal");
+    let smpp_codec = SubmitSmRequest::decode(&pdu).expect("legal");
+    let (mut out, mut written) = (BytesMut::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
+    // All three write the same octets, or a comparison would be none.
+    rusmpp.encode(&mut out);
+    smpp_codec.encode(&mut written).expect("a Vec takes what it is given");
+    assert_eq!((&out[..], &written[..]), (&pdu[4..], &pdu[..]));
+    let mut group = c.benchmark_group("codec/encode_submit_sm");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("enroute", |b| {
         b.iter(|| {
             out.clear();
             black_box(&sm).encode(&mut out, Command::SUBMIT_SM, 1);
             black_box(out.len())
         });
     });
-    group.bench_function("relay", |b| {
+    group.bench_function("rusmpp", |b| {
         b.iter(|| {
             out.clear();
-            relay_submit(black_box(&body), &relay, true, &mut out).is_ok()
+            let command = black_box(&rusmpp);
+            out.extend_from_slice(&(4 + command.length() as u32).to_be_bytes());
+            command.encode(&mut out);
+            black_box(out.len())
+        });
+    });
+    group.bench_function("smpp-codec", |b| {
+        b.iter(|| {
+            written.clear();
+            black_box(&smpp_codec).encode(&mut written).expect("a Vec takes what it is given");
+            black_box(written.len())
         });
     });
     group.finish();
@@ -95,5 +172,5 @@ fn receipt(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, next_frame_from_full_read, submit_sm, receipt);
+criterion_group!(benches, next_frame_from_full_read, decode_submit_sm, encode_submit_sm, submit_sm, receipt);
 criterion_main!(benches);
