@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// What the texts of an account mean.
 pub(super) fn account(section: &mut Section<'_>) -> Arc<Profile> {
     let mut profile = Profile::default();
-    section.set_text("alphabet", |text| choice(text, &DEFAULTS), &mut profile.default_alphabet);
+    section.set_text("alphabet", |text| choice(text, &ALPHABETS[..DEFAULTS]), &mut profile.default_alphabet);
     for (octet, alphabet) in codings(section) {
         profile.meanings.set(octet, alphabet);
     }
@@ -20,7 +20,7 @@ pub(super) fn account(section: &mut Section<'_>) -> Arc<Profile> {
 /// What a carrier's texts mean, and what it takes.
 pub(super) fn carrier(section: &mut Section<'_>) -> Arc<Profile> {
     let mut profile = Profile::default();
-    section.set_text("alphabet", |text| choice(text, &DEFAULTS), &mut profile.default_alphabet);
+    section.set_text("alphabet", |text| choice(text, &ALPHABETS[..DEFAULTS]), &mut profile.default_alphabet);
     let mut codings = codings(section);
     codings.reverse(); // of several octets for one alphabet, the first one is sent
     for (octet, alphabet) in codings {
@@ -100,17 +100,7 @@ fn required_number(entry: &mut Section<'_>, key: &'static str, max: u64) -> Opti
     entry.number(key, 0..=max)
 }
 
-/// What data_coding 0 may mean.
-const DEFAULTS: [(&str, Alphabet); 6] = [
-    ("gsm", Alphabet::Gsm),
-    ("gsm-packed", Alphabet::GsmPacked),
-    ("ascii", Alphabet::Ascii),
-    ("latin1", Alphabet::Latin1),
-    ("cp1252", Alphabet::Cp1252),
-    ("utf8", Alphabet::Utf8),
-];
-
-/// What any other octet may mean.
+/// What an octet may mean: the first [`DEFAULTS`] of them, data_coding 0 too.
 const ALPHABETS: [(&str, Alphabet); 11] = [
     ("gsm", Alphabet::Gsm),
     ("gsm-packed", Alphabet::GsmPacked),
@@ -124,3 +114,6 @@ const ALPHABETS: [(&str, Alphabet); 11] = [
     ("ucs2-little", Alphabet::Ucs2Little),
     ("octets", Alphabet::Octets),
 ];
+
+/// How many of [`ALPHABETS`] data_coding 0 may mean.
+const DEFAULTS: usize = 6;
