@@ -6,36 +6,17 @@ use bytes::{Bytes, BytesMut};
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{
     Address, CancelSm, Command, Destination, Destinations, MessageState, MultiResp, Reading, Sm, Status,
-    SubmitMulti, Tag, Tlvs, put_destination, put_tlv,
+    SubmitMulti, put_destination,
 };
-use enroute::conversion::{Long, Profile};
+use enroute::conversion::Long;
 use enroute::esme::{Intake, Request};
-use enroute::hub::{Event, PartReceipts, Settings};
+use enroute::hub::{Event, PartReceipts};
 use std::sync::Arc;
 use world::*;
 
-fn carrier_that_wants(long: Long, part_receipts: PartReceipts) -> Settings {
-    let mut settings = settings();
-    settings.carriers[0].carrier.profile = Arc::new(Profile { long, ..Profile::default() });
-    settings.accounts[0].part_receipts = part_receipts;
-    settings
-}
-
 /// A submit_sm with this much text in its message_payload.
 fn long(octets: usize, esm_class: u8) -> BytesMut {
-    let mut tlvs = BytesMut::new();
-    put_tlv(&mut tlvs, Tag::MESSAGE_PAYLOAD, &b"0123456789".repeat(octets / 10 + 1)[..octets]);
-    let mut body = BytesMut::new();
-    Sm {
-        source: SOURCE,
-        destination: DESTINATION,
-        esm_class,
-        registered_delivery: 1,
-        tlvs: Tlvs::read(&tlvs, Reading::Strict).expect("well formed"),
-        ..Sm::default()
-    }
-    .encode_body(&mut body);
-    body
+    long_text(octets, Sm { esm_class, registered_delivery: 1, ..Sm::default() })
 }
 
 /// A submit_sm with that text and user data header, if `header` is not empty.

@@ -3,33 +3,14 @@
 mod world;
 
 use bytes::BytesMut;
-use enroute::codec::{Command, MessageState, Reading, Sm, Status, Tag, Tlvs, put_tlv};
-use enroute::conversion::{Long, Profile, part_of};
-use enroute::hub::{Overdue, PartReceipts, Settings};
-use std::sync::Arc;
+use enroute::codec::{Command, MessageState, Reading, Sm, Status};
+use enroute::conversion::{Long, part_of};
+use enroute::hub::{Overdue, PartReceipts};
 use world::*;
-
-fn carrier_that_wants(long: Long, part_receipts: PartReceipts) -> Settings {
-    let mut settings = settings();
-    settings.carriers[0].carrier.profile = Arc::new(Profile { long, ..Profile::default() });
-    settings.accounts[0].part_receipts = part_receipts;
-    settings
-}
 
 /// A submit_sm with this much text in its message_payload.
 fn long(octets: usize, registered_delivery: u8) -> BytesMut {
-    let mut tlvs = BytesMut::new();
-    put_tlv(&mut tlvs, Tag::MESSAGE_PAYLOAD, &b"0123456789".repeat(octets / 10 + 1)[..octets]);
-    let mut body = BytesMut::new();
-    Sm {
-        source: SOURCE,
-        destination: DESTINATION,
-        registered_delivery,
-        tlvs: Tlvs::read(&tlvs, Reading::Strict).expect("well formed"),
-        ..Sm::default()
-    }
-    .encode_body(&mut body);
-    body
+    long_text(octets, Sm { registered_delivery, ..Sm::default() })
 }
 
 /// One part of a text, as a submit_sm with a user data header.

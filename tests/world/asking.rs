@@ -4,11 +4,14 @@ use super::{LINK, PORT, World, said};
 use bytes::BytesMut;
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{
-    Address, CancelSm, Command, Frame, MAX_PDU_LEN, QueryResp, QuerySm, ReplaceSm, Status, next_frame,
+    Address, CancelSm, Command, Frame, MAX_PDU_LEN, QueryResp, QuerySm, Reading, ReplaceSm, Sm, Status, Tag,
+    Tlvs, next_frame, put_tlv,
 };
+use enroute::conversion::{Long, Profile};
 use enroute::esme::{Intake, Request};
-use enroute::hub::Event;
+use enroute::hub::{Event, PartReceipts, Settings};
 use enroute::id::SessionId;
+use std::sync::Arc;
 
 /// Whom all texts of this world are from.
 pub const SOURCE: Address<'_> = Address { ton: 0, npi: 0, addr: b"12345" };
@@ -126,4 +129,22 @@ pub fn frame(pdu: &[u8]) -> Frame<'_> {
 
 pub fn status_of(pdu: &[u8]) -> Status {
     frame(pdu).header.status
+}
+
+/// The usual settings with a carrier that wants long texts so, and an account that wants receipts for their parts so.
+pub fn carrier_that_wants(long: Long, part_receipts: PartReceipts) -> Settings {
+    let mut settings = super::settings();
+    settings.carriers[0].carrier.profile = Arc::new(Profile { long, ..Profile::default() });
+    settings.accounts[0].part_receipts = part_receipts;
+    settings
+}
+
+/// The body of a submit_sm like `sm`, between the usual two, with this much text in its message_payload.
+pub fn long_text(octets: usize, sm: Sm<'_>) -> BytesMut {
+    let mut tlvs = BytesMut::new();
+    put_tlv(&mut tlvs, Tag::MESSAGE_PAYLOAD, &b"0123456789".repeat(octets / 10 + 1)[..octets]);
+    let tlvs = Tlvs::read(&tlvs, Reading::Strict).expect("well formed");
+    let mut body = BytesMut::new();
+    Sm { source: SOURCE, destination: DESTINATION, tlvs, ..sm }.encode_body(&mut body);
+    body
 }

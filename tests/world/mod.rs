@@ -5,7 +5,7 @@ mod asking;
 pub mod submissions;
 
 #[allow(unused_imports)] // each test crate uses its own part of the world
-pub use asking::{DESTINATION, SOURCE, frame, status_of};
+pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
