@@ -32,6 +32,7 @@ fn append(journal: &mut Journal, messages: u32) {
             expires: UnixMs(3),
             flags: 0,
             group: None,
+            bulk: None,
             body: &BODY,
         });
         journal.retire(appended.locator);
