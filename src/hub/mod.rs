@@ -30,6 +30,7 @@ mod notice;
 mod operations;
 mod outcome;
 mod queue;
+mod rejoin;
 mod replay;
 mod reshape;
 mod search;

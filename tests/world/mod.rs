@@ -2,10 +2,13 @@
 #![allow(dead_code)] // each test binary uses its part of it
 
 mod asking;
+mod bundles;
 pub mod submissions;
 
-#[allow(unused_imports)] // each test crate uses its own part of the world
+#[allow(unused_imports)]
 pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};
+#[allow(unused_imports)] // each test crate uses its own part of the world
+pub use bundles::{BULK_TLV, HOUR, IN_AN_HOUR, numbered, state, take_receipts, with_bulks};
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
