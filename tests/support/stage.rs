@@ -81,6 +81,15 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The hub is killed and started again; its peers stay.
+    pub fn restarted(self) -> Self {
+        let Self { bridge, hub, port, seated, _setup } = self;
+        hub.kill();
+        let dir = _setup.dir.path();
+        let config = std::fs::read_to_string(dir.join("enroute.toml")).expect("the hub's");
+        Self { bridge, hub: Hub::start(dir, &config), port, seated, _setup }
+    }
+
     /// Binds an account as a transceiver.
     pub fn esme(&self, account: &str, version: u8) -> Peer {
         self.bound(account, "transceiver", version).0
