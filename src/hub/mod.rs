@@ -17,6 +17,7 @@
 //! a power cut could undo, and a crash doubles at most what was in a link's window.
 
 mod broadcast;
+mod bulks;
 mod caller;
 mod congestion;
 mod delivery;
@@ -46,9 +47,10 @@ pub use settings::{AccountPlan, CarrierPlan, Limits, List, Member, Overdue, Part
 pub use stats::{CarrierGauges, Gauges, Stats, label};
 
 use crate::admission::Times;
+use crate::bulk::{Answer as BulkAnswer, Bulks};
 use crate::carrier::LinkBatch;
 use crate::clock::Now;
-use crate::codec::{Command, Status, Version};
+use crate::codec::{Command, Status, Tag, Version};
 use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
@@ -107,6 +109,9 @@ pub struct Hub {
     transaction_ends: VecDeque<(Instant, Token)>,
     /// Slots by the low half of their serials, of messages whose customers know them by their short ids.
     short_ids: HashMap<u32, u32>,
+    bulks: Bulks,
+    /// Answers on bulks that wait for the disk, in the order of their places in `held`.
+    bulk_answers: VecDeque<(u64, BulkAnswer)>,
     replacing: Vec<Replacing>,
     searches: VecDeque<Search>,
     /// What carriers were asked in our place.
@@ -143,6 +148,7 @@ struct AccountState {
     profile: Arc<Profile>,
     part_receipts: PartReceipts,
     times: Times,
+    bulk_tlv: Option<Tag>,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
@@ -213,6 +219,8 @@ enum Held {
     Settled { token: Token },
     /// The record of what a carrier delivered: answer it.
     Arrived { link: u32, session: SessionId, command: Command, sequence: u32 },
+    /// A change of a bulk: the next of `bulk_answers` may go.
+    Bulk,
     /// What lived in a segment, or some of it, stands elsewhere: the segment may go if that was all.
     Compacted { number: Option<u64> },
 }
@@ -226,6 +234,7 @@ impl Hub {
             self.handle(event);
         }
         self.fire_timers();
+        self.go_on_with_bulks();
         self.end_overdue_transactions();
         self.give_up_gathering();
         self.go_on_searching();
@@ -247,6 +256,7 @@ impl Hub {
             }
             Event::LinkIntake { session, intake } => self.take_link_intake(session, &intake),
             Event::LinkClosed { session, lost } => self.close_link(session, &lost),
+            Event::Bulk { token, account, request } => self.take_bulk(token, account, request),
             Event::Fetched(fetched) => self.take_fetched(fetched),
             Event::Scanned { number, records, last } => self.take_scanned(number, &records, last),
             Event::Unscanned => self.put_off_compaction(),
@@ -283,6 +293,7 @@ impl Hub {
                         self.reply(port, session, &pdu);
                     }
                 }
+                Held::Bulk => self.effects.bulks.extend(self.bulk_answers.pop_front()),
                 Held::Sent { link, session } => self.give_room(link, session),
                 Held::Settled { token } => self.offer(token),
                 Held::Arrived { link, session, command, sequence } => {
@@ -381,6 +392,7 @@ impl Hub {
         self.kin.len()
             + self.transactions.len()
             + self.replies.len()
+            + self.bulk_answers.len()
             + self.replacing.len()
             + self.searches.len()
             + self.asked.len()
@@ -399,6 +411,7 @@ impl Hub {
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
             spool_octets: self.journal.log_octets(),
             spool_live_octets: self.journal.live_octets(),
+            bulks: self.bulks.by_state(),
             ..Gauges::default()
         };
         gauges.scheduled = self.wheel.len() as u64;

@@ -2,7 +2,9 @@
 
 use crate::admission::{Rules, Times};
 use crate::assembly;
+use crate::bulk;
 use crate::carrier::Carrier;
+use crate::codec::Tag;
 use crate::conversion::Profile;
 use crate::correlation::IdForms;
 use crate::esme::Account;
@@ -39,6 +41,8 @@ pub struct AccountPlan {
     pub part_receipts: PartReceipts,
     /// How it writes times.
     pub times: Times,
+    /// The optional parameter of its submissions that names their bulk; carriers don't see it.
+    pub bulk_tlv: Option<Tag>,
 }
 
 impl AccountPlan {
@@ -50,6 +54,7 @@ impl AccountPlan {
             profile: Arc::default(),
             part_receipts: PartReceipts::default(),
             times: Times::default(),
+            bulk_tlv: None,
         }
     }
 }
@@ -117,6 +122,8 @@ pub struct Limits {
     pub gathering: assembly::Limits,
     /// What becomes of parts whose others never came.
     pub overdue_parts: Overdue,
+    /// Bulks, and how long they are remembered.
+    pub bulks: bulk::Limits,
 }
 
 /// What becomes of parts of a text whose others never came.
@@ -142,6 +149,7 @@ impl Default for Limits {
             transaction: Duration::from_secs(20),
             gathering: assembly::Limits::default(),
             overdue_parts: Overdue::Send,
+            bulks: bulk::Limits::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What falls due: one timer a message, in ticks of wall time.
 
+use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;
 use crate::codec::MessageState;
@@ -31,6 +32,9 @@ impl Hub {
         let now = self.now.wall;
         let row = self.table.row(slot);
         let (phase, expires, due) = (row.phase, row.expires, row.at);
+        if row.is(flag::BUNDLED) {
+            return self.watch(slot);
+        }
         // Once the wall clock has been set back, timers of the time before the wheel's come at once: they are set again.
         match phase {
             Phase::Scheduled | Phase::Queued | Phase::Gathering if now >= expires => {
@@ -70,8 +74,9 @@ impl Hub {
         let gathering = self.kin.gathering.next_timeout();
         let transaction = self.transaction_ends.front().map(|(until, _)| *until);
         let call = self.next_call();
-        let search = (!self.searches.is_empty()).then_some(self.now.mono);
-        [wheel, paused, body, gathering, transaction, call, search, self.correlation.next_timeout()]
+        let busy = (!self.searches.is_empty() || self.has_bulk_work()).then_some(self.now.mono);
+        let bulk = self.bulks.next_due().map(|at| self.now.mono + at.since(self.now.wall).min(LONGEST_SLEEP));
+        [wheel, paused, body, gathering, transaction, call, busy, bulk, self.correlation.next_timeout()]
             .into_iter()
             .flatten()
             .min()

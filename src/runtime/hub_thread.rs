@@ -78,7 +78,8 @@ impl HubThread {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks: _, advice, stats } =
+            effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         tasks.extend(releases.into_iter().map(Task::Release));
         self.tasks.send_all(&mut tasks);

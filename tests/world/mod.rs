@@ -9,6 +9,7 @@ pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, stat
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
+use enroute::bulk;
 use enroute::carrier::{Arrival, Carrier, Dispatch, Errand, LinkIntake, Matter, Outcome, Verdict as Word};
 use enroute::clock::{Now, UnixMs};
 use enroute::codec::{Address, Command, MessageState, Reading, Receipt, Sm, Status, Tlvs, Version};
@@ -139,6 +140,8 @@ pub struct World {
     pub alerts: Vec<(SessionId, Bytes)>,
     pub errands: Vec<(SessionId, Errand)>,
     pub calls: Vec<AccountId>,
+    /// Answers on bulks.
+    pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
     /// congestion_state that the port was told last.
     pub congestion: u8,
@@ -186,6 +189,7 @@ impl World {
             alerts: Vec::new(),
             errands: Vec::new(),
             calls: Vec::new(),
+            bulks: Vec::new(),
             advice: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
@@ -280,7 +284,8 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        self.bulks.extend(bulks);
         self.advice.extend(advice);
         self.calls.extend(calls);
         for (session, batch) in ports {
