@@ -5,7 +5,7 @@ use super::kin::Kin;
 use super::outcome::Given;
 use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
-use crate::clock::{Now, UnixMs};
+use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, Version};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
@@ -29,6 +29,8 @@ pub struct Replay {
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
+    /// The latest time that a record tells.
+    newest: Option<UnixMs>,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -67,12 +69,14 @@ impl Replay {
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             early: BTreeMap::new(),
+            newest: None,
             settings,
         }
     }
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
+        self.newest = self.newest.max(time_of(record));
         match *record {
             Record::Accepted { id, account, accepted, due, expires, flags, group, body } => {
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
@@ -226,6 +230,7 @@ impl Replay {
         self.table.rebuild_free();
         let mut slots: Vec<(u64, u32)> = self.table.iter().map(|(slot, row)| (row.serial, slot)).collect();
         slots.sort_unstable();
+        let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
@@ -241,6 +246,8 @@ impl Replay {
             fired: Vec::new(),
             effects: Effects::default(),
             now,
+            watch,
+            refill: None,
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
@@ -260,6 +267,7 @@ impl Replay {
             scratch: BytesMut::new(),
             settings: self.settings,
         };
+        hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
         hub.mend_kin(&slots);
         for (_, slot) in &slots {
@@ -368,6 +376,17 @@ impl Hub {
             }
             _ => self.start(slot), // records leave a message in no other state than this one
         }
+    }
+}
+
+/// The time at which a record was written, if it tells.
+const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
+    match *record {
+        Record::Accepted { accepted: at, .. }
+        | Record::Sent { at, .. }
+        | Record::Settled { at, .. }
+        | Record::Early { at, .. } => Some(at),
+        _ => None, // a day without any of these is a day without messages
     }
 }
 
