@@ -121,7 +121,7 @@ impl Hub {
                 account.waiting.pop_front(); // given up while it waited
                 continue;
             };
-            if row.body.is_empty() {
+            if row.is_parked() {
                 if !row.is(flag::FETCHING) {
                     account.waiting.look_again();
                     fetch_if_parked(table, effects, token, *durable);
@@ -138,7 +138,11 @@ impl Hub {
             port.room -= 1;
             let start = port.batch.bodies.len() as u32;
             let id = known_as(row, token.slot, kin);
-            write_receipt(row, id, id_key, port, effects);
+            let (row, body) = table.row_and_body(token.slot);
+            match Sm::decode(body, Reading::Lenient) {
+                Ok(sm) => write_receipt(row, &sm, id, id_key, port),
+                Err(_) => effects.stats.bodies_lost += 1, // can't be: it was read when it came in
+            }
             let end = port.batch.bodies.len() as u32;
             port.batch.deliveries.push((token.to_u64(), start..end));
             port.out.push(token, port.window, |token| table.is_out(token, Phase::Delivering, seat));
@@ -162,11 +166,7 @@ pub(super) fn next_port(ports: &[u32], turn: &mut usize, seats: &mut super::Seat
 }
 
 /// Writes the body of the deliver_sm that tells the account how its message ended (fact sheet 8.2, 8.4).
-fn write_receipt(row: &Row, id: MessageId, key: &IdKey, port: &mut PortState, effects: &mut super::Effects) {
-    let Ok(sm) = Sm::decode(&row.body, Reading::Lenient) else {
-        effects.stats.bodies_lost += 1; // can't be: it was read when it came in
-        return;
-    };
+fn write_receipt(row: &Row, sm: &Sm<'_>, id: MessageId, key: &IdKey, port: &mut PortState) {
     let (long, short);
     let message_id: &[u8] = if row.is(flag::SHORT_ID) {
         short = id.short_text(key);
@@ -184,7 +184,7 @@ fn write_receipt(row: &Row, id: MessageId, key: &IdKey, port: &mut PortState, ef
         done_date: Some(ReceiptDate::from_utc(row.at)),
         ..Receipt::new(message_id, row.state)
     };
-    receipt.write_body(&sm, port.version, &mut port.batch.bodies);
+    receipt.write_body(sm, port.version, &mut port.batch.bodies);
     debug_assert!(row.state != MessageState::Enroute);
 }
 
