@@ -3,6 +3,7 @@
 use super::section::Section;
 use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
+use crate::clock::Caution;
 use crate::hub::{CarrierPlan, Limits, Overdue};
 use crate::id::CarrierId;
 use crate::route::Table;
@@ -32,6 +33,11 @@ pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) {
     if let Some(mib) = section.number("compaction_slack_mib", 1..=1 << 20) {
         plan.hub.compaction.slack_octets = mib << 20;
     }
+}
+
+pub(super) fn clock(section: &mut Section<'_>, caution: &mut Caution) {
+    section.set_time("step_s", SECOND, 1..=86_400, &mut caution.step);
+    section.set_time("hold_s", SECOND, 0..=86_400, &mut caution.hold);
 }
 
 pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {

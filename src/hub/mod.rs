@@ -37,6 +37,7 @@ mod seats;
 mod settings;
 mod settle;
 mod stats;
+mod steps;
 mod table;
 mod timers;
 mod upkeep;
@@ -49,7 +50,7 @@ pub use stats::{CarrierGauges, Gauges, Stats, label};
 use crate::admission::Times;
 use crate::bulk::{Answer as BulkAnswer, Bulks};
 use crate::carrier::LinkBatch;
-use crate::clock::Now;
+use crate::clock::{Now, Watch};
 use crate::codec::{Command, Status, Tag, Version};
 use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
@@ -91,7 +92,11 @@ pub struct Hub {
     bodies: VecDeque<(Instant, Token)>,
     fired: Vec<u32>,
     effects: Effects,
+    /// As [`Hub::watch`] believes it.
     now: Now,
+    watch: Watch,
+    /// Timers are being set anew, since the wall clock went back: the next slot to look at.
+    refill: Option<u32>,
     /// How far the spool can be read.
     durable: Lsn,
     mode: Mode,
@@ -228,11 +233,13 @@ enum Held {
 impl Hub {
     /// One turn: takes `events`, given that the spool is `durable` so far.
     pub fn turn(&mut self, events: impl Iterator<Item = Event>, durable: Lsn, now: Now) -> Effects {
-        (self.now, self.durable) = (now, durable);
+        self.read_clock(now);
+        self.durable = durable;
         self.release_held(durable);
         for event in events {
             self.handle(event);
         }
+        self.refill_wheel();
         self.fire_timers();
         self.go_on_with_bulks();
         self.end_overdue_transactions();
@@ -409,6 +416,8 @@ impl Hub {
             scheduled: 0,
             bodies: self.bodies.len() as u64,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
+            clock_off_s: self.watch.off_s(),
+            expiry_held: self.watch.expiry_wait().is_some(),
             spool_octets: self.journal.log_octets(),
             spool_live_octets: self.journal.live_octets(),
             bulks: self.bulks.by_state(),

@@ -6,7 +6,7 @@ use super::outcome::Given;
 use super::table::{Row, Table, Token, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
 use crate::bulk::{self, Bulks};
-use crate::clock::{Now, UnixMs};
+use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, Version};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
@@ -31,6 +31,8 @@ pub struct Replay {
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
     bulks: Bulks,
+    /// The latest time that a record tells.
+    newest: Option<UnixMs>,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -71,12 +73,14 @@ impl Replay {
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             early: BTreeMap::new(),
+            newest: None,
             settings,
         }
     }
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
+        self.newest = self.newest.max(time_of(record));
         match *record {
             Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
                 let is_listed = self.is_listed(id, bulk);
@@ -304,6 +308,7 @@ impl Replay {
         self.free_of_lost_bulks();
         let mut slots: Vec<(u64, u32)> = self.table.iter().map(|(slot, row)| (row.serial, slot)).collect();
         slots.sort_unstable();
+        let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
@@ -319,6 +324,8 @@ impl Replay {
             fired: Vec::new(),
             effects: Effects::default(),
             now,
+            watch,
+            refill: None,
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
@@ -340,6 +347,7 @@ impl Replay {
             scratch: BytesMut::new(),
             settings: self.settings,
         };
+        hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
         hub.mend_kin(&slots);
         for (_, slot) in &slots {
@@ -458,6 +466,17 @@ impl Hub {
             Phase::Scheduled if row.is(flag::BUNDLED) => {}
             _ => self.start(slot), // records leave a message in no other state than this one
         }
+    }
+}
+
+/// The time at which a record was written, if it tells.
+const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
+    match *record {
+        Record::Accepted { accepted: at, .. }
+        | Record::Sent { at, .. }
+        | Record::Settled { at, .. }
+        | Record::Early { at, .. } => Some(at),
+        _ => None, // a day without any of these is a day without messages
     }
 }
 

@@ -4,6 +4,7 @@ use crate::admission::{Rules, Times};
 use crate::assembly;
 use crate::bulk;
 use crate::carrier::Carrier;
+use crate::clock::Caution;
 use crate::codec::Tag;
 use crate::conversion::Profile;
 use crate::correlation::IdForms;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub ladder: Ladder,
     pub limits: Limits,
     pub compaction: CompactionRules,
+    /// When the wall clock is not believed.
+    pub caution: Caution,
 }
 
 /// A customer, and what it may have in the hub.

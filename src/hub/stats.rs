@@ -1,6 +1,7 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use crate::bulk::State;
+use crate::clock::Change;
 use crate::codec::{MessageState, Status};
 use crate::metrics::{Buckets, Metrics};
 
@@ -43,6 +44,9 @@ pub struct Stats {
     pub inbound_refused: u64,
     pub bodies_lost: u64,
     pub compacted: u64,
+    /// Times that the wall clock was set, and what has become of it.
+    pub clock_steps: u64,
+    pub clock: Option<Change>,
     /// Final states, by octet.
     pub settled: [u64; 10],
     pub refused: Vec<(Status, u64)>,
@@ -68,6 +72,10 @@ pub struct Gauges {
     pub early_receipts: u64,
     /// What is remembered beside messages: kin, answers that wait for something, searches, what carriers were asked.
     pub remembered: u64,
+    /// By how much the wall clock is off what is believed, in seconds.
+    pub clock_off_s: i64,
+    /// Nothing expires: the clock may be wrong.
+    pub expiry_held: bool,
     pub spool_octets: u64,
     pub spool_live_octets: u64,
     /// Bulks in each of [`State::EACH`].
@@ -165,6 +173,7 @@ impl Stats {
             metrics.receipts.with_label_values(&[event]).inc_by(times);
         }
         metrics.spool_compacted.inc_by(self.compacted);
+        metrics.clock_steps.inc_by(self.clock_steps);
     }
 }
 
@@ -192,6 +201,8 @@ impl Gauges {
             metrics.window.with_label_values(&[name]).set(carrier.window as i64);
             metrics.window_used.with_label_values(&[name]).set(carrier.in_flight as i64);
         }
+        metrics.clock_step.set(self.clock_off_s);
+        metrics.expiry_held.set(self.expiry_held.into());
         metrics.spool_octets.with_label_values(&["all"]).set(self.spool_octets as i64);
         metrics.spool_octets.with_label_values(&["living"]).set(self.spool_live_octets as i64);
     }

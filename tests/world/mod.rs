@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
 use enroute::bulk;
 use enroute::carrier::{Arrival, Carrier, Dispatch, Errand, LinkIntake, Matter, Outcome, Verdict as Word};
-use enroute::clock::{Now, UnixMs};
+use enroute::clock::{Caution, Now, UnixMs};
 use enroute::codec::{Address, Command, MessageState, Reading, Receipt, Sm, Status, Tlvs, Version};
 use enroute::correlation::{IdForm, IdForms, Reading as IdReading};
 use enroute::esme::{Account, Answer, Intake, Request, Verdict};
@@ -49,6 +49,7 @@ pub fn settings() -> Settings {
         ladder: Ladder::default(),
         limits: Limits::default(),
         compaction: CompactionRules { factor: 2, slack_octets: 64 << 10 },
+        caution: Caution::default(),
     }
 }
 
