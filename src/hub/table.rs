@@ -23,7 +23,7 @@ pub(super) struct Row {
     pub expires: UnixMs,
     /// When the next attempt is due, while there is one; when the outcome was known, after that.
     pub at: UnixMs,
-    /// The body of its submit_sm while it is at hand; empty once parked.
+    /// The body of its submit_sm (of its deliver_sm, if it is inbound) while it is at hand; empty once parked.
     pub body: Bytes,
     /// What its carrier calls it, as written.
     pub carrier_message_id: Option<Box<[u8]>>,
@@ -58,6 +58,8 @@ pub(super) mod flag {
     pub const SHARED: u16 = 16;
     /// It carries the texts of the messages that are joined into it.
     pub const WHOLE: u16 = 32;
+    /// It came from a handset: it goes to its account, as a deliver_sm, and never to a carrier.
+    pub const INBOUND: u16 = 128;
     /// Those that its record keeps; the rest is made anew.
     pub const KEPT: u16 = 0xFF;
 
@@ -69,7 +71,7 @@ pub(super) mod flag {
     pub const DOUBTFUL: u16 = 0x400;
     /// It was written again elsewhere, or otherwise, while its body was being read back.
     pub const MOVED: u16 = 0x800;
-    /// Its carrier may want its text divided or joined.
+    /// Its carrier, or its account if it is inbound, may want its text divided or joined.
     pub const RESHAPE: u16 = 0x1000;
     /// One part of a long text: goes over the same link as the others.
     pub const TOGETHER: u16 = 0x2000;
