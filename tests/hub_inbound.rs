@@ -274,9 +274,14 @@ fn message_cannot_be_asked_for_cancelled_or_replaced() {
     world.bind_port(PORT);
     world.run();
     world.brought(&handset_text(b"hello"));
-    let token = world.heard[0].token;
+    let slot = world.heard[0].token as u32;
     world.hear(Verdict::Later);
-    let id = world.name(MessageId { serial: token >> 32, slot: token as u32 });
+    // The next message's id tells what this one's is.
+    world.submit(&[text("hello")]);
+    world.run();
+    let (_, answer) = world.answers.pop().expect("an answer");
+    let MessageId { serial, .. } = answer.outcome.expect("accepted");
+    let id = world.name(MessageId { serial: serial - 1, slot });
     let message_id = id.as_bytes();
 
     let cancel = CancelSm { source: HANDSET, destination: SHORT_CODE, ..CancelSm::default() };
