@@ -35,7 +35,7 @@ pub(super) fn accounts(document: &mut Section<'_>) -> Vec<AccountPlan> {
 
 fn read_account(section: &mut Section<'_>) -> AccountPlan {
     let mut plan = account();
-    let AccountPlan { account, queue_max, part_receipts, profile, times, bulk_tlv } = &mut plan;
+    let AccountPlan { account, queue_max, part_receipts, profile, times, bulk_tlv, join_inbound } = &mut plan;
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
     account.password = section.required("password", password).unwrap_or_default();
     section.set("binds", 1..=10_000, &mut account.binds);
@@ -48,6 +48,7 @@ fn read_account(section: &mut Section<'_>) -> AccountPlan {
     let receipts =
         [("worst", PartReceipts::Worst), ("last", PartReceipts::Last), ("each", PartReceipts::Each)];
     section.set_text("part_receipts", |text| choice(text, &receipts), part_receipts);
+    section.set_flag("join_inbound", join_inbound);
     section.set_flag("short_relative_times", &mut times.rules.short_relative);
     section.set_flag("lower_case_relative", &mut times.rules.lower_case_r);
     section.set_flag("wide_offsets", &mut times.rules.wide_offsets);
@@ -140,10 +141,7 @@ fn read_caller(section: &mut Section<'_>) -> Option<Caller> {
 
 pub(super) fn lists(document: &mut Section<'_>, accounts: &[AccountPlan]) -> Vec<List> {
     let mut lists: Vec<List> = Vec::new();
-    let named = |text: &str| {
-        let place = accounts.iter().position(|plan| plan.account.system_id == text);
-        place.map(|place| AccountId(place as u16)).ok_or_else(|| format!("no account is named \"{text}\""))
-    };
+    let named = |text: &str| account_named(text, accounts);
     let mut entries = document.list("list");
     for section in &mut entries {
         let name = section
@@ -165,6 +163,12 @@ pub(super) fn lists(document: &mut Section<'_>, accounts: &[AccountPlan]) -> Vec
         document.fault("list", format!("{count} are too many; at most {LISTS_MAX}"));
     }
     lists
+}
+
+/// The account of that name.
+pub(super) fn account_named(text: &str, accounts: &[AccountPlan]) -> Result<AccountId, String> {
+    let place = accounts.iter().position(|plan| plan.account.system_id == text);
+    place.map(|place| AccountId(place as u16)).ok_or_else(|| format!("no account is named \"{text}\""))
 }
 
 /// A destination: an international number if it begins with a plus sign, otherwise one of unknown kind.

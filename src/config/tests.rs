@@ -110,7 +110,7 @@ fn every_key_reaches_its_setting() {
             "part_receipts" => "\"each\"",
             "alphabet" => "\"ascii\"",
             "unmarked_receipts" => "\"never\"",
-            "data_sm" | "broadcast" => "true",
+            "join_inbound" | "data_sm" | "broadcast" => "true",
             "missing_characters" => "\"replace\"",
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
@@ -122,6 +122,8 @@ fn every_key_reaches_its_setting() {
             "level" => "\"debug\"",
             "response_ids" | "receipt_ids" => "\"hex\"",
             "prefix" => "\"48\"",
+            "destination" => "\"+4910\"",
+            "keyword" => "\"go\"",
             // Routes by name: another name needs another carrier.
             "name" | "default" | "carrier" | "account" => return None,
             "default_h" => "47",

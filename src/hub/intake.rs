@@ -243,11 +243,14 @@ impl Hub {
         seen(flags)
     }
 
-    /// Sets a message that is now ours on its way: at once, or when it is due.
+    /// Sets a message that is now ours on its way: at once, or when it is due; to its account if it is inbound.
     pub(super) fn start(&mut self, slot: u32) {
         let row = self.table.row(slot);
         if row.is(flag::BUNDLED) {
             return self.start_bundled(slot);
+        }
+        if row.is(flag::INBOUND) {
+            return self.begin_inbound(slot);
         }
         if row.at > self.now.wall {
             row.phase = Phase::Scheduled;

@@ -10,6 +10,7 @@
 //! dispatch  queued → a link with room → the carrier
 //! outcome   its answer → Sent record ┄durable┄► room for the next; its receipt → Settled record
 //! delivery  settled ┄durable┄► a port of the account → its answer → Done record → gone
+//! inbound   a carrier's message → Accepted record ┄durable┄► the carrier answered, then delivery
 //! ```
 //!
 //! What waits for the disk (┄) stands in one queue in order of Lsn: answers to customers, answers to carriers for their
@@ -23,6 +24,8 @@ mod congestion;
 mod delivery;
 mod dispatch;
 mod effects;
+mod first_parts;
+mod inbound;
 mod intake;
 mod kin;
 mod multi;
@@ -62,6 +65,7 @@ use crate::wheel::Wheel;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
+use first_parts::FirstParts;
 use foldhash::HashMap;
 use kin::Kin;
 use notice::Notice;
@@ -107,6 +111,7 @@ pub struct Hub {
     /// Compaction rests until then: a segment could not be read.
     compact_again: Option<Instant>,
     kin: Kin,
+    first_parts: FirstParts,
     /// Response PDUs that wait for the disk, in the order of their places in `held`.
     replies: VecDeque<BytesMut>,
     /// Answers that wait for an outcome, by slot, and until when.
@@ -146,8 +151,10 @@ struct AccountState {
     /// Messages of it that are not gone yet.
     held: usize,
     held_max: usize,
-    /// Receipts that wait for a port with room.
+    /// Receipts and inbound messages that wait for a port with room.
     waiting: Queue,
+    /// Parts of inbound messages are joined for it.
+    joins: bool,
     /// Intermediate notifications that do.
     notices: VecDeque<Notice>,
     profile: Arc<Profile>,
@@ -214,7 +221,7 @@ struct LinkState {
 enum Held {
     /// A submission: answer it, and let its message go on.
     Accepted { token: Token, port: u32, session: SessionId, sequence: u32, since: Instant },
-    /// One of several submissions with one answer: let it go on.
+    /// A message whose peer is answered otherwise: let it go on.
     Begun { token: Token },
     /// The next of `replies` may go to this port.
     Reply { port: u32, session: SessionId },

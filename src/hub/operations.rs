@@ -271,7 +271,7 @@ impl Hub {
             self.table.find(*member).is_some_and(|row| {
                 // A part of a divided text is nobody's to ask for; its whole is. Nor is what we joined.
                 let is_own = *member == id && !row.is(flag::PART | flag::WHOLE) || row.is(flag::SHARED);
-                is_own && row.account == account && row.source == source
+                is_own && !row.is(flag::INBOUND) && row.account == account && row.source == source
             })
         });
         known.into_iter().map(|id| id.slot).collect()

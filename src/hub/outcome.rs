@@ -1,5 +1,6 @@
 //! What carriers say: answers to dispatches, and receipts.
 
+use super::inbound::Refusal;
 use super::table::{Token, Whereabouts, flag};
 use super::{Held, Hub};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
@@ -208,10 +209,10 @@ impl Hub {
                     None => self.answer_arrival(link, session, request, Status::ROK),
                 }
             }
-            Matter::Inbound => {
-                self.effects.stats.inbound_refused += 1;
-                self.answer_arrival(link, session, request, Status::RX_R_APPN);
+            Matter::Inbound { body } => {
+                self.take_inbound((link, session), carrier, request, intake.id(body));
             }
+            Matter::Illegible => self.refuse_inbound((link, session), request, Refusal::Illegible),
             Matter::Unreadable => {
                 self.effects.stats.receipts_unreadable += 1;
                 self.answer_arrival(link, session, request, Status::ROK);

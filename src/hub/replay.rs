@@ -1,5 +1,6 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
@@ -56,6 +57,7 @@ impl Replay {
             held_max: plan.queue_max,
             profile: Arc::clone(&plan.profile),
             part_receipts: plan.part_receipts,
+            joins: plan.join_inbound,
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
             ..AccountState::default()
@@ -106,6 +108,10 @@ impl Replay {
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 let carrier = self.carrier(carrier);
                 if let Some(row) = self.table.find(id) {
+                    if row.is(flag::INBOUND) {
+                        row.carrier = carrier; // where it came from
+                        return;
+                    }
                     row.phase = Phase::Awaiting;
                     row.carrier = carrier;
                     row.at = at;
@@ -168,7 +174,11 @@ impl Replay {
         let kept = u16::from(flags);
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
-        let carrier = self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE);
+        let is_inbound = kept & flag::INBOUND != 0;
+        let carrier = match is_inbound {
+            true => NOWHERE, // whatever else its records say, none gets it
+            false => self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE),
+        };
         let mut row = Row {
             serial: id.serial,
             accepted,
@@ -177,7 +187,7 @@ impl Replay {
             account,
             carrier,
             phase: Phase::Scheduled,
-            registered_delivery: if is_datagram(&sm) {
+            registered_delivery: if is_inbound || is_datagram(&sm) {
                 0
             } else {
                 receipt_wish(sm.registered_delivery, version)
@@ -250,6 +260,9 @@ impl Replay {
 
     /// What is not recorded of a message because its body says it.
     fn flags_of(&self, sm: &Sm<'_>, carrier: CarrierId, kept: u16) -> u16 {
+        if kept & flag::INBOUND != 0 {
+            return shape_flags(sm);
+        }
         let flags = shape_flags(sm) | mode_flags(sm, false).unwrap_or(0);
         let is_reshaped = kept & (flag::PART | flag::WHOLE) != 0;
         // Whoever is at the front of a queue is looked at; most need nothing.
@@ -332,6 +345,7 @@ impl Replay {
             compacting: None,
             compact_again: None,
             kin: self.kin,
+            first_parts: FirstParts::new(self.settings.limits.gathering),
             replies: VecDeque::new(),
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
@@ -430,6 +444,13 @@ impl Hub {
     fn resume(&mut self, slot: u32) {
         let row = self.table.row(slot);
         let (account, carrier, phase) = (row.account, row.carrier, row.phase);
+        if row.is(flag::INBOUND) {
+            return match phase {
+                // Its text goes on in another message, which is there.
+                Phase::Joined | Phase::Settled => drop(self.finish(slot)),
+                _ => self.start(slot),
+            };
+        }
         let is_silent =
             row.is(flag::PART) && self.accounts[usize::from(account.0)].part_receipts != PartReceipts::Each;
         let whole = self.kin.group_of(slot).filter(|_| is_silent);
@@ -488,5 +509,5 @@ fn callable(settings: &Settings) -> Vec<AccountId> {
         .collect()
 }
 
-/// No carrier: no route leads to the message's destination any more.
-const NOWHERE: CarrierId = CarrierId(u16::MAX);
+/// No carrier: no route leads to the message's destination any more, or none is wanted.
+pub(super) const NOWHERE: CarrierId = CarrierId(u16::MAX);

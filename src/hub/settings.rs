@@ -24,6 +24,8 @@ pub struct Settings {
     /// Distribution lists, for submit_multi.
     pub lists: Vec<List>,
     pub routes: route::Table,
+    /// Whose messages from handsets are.
+    pub inbound: route::Inbound,
     pub rules: Rules,
     pub ladder: Ladder,
     pub limits: Limits,
@@ -46,6 +48,8 @@ pub struct AccountPlan {
     pub times: Times,
     /// The optional parameter of its submissions that names their bulk; carriers don't see it.
     pub bulk_tlv: Option<Tag>,
+    /// It gets long texts of handsets whole.
+    pub join_inbound: bool,
 }
 
 impl AccountPlan {
@@ -58,6 +62,7 @@ impl AccountPlan {
             part_receipts: PartReceipts::default(),
             times: Times::default(),
             bulk_tlv: None,
+            join_inbound: false,
         }
     }
 }
@@ -115,7 +120,9 @@ pub struct Limits {
     pub receipt_grace: Duration,
     /// How long a receipt waits for its account to bind.
     pub receipt_retention: Duration,
-    /// How long a receipt that its account refused for now waits.
+    /// How long a message from a handset waits for its account to bind.
+    pub inbound_retention: Duration,
+    /// How long a receipt, or a message from a handset, that its account refused for now waits.
     pub receipt_retry: Duration,
     /// Messages that are gone and can still be asked for.
     pub final_states: usize,
@@ -123,7 +130,7 @@ pub struct Limits {
     pub transaction: Duration,
     /// Parts of long texts that wait to be joined.
     pub gathering: assembly::Limits,
-    /// What becomes of parts whose others never came.
+    /// What becomes of submitted parts whose others never came; those of handsets go to their account as they came.
     pub overdue_parts: Overdue,
     /// Bulks, and how long they are remembered.
     pub bulks: bulk::Limits,
@@ -147,6 +154,7 @@ impl Default for Limits {
             early_receipts: 100_000,
             receipt_grace: Duration::from_secs(3600),
             receipt_retention: Duration::from_secs(7 * 24 * 3600),
+            inbound_retention: Duration::from_secs(48 * 3600),
             receipt_retry: Duration::from_secs(5),
             final_states: 20_000,
             transaction: Duration::from_secs(20),

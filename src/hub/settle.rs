@@ -97,6 +97,11 @@ impl Hub {
 
     /// Gives up on a message that is still on its way.
     pub(super) fn expire(&mut self, slot: u32, state: MessageState) {
+        if self.table.row(slot).is(flag::INBOUND) {
+            self.effects.stats.inbound.expired += 1;
+            self.finish(slot);
+            return;
+        }
         self.settle(slot, Outcome::plain(state));
     }
 }

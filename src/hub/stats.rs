@@ -41,7 +41,7 @@ pub struct Stats {
     pub receipts_deferred: u64,
     pub receipts_again: u64,
     pub receipts_abandoned: u64,
-    pub inbound_refused: u64,
+    pub inbound: InboundStats,
     pub bodies_lost: u64,
     pub compacted: u64,
     /// Times that the wall clock was set, and what has become of it.
@@ -57,6 +57,75 @@ pub struct Stats {
     pub submit_response: Buckets,
     /// From acceptance to the receipt taken.
     pub receipt: Buckets,
+}
+
+/// Counts of one turn over messages from handsets.
+#[derive(Clone, Debug, Default)]
+pub struct InboundStats {
+    /// Taken over from their carriers.
+    pub received: u64,
+    /// Taken by their accounts.
+    pub delivered: u64,
+    /// Refused by their accounts for good.
+    pub denied: u64,
+    /// Refused by their accounts for now.
+    pub deferred: u64,
+    /// Sent again because nobody answered.
+    pub again: u64,
+    /// Not taken in time.
+    pub expired: u64,
+    /// Texts joined from their parts.
+    pub joined: u64,
+    /// Parts that came twice while the others were waited for.
+    pub twins: u64,
+    /// Parts that went out as they came though they were to be joined.
+    pub parts_alone: u64,
+    /// Long texts sent in parts to sessions of 3.3.
+    pub divided: u64,
+    /// Texts that end where a session of 3.3 has no more room.
+    pub cut: u64,
+    /// Texts with question marks for characters that their account can't be told.
+    pub replaced: u64,
+    /// Texts that could not be put in their account's words at all.
+    pub as_it_came: u64,
+    /// Not taken over, by reason.
+    pub refused: Vec<(&'static str, u64)>,
+    /// From its acceptance to its account's hands.
+    pub waited: Buckets,
+}
+
+impl InboundStats {
+    pub(super) fn refuse(&mut self, reason: &'static str) {
+        match self.refused.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, times)) => *times += 1,
+            None => self.refused.push((reason, 1)),
+        }
+    }
+
+    fn fold(&self, metrics: &Metrics) {
+        let events = [
+            ("received", self.received),
+            ("delivered", self.delivered),
+            ("refused", self.denied),
+            ("deferred", self.deferred),
+            ("sent_again", self.again),
+            ("expired", self.expired),
+            ("joined", self.joined),
+            ("part_twice", self.twins),
+            ("parts_alone", self.parts_alone),
+            ("divided", self.divided),
+            ("cut", self.cut),
+            ("characters_replaced", self.replaced),
+            ("as_it_came", self.as_it_came),
+        ];
+        for (event, times) in events.into_iter().filter(|(_, times)| *times > 0) {
+            metrics.inbound.with_label_values(&[event]).inc_by(times);
+        }
+        for (reason, times) in &self.refused {
+            metrics.inbound_refused.with_label_values(&[reason]).inc_by(*times);
+        }
+        metrics.inbound_wait.fold(&self.waited);
+    }
 }
 
 /// How much of what there is.
@@ -142,7 +211,6 @@ impl Stats {
             ("answered_late", self.late_answers),
             ("doubtful", self.doubtful),
             ("without_id", self.nameless),
-            ("inbound_refused", self.inbound_refused),
             ("divided", self.divided),
             ("joined", self.joined),
             ("parts_alone", self.parts_alone),
@@ -174,6 +242,7 @@ impl Stats {
         }
         metrics.spool_compacted.inc_by(self.compacted);
         metrics.clock_steps.inc_by(self.clock_steps);
+        self.inbound.fold(metrics);
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Row {
     /// Where its Accepted record is; in pieces, for they are packed closer.
     pub record_at: u64,
     pub record_len: u32,
-    /// The place of its body while that is at hand.
+    /// The place of its body while that is at hand: of its submit_sm, or of its deliver_sm if it is inbound.
     pub body: Place,
     /// What its carrier calls it, as written.
     pub carrier_message_id: Option<Box<[u8]>>,
@@ -63,6 +63,8 @@ pub(super) mod flag {
     pub const WHOLE: u16 = 32;
     /// It waits for its bulk, which has not fired; its times are those that it came with.
     pub const BUNDLED: u16 = 64;
+    /// It came from a handset: it goes to its account, as a deliver_sm, and never to a carrier.
+    pub const INBOUND: u16 = 128;
     /// Those that its record keeps; the rest is made anew.
     pub const KEPT: u16 = 0xFF;
 
@@ -74,7 +76,7 @@ pub(super) mod flag {
     pub const DOUBTFUL: u16 = 0x400;
     /// It was written again elsewhere, or otherwise, while its body was being read back.
     pub const MOVED: u16 = 0x800;
-    /// Its carrier may want its text divided or joined.
+    /// Its carrier, or its account if it is inbound, may want its text divided or joined.
     pub const RESHAPE: u16 = 0x1000;
     /// One part of a long text: goes over the same link as the others.
     pub const TOGETHER: u16 = 0x2000;

@@ -1,5 +1,6 @@
 //! What keeps the hub small: parking bodies, giving up on receipts for nobody, compacting the spool.
 
+use super::replay::NOWHERE;
 use super::table::{Token, flag};
 use super::{Fetched, Held, Hub};
 use crate::id::Lsn;
@@ -71,6 +72,7 @@ impl Hub {
     fn lose_body(&mut self, slot: u32, phase: Phase) {
         self.effects.stats.bodies_lost += 1;
         match phase {
+            Phase::Waiting if self.table.row(slot).is(flag::INBOUND) => drop(self.finish(slot)),
             Phase::Waiting => {
                 self.effects.stats.receipts_abandoned += 1;
                 self.finish(slot);
@@ -170,6 +172,14 @@ impl Hub {
         }
         if row.attempts > 0 {
             self.journal.append(&Record::Deferred { id, attempts: row.attempts, due });
+        }
+        if row.is(flag::INBOUND) {
+            // Nothing else is written of it: it waits until it is gone.
+            if row.is(flag::TOGETHER) && row.carrier != NOWHERE {
+                self.note_origin(slot);
+            }
+            self.effects.stats.compacted += 1;
+            return;
         }
         match row.phase {
             Phase::Awaiting => {

@@ -2,10 +2,13 @@
 #![allow(dead_code)] // each test binary uses its part of it
 
 mod asking;
+mod handsets;
 pub mod submissions;
 
 #[allow(unused_imports)] // each test crate uses its own part of the world
 pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};
+#[allow(unused_imports)] // each test crate uses its own part of the world
+pub use handsets::{HANDSET, SHORT_CODE, all_to, handset_part, handset_text};
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
@@ -45,6 +48,7 @@ pub fn settings() -> Settings {
         }],
         lists: Vec::new(),
         routes: route::Table::new(Some(CARRIER)),
+        inbound: route::Inbound::default(),
         rules: Rules::default(),
         ladder: Ladder::default(),
         limits: Limits::default(),
@@ -115,6 +119,15 @@ pub struct Delivered {
     pub state: MessageState,
 }
 
+/// A message from a handset that reached a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub session: SessionId,
+    pub token: u64,
+    /// Of its deliver_sm.
+    pub body: Bytes,
+}
+
 pub struct World {
     pub settings: Settings,
     pub spool: spool::Settings,
@@ -134,6 +147,7 @@ pub struct World {
     pub answers: Vec<(SessionId, Answer)>,
     pub dispatches: Vec<(SessionId, Dispatch)>,
     pub delivered: Vec<Delivered>,
+    pub heard: Vec<Heard>,
     pub arrivals_answered: Vec<(SessionId, u32, Status)>,
     /// Whole response PDUs.
     pub replies: Vec<(SessionId, Bytes)>,
@@ -185,6 +199,7 @@ impl World {
             answers: Vec::new(),
             dispatches: Vec::new(),
             delivered: Vec::new(),
+            heard: Vec::new(),
             arrivals_answered: Vec::new(),
             replies: Vec::new(),
             alerts: Vec::new(),
@@ -300,6 +315,10 @@ impl World {
             for (token, body) in &batch.deliveries {
                 let body = &batch.bodies[body.start as usize..body.end as usize];
                 let sm = Sm::decode(body, Reading::Lenient).expect("a deliver_sm");
+                if !sm.is_receipt() && !sm.is_intermediate() {
+                    self.heard.push(Heard { session, token: *token, body: Bytes::copy_from_slice(body) });
+                    continue;
+                }
                 let receipt = Receipt::read(&sm).expect("a receipt");
                 let id = String::from_utf8_lossy(receipt.message_id).into_owned();
                 self.delivered.push(Delivered { session, token: *token, id, state: receipt.state });
