@@ -343,4 +343,4 @@ const SLICE: usize = 4_000;
 const FIRED_MAX: usize = 1_000;
 const FORGOTTEN_MAX: usize = 1_000;
 /// Octets that may wait for the disk before bulks have no more to say.
-const BACKLOG_OCTETS: u64 = 8 << 20;
+const BACKLOG_OCTETS: u64 = 4 << 20;

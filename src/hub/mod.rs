@@ -33,6 +33,7 @@ mod notice;
 mod operations;
 mod outcome;
 mod queue;
+mod rejoin;
 mod replay;
 mod reshape;
 mod search;

@@ -192,13 +192,9 @@ impl Hub {
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
         let tlvs = without_text_and_lifetime(sm.tlvs);
-        let kept = |given: &'_ [u8]| given.is_empty();
+        let (schedule, kept) = (replace.schedule_delivery_time, |given: &'_ [u8]| given.is_empty());
         let new = Sm {
-            schedule_delivery_time: if kept(replace.schedule_delivery_time) {
-                &due
-            } else {
-                replace.schedule_delivery_time
-            },
+            schedule_delivery_time: if kept(schedule) { &due } else { schedule },
             validity_period: if kept(replace.validity_period) { &expires } else { replace.validity_period },
             registered_delivery: replace.registered_delivery,
             sm_default_msg_id: replace.sm_default_msg_id,
@@ -220,7 +216,7 @@ impl Hub {
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
         // Times of a message that waits for its bulk are told from the bulk's.
-        let stays = bulk && kept(replace.schedule_delivery_time);
+        let stays = bulk && kept(schedule);
         (row.at, row.expires) = (if stays { at } else { admitted.due }, admitted.expires);
         if bulk && !stays {
             self.leave_bulk(token.slot);

@@ -4,9 +4,9 @@ use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
-use super::table::{Row, Table, Token, Whereabouts, flag};
+use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
-use crate::bulk::{self, Bulks};
+use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, Version};
 use crate::conversion::Long;
@@ -25,13 +25,13 @@ use std::time::Duration;
 /// A hub in the making: takes records in the order of the log.
 #[derive(Debug)]
 pub struct Replay {
-    settings: Settings,
-    table: Table,
+    pub(super) settings: Settings,
+    pub(super) table: Table,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
-    bulks: Bulks,
+    pub(super) bulks: Bulks,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
 }
@@ -87,9 +87,7 @@ impl Replay {
             Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
                 let is_listed = self.is_listed(id, bulk);
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
-                if let Some(number) = bulk {
-                    self.take_member(id, number, is_listed);
-                }
+                self.take_member(id, bulk, is_listed);
                 if let Some(group) = group {
                     self.kin.enter(group, id);
                 }
@@ -132,8 +130,7 @@ impl Replay {
                 }
             }
             Record::Done { id } => {
-                if let Some(row) = self.table.find(id) {
-                    let (bulk, state) = (row.bulk, row.state);
+                if let Some((bulk, state)) = self.table.find(id).map(|row| (row.bulk, row.state)) {
                     self.table.remove(id.slot);
                     self.kin.leave(id);
                     self.bulks.leave(bulk, state);
@@ -202,62 +199,6 @@ impl Replay {
         self.table.put(id.slot, row);
     }
 
-    /// Whether a message is known already as one that waits for that bulk.
-    fn is_listed(&mut self, id: MessageId, bulk: Option<u64>) -> bool {
-        let (Self { table, bulks, .. }, Some(number)) = (self, bulk) else { return false };
-        table.find(id).is_some_and(|row| row.is(flag::BUNDLED) && bulks.number(row.bulk) == Some(number))
-    }
-
-    /// A message is of a bulk, which may not have been told of yet.
-    fn take_member(&mut self, id: MessageId, number: u64, is_listed: bool) {
-        let place = self.bulks.recall(number);
-        let row = self.table.row(id.slot);
-        row.bulk = place;
-        let waits = row.is(flag::BUNDLED);
-        let token = self.table.token(id.slot);
-        match self.bulks.state(place) {
-            _ if !waits => {}
-            Some(bulk::State::Pending | bulk::State::Paused | bulk::State::Canceled) if is_listed => {}
-            Some(bulk::State::Pending | bulk::State::Paused | bulk::State::Canceled) => {
-                self.bulks.wait(place, token.to_u64());
-            }
-            Some(bulk::State::Processing | bulk::State::Finished | bulk::State::Failed) | None => {
-                self.unbundle(place, token);
-            }
-        }
-    }
-
-    /// How a bulk stands. When it has fired, its messages have the times of that moment.
-    fn take_bulk(&mut self, record: &Record<'_>, locator: Locator) {
-        let Record::Bulk { number, account, name, state, at, changed, gone } = *record else { return };
-        let account = self.account(account);
-        let (Ok(name), Some(state)) = (bulk::Name::read(name), bulk::State::from_octet(state)) else {
-            return;
-        };
-        let [delivered, expired, deleted, failed] = gone;
-        let gone = bulk::Ended { delivered, expired, deleted, failed };
-        let saved = bulk::Saved { number, account, name, state, at, changed, gone };
-        let place = self.bulks.restore(saved, Lsn(locator.at + u64::from(locator.len)));
-        if !state.is_unfired() && state != bulk::State::Canceled {
-            for member in self.bulks.take_waiting(place) {
-                self.unbundle(place, Token::from_u64(member));
-            }
-        }
-    }
-
-    /// A message waits for its bulk no longer.
-    fn unbundle(&mut self, place: u32, token: Token) {
-        let longest = self.settings.rules.max_validity;
-        let Some(row) = self.table.known(token).filter(|row| row.bulk == place && row.is(flag::BUNDLED))
-        else {
-            return;
-        };
-        row.clear(flag::BUNDLED);
-        if let Some(at) = self.bulks.at(place).filter(|_| row.phase == Phase::Scheduled) {
-            (row.at, row.expires) = (at, at.after(row.expires.since(row.at).min(longest)));
-        }
-    }
-
     /// What is not recorded of a message because its body says it.
     fn flags_of(&self, sm: &Sm<'_>, carrier: CarrierId, kept: u16) -> u16 {
         if kept & flag::INBOUND != 0 {
@@ -272,23 +213,8 @@ impl Replay {
         }
     }
 
-    /// Messages of bulks that no record tells of, for it is damaged, go by themselves.
-    fn free_of_lost_bulks(&mut self) {
-        let lost = self.bulks.drop_nameless();
-        if lost.is_empty() {
-            return;
-        }
-        for slot in 0..self.table.slots() {
-            let row = self.table.row(slot);
-            if lost.contains(&row.bulk) {
-                row.bulk = Row::ALONE;
-                row.clear(flag::BUNDLED);
-            }
-        }
-    }
-
     /// The account of that name; one that is configured no more keeps what it is owed.
-    fn account(&mut self, name: &[u8]) -> AccountId {
+    pub(super) fn account(&mut self, name: &[u8]) -> AccountId {
         let known = self.accounts.iter().position(|account| *account.name == *name);
         AccountId(known.unwrap_or_else(|| {
             self.accounts.push(AccountState { name: name.into(), ..AccountState::default() });

@@ -2,11 +2,14 @@
 #![allow(dead_code)] // each test binary uses its part of it
 
 mod asking;
+mod bundles;
 mod handsets;
 pub mod submissions;
 
-#[allow(unused_imports)] // each test crate uses its own part of the world
+#[allow(unused_imports)]
 pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};
+#[allow(unused_imports)] // as above
+pub use bundles::{BULK_TLV, HOUR, IN_AN_HOUR, numbered, state, take_receipts, with_bulks};
 #[allow(unused_imports)] // each test crate uses its own part of the world
 pub use handsets::{HANDSET, SHORT_CODE, all_to, handset_part, handset_text};
 
