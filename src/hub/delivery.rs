@@ -90,6 +90,9 @@ impl Hub {
         let until = row.at.after(self.settings.limits.receipt_retention);
         let account = row.account;
         if self.now.wall >= until {
+            if self.puts_off_end(slot) {
+                return;
+            }
             self.effects.stats.receipts_abandoned += 1;
             self.finish(slot);
             self.wake_account(account); // those behind it may have waited for its body

@@ -3,9 +3,10 @@
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
-use super::table::{Row, Table, Whereabouts, flag};
+use super::table::{Row, Table, Token, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
-use crate::clock::{Now, UnixMs};
+use crate::bulk::{self, Bulks};
+use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, Version};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
@@ -29,6 +30,9 @@ pub struct Replay {
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
+    bulks: Bulks,
+    /// The latest time that a record tells.
+    newest: Option<UnixMs>,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -53,6 +57,7 @@ impl Replay {
             profile: Arc::clone(&plan.profile),
             part_receipts: plan.part_receipts,
             times: plan.times,
+            bulk_tlv: plan.bulk_tlv,
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
@@ -64,18 +69,25 @@ impl Replay {
         Self {
             table: Table::new(settings.limits.final_states),
             kin: Kin::new(settings.limits.gathering),
+            bulks: Bulks::new(settings.limits.bulks),
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             early: BTreeMap::new(),
+            newest: None,
             settings,
         }
     }
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
+        self.newest = self.newest.max(time_of(record));
         match *record {
-            Record::Accepted { id, account, accepted, due, expires, flags, group, body } => {
+            Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
+                let is_listed = self.is_listed(id, bulk);
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
+                if let Some(number) = bulk {
+                    self.take_member(id, number, is_listed);
+                }
                 if let Some(group) = group {
                     self.kin.enter(group, id);
                 }
@@ -114,9 +126,11 @@ impl Replay {
                 }
             }
             Record::Done { id } => {
-                if self.table.find(id).is_some() {
+                if let Some(row) = self.table.find(id) {
+                    let (bulk, state) = (row.bulk, row.state);
                     self.table.remove(id.slot);
                     self.kin.leave(id);
+                    self.bulks.leave(bulk, state);
                 }
             }
             Record::Early { carrier, carrier_message_id, destination, state, error, at } => {
@@ -136,6 +150,7 @@ impl Replay {
                     },
                 );
             }
+            Record::Bulk { .. } => self.take_bulk(record, locator),
         }
     }
 
@@ -177,6 +192,62 @@ impl Replay {
         self.table.put(id.slot, row);
     }
 
+    /// Whether a message is known already as one that waits for that bulk.
+    fn is_listed(&mut self, id: MessageId, bulk: Option<u64>) -> bool {
+        let (Self { table, bulks, .. }, Some(number)) = (self, bulk) else { return false };
+        table.find(id).is_some_and(|row| row.is(flag::BUNDLED) && bulks.number(row.bulk) == Some(number))
+    }
+
+    /// A message is of a bulk, which may not have been told of yet.
+    fn take_member(&mut self, id: MessageId, number: u64, is_listed: bool) {
+        let place = self.bulks.recall(number);
+        let row = self.table.row(id.slot);
+        row.bulk = place;
+        let waits = row.is(flag::BUNDLED);
+        let token = self.table.token(id.slot);
+        match self.bulks.state(place) {
+            _ if !waits => {}
+            Some(bulk::State::Pending | bulk::State::Paused | bulk::State::Canceled) if is_listed => {}
+            Some(bulk::State::Pending | bulk::State::Paused | bulk::State::Canceled) => {
+                self.bulks.wait(place, token.to_u64());
+            }
+            Some(bulk::State::Processing | bulk::State::Finished | bulk::State::Failed) | None => {
+                self.unbundle(place, token);
+            }
+        }
+    }
+
+    /// How a bulk stands. When it has fired, its messages have the times of that moment.
+    fn take_bulk(&mut self, record: &Record<'_>, locator: Locator) {
+        let Record::Bulk { number, account, name, state, at, changed, gone } = *record else { return };
+        let account = self.account(account);
+        let (Ok(name), Some(state)) = (bulk::Name::read(name), bulk::State::from_octet(state)) else {
+            return;
+        };
+        let [delivered, expired, deleted, failed] = gone;
+        let gone = bulk::Ended { delivered, expired, deleted, failed };
+        let saved = bulk::Saved { number, account, name, state, at, changed, gone };
+        let place = self.bulks.restore(saved, Lsn(locator.at + u64::from(locator.len)));
+        if !state.is_unfired() && state != bulk::State::Canceled {
+            for member in self.bulks.take_waiting(place) {
+                self.unbundle(place, Token::from_u64(member));
+            }
+        }
+    }
+
+    /// A message waits for its bulk no longer.
+    fn unbundle(&mut self, place: u32, token: Token) {
+        let longest = self.settings.rules.max_validity;
+        let Some(row) = self.table.known(token).filter(|row| row.bulk == place && row.is(flag::BUNDLED))
+        else {
+            return;
+        };
+        row.clear(flag::BUNDLED);
+        if let Some(at) = self.bulks.at(place).filter(|_| row.phase == Phase::Scheduled) {
+            (row.at, row.expires) = (at, at.after(row.expires.since(row.at).min(longest)));
+        }
+    }
+
     /// What is not recorded of a message because its body says it.
     fn flags_of(&self, sm: &Sm<'_>, carrier: CarrierId, kept: u16) -> u16 {
         let flags = shape_flags(sm) | mode_flags(sm, false).unwrap_or(0);
@@ -185,6 +256,21 @@ impl Replay {
         match self.carriers.get(usize::from(carrier.0)) {
             Some(state) if !is_reshaped && state.profile.long != Long::Pass => flags | flag::RESHAPE,
             Some(_) | None => flags,
+        }
+    }
+
+    /// Messages of bulks that no record tells of, for it is damaged, go by themselves.
+    fn free_of_lost_bulks(&mut self) {
+        let lost = self.bulks.drop_nameless();
+        if lost.is_empty() {
+            return;
+        }
+        for slot in 0..self.table.slots() {
+            let row = self.table.row(slot);
+            if lost.contains(&row.bulk) {
+                row.bulk = Row::ALONE;
+                row.clear(flag::BUNDLED);
+            }
         }
     }
 
@@ -219,8 +305,10 @@ impl Replay {
     /// The hub, with everything in the queue or on the timer where it belongs.
     pub fn finish(mut self, journal: Journal, now: Now) -> Hub {
         self.table.rebuild_free();
+        self.free_of_lost_bulks();
         let mut slots: Vec<(u64, u32)> = self.table.iter().map(|(slot, row)| (row.serial, slot)).collect();
         slots.sort_unstable();
+        let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
@@ -236,6 +324,8 @@ impl Replay {
             fired: Vec::new(),
             effects: Effects::default(),
             now,
+            watch,
+            refill: None,
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
@@ -246,6 +336,8 @@ impl Replay {
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
+            bulks: self.bulks,
+            bulk_answers: VecDeque::new(),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),
@@ -255,11 +347,13 @@ impl Replay {
             scratch: BytesMut::new(),
             settings: self.settings,
         };
+        hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
         hub.mend_kin(&slots);
         for (_, slot) in &slots {
             hub.adopt(*slot);
         }
+        let fired = hub.bulks.resume();
         for (serial, slot) in &slots {
             // One that was taken up before may have ended its kin.
             if hub.table.find(MessageId { serial: *serial, slot: *slot }).is_some() {
@@ -267,6 +361,7 @@ impl Replay {
             }
         }
         hub.end_kin(&slots);
+        fired.into_iter().for_each(|place| hub.end_bulk(Some(place)));
         for early in self.early.values() {
             let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
@@ -323,6 +418,12 @@ impl Hub {
         let (locator, account) = (row.locator(), row.account);
         self.journal.adopt(locator);
         self.accounts[usize::from(account.0)].held += 1;
+        let row = self.table.row(slot);
+        let ended = (row.phase == Phase::Settled).then_some(row.state);
+        if ended.is_some() {
+            row.clear(flag::BUNDLED);
+        }
+        self.bulks.count_living(row.bulk, ended);
     }
 
     /// Takes up one message where its records leave it.
@@ -361,8 +462,21 @@ impl Hub {
             Phase::Scheduled if carrier == NOWHERE => {
                 self.settle(slot, Outcome::NO_ROUTE);
             }
+            // Its bulk brings it on, as soon as there are turns.
+            Phase::Scheduled if row.is(flag::BUNDLED) => {}
             _ => self.start(slot), // records leave a message in no other state than this one
         }
+    }
+}
+
+/// The time at which a record was written, if it tells.
+const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
+    match *record {
+        Record::Accepted { accepted: at, .. }
+        | Record::Sent { at, .. }
+        | Record::Settled { at, .. }
+        | Record::Early { at, .. } => Some(at),
+        _ => None, // a day without any of these is a day without messages
     }
 }
 

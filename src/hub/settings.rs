@@ -2,7 +2,10 @@
 
 use crate::admission::{Rules, Times};
 use crate::assembly;
+use crate::bulk;
 use crate::carrier::Carrier;
+use crate::clock::Caution;
+use crate::codec::Tag;
 use crate::conversion::Profile;
 use crate::correlation::IdForms;
 use crate::esme::Account;
@@ -25,6 +28,8 @@ pub struct Settings {
     pub ladder: Ladder,
     pub limits: Limits,
     pub compaction: CompactionRules,
+    /// When the wall clock is not believed.
+    pub caution: Caution,
 }
 
 /// A customer, and what it may have in the hub.
@@ -39,6 +44,8 @@ pub struct AccountPlan {
     pub part_receipts: PartReceipts,
     /// How it writes times.
     pub times: Times,
+    /// The optional parameter of its submissions that names their bulk; carriers don't see it.
+    pub bulk_tlv: Option<Tag>,
 }
 
 impl AccountPlan {
@@ -50,6 +57,7 @@ impl AccountPlan {
             profile: Arc::default(),
             part_receipts: PartReceipts::default(),
             times: Times::default(),
+            bulk_tlv: None,
         }
     }
 }
@@ -117,6 +125,8 @@ pub struct Limits {
     pub gathering: assembly::Limits,
     /// What becomes of parts whose others never came.
     pub overdue_parts: Overdue,
+    /// Bulks, and how long they are remembered.
+    pub bulks: bulk::Limits,
 }
 
 /// What becomes of parts of a text whose others never came.
@@ -142,6 +152,7 @@ impl Default for Limits {
             transaction: Duration::from_secs(20),
             gathering: assembly::Limits::default(),
             overdue_parts: Overdue::Send,
+            bulks: bulk::Limits::default(),
         }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Row {
     pub source: u32,
     pub destination: u32,
     pub service_type: [u8; 5],
+    /// The place of its bulk, or [`Row::ALONE`].
+    pub bulk: u32,
 }
 
 /// What else is to be known of a row.
@@ -59,6 +61,8 @@ pub(super) mod flag {
     pub const SHARED: u16 = 16;
     /// It carries the texts of the messages that are joined into it.
     pub const WHOLE: u16 = 32;
+    /// It waits for its bulk, which has not fired; its times are those that it came with.
+    pub const BUNDLED: u16 = 64;
     /// Those that its record keeps; the rest is made anew.
     pub const KEPT: u16 = 0xFF;
 
@@ -100,6 +104,9 @@ impl Place {
 }
 
 impl Row {
+    /// No bulk.
+    pub const ALONE: u32 = u32::MAX;
+
     /// Whether its body waits on disk alone.
     pub fn is_parked(&self) -> bool {
         self.body == Place::NONE
@@ -348,6 +355,7 @@ impl Default for Row {
             source: 0,
             destination: 0,
             service_type: [0; 5],
+            bulk: Self::ALONE,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::mail::{Mail, Request, Task};
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
 use crate::carrier::LinkBatch;
+use crate::clock::Change;
 use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub};
 use crate::id::{AccountId, Lsn, SessionId};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// The hub and everybody it has something for.
 pub(super) struct HubThread {
@@ -78,7 +79,8 @@ impl HubThread {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks: _, advice, stats } =
+            effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         tasks.extend(releases.into_iter().map(Task::Release));
         self.tasks.send_all(&mut tasks);
@@ -107,7 +109,30 @@ impl HubThread {
             let advice = reading.advice();
             warn!(carrier, advice, "its receipts write ids in another form than configured");
         }
+        if let Some(change) = stats.clock {
+            warn_of(change);
+        }
         stats.fold(&self.metrics);
+    }
+}
+
+/// Tells the operator what has happened to the wall clock.
+fn warn_of(change: Change) {
+    match change {
+        Change::Stepped(by_ms) => {
+            warn!(
+                by_ms,
+                "the wall clock was set; the time before goes on until it has stood for clock.hold_s"
+            );
+        }
+        Change::Behind(by_ms) => {
+            warn!(by_ms, "the wall clock is behind the last record; nothing expires for clock.hold_s");
+        }
+        Change::Accepted(by_ms) => warn!(by_ms, "the wall clock stays where it was set, and is believed now"),
+        Change::Corrected(by_ms) => {
+            warn!(by_ms, "the wall clock was set soon after the start, and is believed")
+        }
+        Change::Returned => info!("the wall clock is back where it was before it was set"),
     }
 }
 

@@ -9,8 +9,9 @@ pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, stat
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
+use enroute::bulk;
 use enroute::carrier::{Arrival, Carrier, Dispatch, Errand, LinkIntake, Matter, Outcome, Verdict as Word};
-use enroute::clock::{Now, UnixMs};
+use enroute::clock::{Caution, Now, UnixMs};
 use enroute::codec::{Address, Command, MessageState, Reading, Receipt, Sm, Status, Tlvs, Version};
 use enroute::correlation::{IdForm, IdForms, Reading as IdReading};
 use enroute::esme::{Account, Answer, Intake, Request, Verdict};
@@ -48,6 +49,7 @@ pub fn settings() -> Settings {
         ladder: Ladder::default(),
         limits: Limits::default(),
         compaction: CompactionRules { factor: 2, slack_octets: 64 << 10 },
+        caution: Caution::default(),
     }
 }
 
@@ -139,6 +141,8 @@ pub struct World {
     pub alerts: Vec<(SessionId, Bytes)>,
     pub errands: Vec<(SessionId, Errand)>,
     pub calls: Vec<AccountId>,
+    /// Answers on bulks.
+    pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
     /// congestion_state that the port was told last.
     pub congestion: u8,
@@ -186,6 +190,7 @@ impl World {
             alerts: Vec::new(),
             errands: Vec::new(),
             calls: Vec::new(),
+            bulks: Vec::new(),
             advice: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
@@ -280,7 +285,8 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        self.bulks.extend(bulks);
         self.advice.extend(advice);
         self.calls.extend(calls);
         for (session, batch) in ports {
@@ -326,8 +332,10 @@ impl World {
 
     /// Reads back what the hub asked for.
     pub fn read_back(&mut self) {
-        for Fetch { token, locator } in std::mem::take(&mut self.fetches) {
-            let body = self.reader.read(locator).ok().map(|octets| {
+        let fetches = std::mem::take(&mut self.fetches);
+        let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
+        for (Fetch { token, locator }, octets) in fetches.into_iter().zip(self.reader.read_all(&locators)) {
+            let body = octets.ok().map(|octets| {
                 let Ok((Record::Accepted { body, .. }, _)) = Record::decode(&octets) else {
                     panic!("not a message at {locator:?}")
                 };
