@@ -432,3 +432,27 @@ fn receipts_of_one_id_name_their_destinations() {
     let receipt: Vec<_> = world.delivered.iter().map(|receipt| receipt.state).collect();
     assert_eq!(receipt, [MessageState::Undeliverable]);
 }
+
+/// Who is refused has sent nothing, and who is let in is counted once, however often it was looked at.
+#[test]
+fn segments_and_clamped_validities_are_counted_once_per_message_that_came_in() {
+    let mut world = World::bound(settings(), 10);
+    let long = Sm { validity_period: b"000009000000000R", ..said("a text") };
+    world.ask(Command::SUBMIT_SM, |out| Sm { replace_if_present_flag: 1, ..long }.encode_body(out));
+    world.run();
+    assert_eq!(counted(&world), (1, 1));
+
+    let datagram = Sm { esm_class: 0x01, schedule_delivery_time: b"000001000000000R", ..long };
+    world.ask(Command::SUBMIT_SM, |out| datagram.encode_body(out));
+
+    assert_eq!(world.outcomes(), [Status::ROK, Status::RINVSCHED]);
+    assert_eq!(counted(&world), (1, 1));
+}
+
+fn said(text: &str) -> Sm<'_> {
+    Sm { source: SOURCE, destination: DESTINATION, short_message: text.as_bytes(), ..Sm::default() }
+}
+
+fn counted(world: &World) -> (u64, u64) {
+    (world.count(|stats| stats.segments), world.count(|stats| stats.clamped))
+}

@@ -130,14 +130,17 @@ impl Hub {
                 account.waiting.pop_front(); // given up while it waited
                 continue;
             };
-            if row.body.is_empty() {
+            if row.is_parked() {
                 if !row.is(flag::FETCHING) {
                     account.waiting.look_again();
                     fetch_if_parked(table, effects, token, *durable);
                 }
                 return None;
             }
-            let seat = match port_for(row, account, ports) {
+            let (row, body) = table.row_and_body(token.slot);
+            let fitting = port_for(row, body, account, ports);
+            let row = table.row(token.slot);
+            let seat = match fitting {
                 Fitting::Port(seat) => seat,
                 Fitting::Later => return None,
                 Fitting::Never => {
@@ -154,9 +157,12 @@ impl Hub {
             wheel.cancel(token.slot);
             port.room -= 1;
             let start = port.batch.bodies.len() as u32;
-            match row.is(flag::INBOUND) {
-                true => write_inbound(&row.body, port, &account.profile),
-                false => write_receipt(row, known_as(row, token.slot, kin), id_key, port, effects),
+            let id = known_as(row, token.slot, kin);
+            let (row, body) = table.row_and_body(token.slot);
+            match Sm::decode(body, Reading::Lenient) {
+                _ if row.is(flag::INBOUND) => write_inbound(body, port, &account.profile),
+                Ok(sm) => write_receipt(row, &sm, id, id_key, port),
+                Err(_) => effects.stats.bodies_lost += 1, // can't be: it was read when it came in
             }
             let end = port.batch.bodies.len() as u32;
             port.batch.deliveries.push((token.to_u64(), start..end));
@@ -191,11 +197,16 @@ enum Fitting {
 
 /// The port for a receipt or an inbound message whose body is at hand. Parts of one text go to one port, in order; what is too long
 /// for a session without parameters goes to one with them.
-fn port_for(row: &Row, account: &mut AccountState, seats: &mut super::Seats<PortState>) -> Fitting {
+fn port_for(
+    row: &Row,
+    body: &[u8],
+    account: &mut AccountState,
+    seats: &mut super::Seats<PortState>,
+) -> Fitting {
     let AccountState { ports, turn, .. } = account;
     let seat = if row.is(flag::INBOUND) && row.is(flag::RESHAPE) {
         return Fitting::Never;
-    } else if row.is(flag::INBOUND) && wants_parameters(&row.body) {
+    } else if row.is(flag::INBOUND) && wants_parameters(body) {
         let able: Vec<u32> = ports.iter().copied().filter(|seat| takes_tlvs(*seat, seats)).collect();
         if able.is_empty() {
             return Fitting::Never;
@@ -223,11 +234,7 @@ fn kept_until(row: &Row, limits: &Limits) -> UnixMs {
 }
 
 /// Writes the body of the deliver_sm that tells the account how its message ended (fact sheet 8.2, 8.4).
-fn write_receipt(row: &Row, id: MessageId, key: &IdKey, port: &mut PortState, effects: &mut super::Effects) {
-    let Ok(sm) = Sm::decode(&row.body, Reading::Lenient) else {
-        effects.stats.bodies_lost += 1; // can't be: it was read when it came in
-        return;
-    };
+fn write_receipt(row: &Row, sm: &Sm<'_>, id: MessageId, key: &IdKey, port: &mut PortState) {
     let (long, short);
     let message_id: &[u8] = if row.is(flag::SHORT_ID) {
         short = id.short_text(key);
@@ -245,7 +252,7 @@ fn write_receipt(row: &Row, id: MessageId, key: &IdKey, port: &mut PortState, ef
         done_date: Some(ReceiptDate::from_utc(row.at)),
         ..Receipt::new(message_id, row.state)
     };
-    receipt.write_body(&sm, port.version, &mut port.batch.bodies);
+    receipt.write_body(sm, port.version, &mut port.batch.bodies);
     debug_assert!(row.state != MessageState::Enroute);
 }
 

@@ -9,6 +9,7 @@ use crate::conversion::Profile;
 use crate::id::{CarrierId, Lsn, SessionId};
 use crate::message::{Outcome, Phase};
 use crate::session::BindKind;
+use bytes::Bytes;
 use foldhash::HashSet;
 use std::sync::Arc;
 
@@ -132,7 +133,7 @@ impl Hub {
                 carrier.queue.pop_front(); // too late to be sent; its timer is about to say so
                 continue;
             }
-            if row.body.is_empty() {
+            if row.is_parked() {
                 if !row.is(flag::FETCHING) {
                     carrier.queue.look_again();
                     fetch_if_parked(table, effects, token, *durable);
@@ -152,13 +153,14 @@ impl Hub {
             row.clear(flag::QUEUED);
             row.phase = Phase::Dispatched;
             row.whereabouts = Whereabouts::Out(seat);
-            let dispatch = Dispatch {
+            let mut dispatch = Dispatch {
                 token: token.to_u64(),
-                body: row.body.clone(),
+                body: Bytes::new(),
                 expires: row.expires,
                 is_data: row.is(flag::DATA),
                 words: words(row, &accounts[usize::from(row.account.0)].profile),
             };
+            dispatch.body = table.body(token.slot).clone();
             let (_, link) = links.here(seat)?;
             link.room -= 1;
             link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
@@ -181,10 +183,9 @@ pub(super) fn fetch_if_parked(
     durable: Lsn,
 ) {
     let Some(row) = table.known(token) else { return };
-    let readable = row.locator.at + u64::from(row.locator.len) <= durable.0;
-    if row.body.is_empty() && !row.is(flag::FETCHING) && readable {
+    if row.is_parked() && !row.is(flag::FETCHING) && row.is_readable(durable) {
         row.set(flag::FETCHING);
-        effects.fetches.push(Fetch { token: token.to_u64(), locator: row.locator });
+        effects.fetches.push(Fetch { token: token.to_u64(), locator: row.locator() });
     }
 }
 

@@ -214,9 +214,9 @@ impl Hub {
     /// its account wants joined with the others, or a text that is too long for all that are bound. It is out of the queue.
     pub(super) fn reshape_inbound(&mut self, token: Token) {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Waiting) else { return };
-        let body = row.body.clone();
         let is_part = row.is(flag::RESHAPE);
         row.clear(flag::RESHAPE);
+        let body = self.table.body(token.slot).clone();
         let Ok(sm) = Sm::decode(&body, Reading::Lenient) else {
             return self.put_in_front(token); // can't be: it was read when it came in
         };
@@ -298,7 +298,7 @@ impl Hub {
         let mut body = BytesMut::new();
         let short_message = &sm.text()[..SHORT_MESSAGE_MAX.min(sm.text().len())];
         Sm { short_message, tlvs: Tlvs::empty(), ..*sm }.encode_body(&mut body);
-        self.table.row(token.slot).body = body.freeze();
+        self.table.keep_body(token.slot, body.freeze());
         self.effects.stats.inbound.cut += 1;
         self.put_in_front(token);
     }

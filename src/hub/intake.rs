@@ -77,8 +77,8 @@ impl Hub {
         };
         let awaits_outcome = is_transaction(&sm);
         match self.judge(&sm, caller.account, caller.version, flags) {
-            Ok(row) => {
-                let (lsn, token) = self.admit_row(row, body, None);
+            Ok(judged) => {
+                let (lsn, token) = self.let_in(judged, body, None);
                 if awaits_outcome {
                     self.await_outcome(caller, token);
                 }
@@ -97,22 +97,21 @@ impl Hub {
         account: AccountId,
         version: Version,
         flags: u16,
-    ) -> Result<Row, Status> {
+    ) -> Result<Judged, Status> {
         self.check_room(account)?;
         let admitted =
             admit(sm, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
         let seen = self.examine(sm, account, carrier)?;
-        self.effects.stats.clamped += u64::from(admitted.clamped);
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
-        let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen;
+        let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
         if version == Version::V33 {
             flags |= flag::SHORT_ID;
         }
         if version == Version::V50 {
             flags |= flag::SUCCESS_ONLY;
         }
-        Ok(Row {
+        let row = Row {
             accepted: self.now.wall,
             expires: admitted.expires,
             at: admitted.due,
@@ -125,7 +124,15 @@ impl Hub {
             service_type: service_type(sm),
             phase: Phase::Accepting,
             ..Row::default()
-        })
+        };
+        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped })
+    }
+
+    /// A submission that may come in does: counted, and written.
+    pub(super) fn let_in(&mut self, judged: Judged, body: Bytes, group: Option<MessageId>) -> (Lsn, Token) {
+        self.effects.stats.segments += u64::from(judged.segments);
+        self.effects.stats.clamped += u64::from(judged.clamped);
+        self.admit_row(judged.row, body, group)
     }
 
     /// Whether there is room for one more message of this account.
@@ -179,8 +186,10 @@ impl Hub {
             body: &body,
         });
         self.accounts[place].held += 1;
-        (row.serial, row.locator, row.body) = (id.serial, appended.locator, body);
+        row.serial = id.serial;
+        row.set_locator(appended.locator);
         self.table.put(id.slot, row);
+        self.table.keep_body(id.slot, body);
         if let Some(group) = group {
             self.kin.enter(group, id);
         }
@@ -198,26 +207,27 @@ impl Hub {
         sm: &Sm<'_>,
         account: AccountId,
         carrier: CarrierId,
-    ) -> Result<u16, Status> {
-        let Self { accounts, carriers, effects, scratch, .. } = self;
+    ) -> Result<Seen, Status> {
+        let Self { accounts, carriers, scratch, .. } = self;
         let from = &accounts[usize::from(account.0)].profile;
         let to = &carriers[usize::from(carrier.0)].profile;
         // More than can be divided may still be passed on whole: it counts as the most.
-        effects.stats.segments += u64::from(conversion::segments(sm, from).unwrap_or(u8::MAX));
+        let segments = conversion::segments(sm, from).unwrap_or(u8::MAX);
         let flags = shape_flags(sm);
+        let seen = |flags| Ok(Seen { flags, segments });
         if from.is_plain() && to.is_plain() {
-            return Ok(flags);
+            return seen(flags);
         }
         if flags & flag::TOGETHER != 0 && to.long == Long::Payload {
-            return Ok(flags | flag::RESHAPE);
+            return seen(flags | flag::RESHAPE);
         }
         if conversion::needs_division(sm, from, to).is_some() {
             conversion::divide(sm, from, to, 0, |_, _| {})?;
-            return Ok(flags | flag::RESHAPE);
+            return seen(flags | flag::RESHAPE);
         }
         scratch.clear();
         conversion::convert(sm, from, to, scratch)?;
-        Ok(flags)
+        seen(flags)
     }
 
     /// Sets a message that is now ours on its way: at once, or when it is due; to its account if it is inbound.
@@ -228,7 +238,10 @@ impl Hub {
         }
         if row.at > self.now.wall {
             row.phase = Phase::Scheduled;
-            let at = row.at.min(row.expires);
+            let (at, is_safe) = (row.at.min(row.expires), row.is_readable(self.durable));
+            if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
+                self.table.park(slot);
+            }
             self.set_timer(slot, at);
         } else {
             let expires = row.expires;
@@ -258,6 +271,22 @@ impl Hub {
     pub(super) fn wake_carrier(&mut self, carrier: CarrierId) {
         self.carriers[usize::from(carrier.0)].dirty = true;
     }
+}
+
+/// A submission that may come in.
+pub(super) struct Judged {
+    pub row: Row,
+    /// Short messages that it amounts to.
+    segments: u8,
+    /// Whether it asked for a longer validity than it got.
+    clamped: bool,
+}
+
+/// What a look at a text tells.
+pub(super) struct Seen {
+    /// Bits of [`flag`].
+    pub flags: u16,
+    segments: u8,
 }
 
 /// What its form says of a text: whether it is one part of several.

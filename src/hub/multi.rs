@@ -43,8 +43,8 @@ impl Hub {
             self.effects.stats.submitted += 1;
             let flags = if fanned.first.is_some() { flag::SHARED } else { 0 };
             match self.judge(&sm, caller.account, caller.version, flags) {
-                Ok(row) => {
-                    let (lsn, token) = self.admit_row(row, body, fanned.first);
+                Ok(judged) => {
+                    let (lsn, token) = self.let_in(judged, body, fanned.first);
                     if let Some((lsn, token)) = fanned.last.replace((lsn, token)) {
                         self.held.push_back((lsn, Held::Begun { token }));
                     }

@@ -56,7 +56,7 @@ impl Hub {
                 self.accounts[place].notices.pop_front();
                 continue;
             };
-            if row.body.is_empty() {
+            if row.is_parked() {
                 let Self { table, effects, durable, .. } = self;
                 return super::dispatch::fetch_if_parked(table, effects, token, *durable);
             }
@@ -66,7 +66,7 @@ impl Hub {
                 return;
             };
             account.notices.pop_front();
-            let body = row.body.clone();
+            let body = self.table.body(token.slot).clone();
             let id = self.known_as(token.slot);
             let short = self.table.row(token.slot).is(flag::SHORT_ID);
             let version = if short { crate::codec::Version::V33 } else { crate::codec::Version::V34 };

@@ -159,7 +159,7 @@ impl Hub {
     /// Those who want to replace the text of this message go on if its body is at hand, or never will be.
     pub(super) fn go_on_replacing(&mut self, token: Token) {
         let Self { table, effects, durable, .. } = self;
-        if table.known(token).is_some_and(|row| row.body.is_empty() && row.is_pending()) {
+        if table.known(token).is_some_and(|row| row.is_parked() && row.is_pending()) {
             return fetch_if_parked(table, effects, token, *durable);
         }
         while let Some(place) = self.replacing.iter().position(|replacing| replacing.token == token) {
@@ -176,10 +176,10 @@ impl Hub {
         // A part that waits for the others of its text stays one: whose would it be with another text?
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
-        let (old, account, carrier, group) =
-            (row.body.clone(), row.account, row.carrier, self.kin.group_of(token.slot));
+        let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
         // It may have waited longer than a schedule may lie in the past.
         let (due, expires) = (write_absolute(row.at.max(self.now.wall)), write_absolute(row.expires));
+        let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
         let tlvs = without_text_and_lifetime(sm.tlvs);
         let kept = |given: &'_ [u8]| given.is_empty();
@@ -198,7 +198,7 @@ impl Hub {
         };
         let admitted =
             admit(&new, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
-        let seen = self.examine(&new, account, carrier)?;
+        let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
         new.encode_body(&mut out);
         let body = out.freeze();
@@ -210,7 +210,7 @@ impl Hub {
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
         (row.at, row.expires) = (admitted.due, admitted.expires);
-        let (id, old) = (row.id(token.slot), row.locator);
+        let (id, old) = (row.id(token.slot), row.locator());
         let (accepted, flags, attempts) = (row.accepted, row.kept_flags(), row.attempts);
         let appended = self.journal.append(&Record::Accepted {
             id,
@@ -227,8 +227,8 @@ impl Hub {
         if attempts > 0 {
             lsn = self.journal.append(&Record::Deferred { id, attempts, due: admitted.due }).lsn;
         }
-        let row = self.table.row(token.slot);
-        (row.locator, row.body) = (appended.locator, body);
+        self.table.row(token.slot).set_locator(appended.locator);
+        self.table.keep_body(token.slot, body);
         self.bodies.push_back((self.now.mono, token));
         self.effects.stats.replaced += 1;
         self.start(token.slot);

@@ -119,8 +119,7 @@ impl Hub {
         let ids = self.carriers[usize::from(carrier.0)].ids;
         let keys = self.correlation.held_keys(carrier, id, ids);
         let Self { correlation, table, .. } = self;
-        let row = table.row(slot);
-        let fits = |destination: &[u8]| may_be_for(&row.body, destination);
+        let fits = |destination: &[u8]| may_be_for(table.body(slot), destination);
         let early = keys.into_iter().find_map(|key| correlation.claim(key, |early| fits(&early.destination)));
         // An id as configured counts more than an address: some carriers swap these (field bug D17).
         let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, |_| true)));
@@ -327,8 +326,7 @@ impl Hub {
         let Self { correlation, table, .. } = self;
         let (mut best, mut found) = (None, 0);
         for slot in correlation.find(key) {
-            let row = table.row(slot);
-            let rank = (!may_be_for(&row.body, destination), row.serial);
+            let rank = (!may_be_for(table.body(slot), destination), table.row(slot).serial);
             found += 1;
             if best.is_none_or(|(known, _)| rank < known) {
                 best = Some((rank, slot));

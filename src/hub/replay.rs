@@ -15,7 +15,7 @@ use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use crate::wheel::Wheel;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -164,31 +164,26 @@ impl Replay {
             true => NOWHERE, // whatever else its records say, none gets it
             false => self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE),
         };
-        let row = Row {
+        let mut row = Row {
             serial: id.serial,
-            locator,
             accepted,
             expires,
             at,
-            body: Bytes::new(),
-            carrier_message_id: None,
-            whereabouts: Whereabouts::Here,
             account,
             carrier,
             phase: Phase::Scheduled,
-            attempts: 0,
             registered_delivery: if is_inbound || is_datagram(&sm) {
                 0
             } else {
                 receipt_wish(sm.registered_delivery, version)
             },
-            state: MessageState::Enroute,
-            error: [0; 3],
             flags: kept | self.flags_of(&sm, carrier, kept),
             source: self.table.hash(sm.source.addr),
             destination: self.table.hash(sm.destination.addr),
             service_type: service_type(&sm),
+            ..Row::default()
         };
+        row.set_locator(locator);
         self.table.put(id.slot, row);
     }
 
@@ -339,7 +334,7 @@ impl Hub {
     /// Counts one message among those that are here.
     fn adopt(&mut self, slot: u32) {
         let row = self.table.row(slot);
-        let (locator, account) = (row.locator, row.account);
+        let (locator, account) = (row.locator(), row.account);
         self.journal.adopt(locator);
         self.accounts[usize::from(account.0)].held += 1;
     }

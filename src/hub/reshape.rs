@@ -17,8 +17,9 @@ impl Hub {
     /// is out of the queue.
     pub(super) fn reshape(&mut self, token: Token) {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Queued) else { return };
-        let (body, carrier, account) = (row.body.clone(), row.carrier, row.account);
+        let (carrier, account) = (row.carrier, row.account);
         row.clear(flag::RESHAPE);
+        let body = self.table.body(token.slot).clone();
         let Ok(sm) = Sm::decode(&body, Reading::Lenient) else {
             return self.requeue(token); // can't be: it was read when it came in
         };

@@ -163,8 +163,8 @@ impl Hub {
         let Ok(sm) = Sm::decode(&body, Reading::Lenient) else { return };
         // The old one goes only once the new one is there: judged again, for time has passed.
         match self.judge(&sm, caller.account, caller.version, 0) {
-            Ok(row) => {
-                let (mut lsn, token) = self.admit_row(row, body, None);
+            Ok(judged) => {
+                let (mut lsn, token) = self.let_in(judged, body, None);
                 let still =
                     newest.filter(|token| self.table.known(*token).is_some_and(|row| row.is_pending()));
                 if let Some(old) = still {

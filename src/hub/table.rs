@@ -5,7 +5,7 @@
 use crate::clock::UnixMs;
 use crate::codec::MessageState;
 use crate::correlation::IdHash;
-use crate::id::{AccountId, CarrierId, MessageId};
+use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::Phase;
 use crate::spool::Locator;
 use bytes::Bytes;
@@ -17,14 +17,15 @@ use std::hash::BuildHasher;
 #[derive(Debug)]
 pub(super) struct Row {
     pub serial: u64,
-    /// Where its Accepted record is.
-    pub locator: Locator,
     pub accepted: UnixMs,
     pub expires: UnixMs,
     /// When the next attempt is due, while there is one; when the outcome was known, after that.
     pub at: UnixMs,
-    /// The body of its submit_sm (of its deliver_sm, if it is inbound) while it is at hand; empty once parked.
-    pub body: Bytes,
+    /// Where its Accepted record is; in pieces, for they are packed closer.
+    pub record_at: u64,
+    pub record_len: u32,
+    /// The place of its body while that is at hand.
+    pub body: Place,
     /// What its carrier calls it, as written.
     pub carrier_message_id: Option<Box<[u8]>>,
     pub whereabouts: Whereabouts,
@@ -89,7 +90,36 @@ pub(super) enum Whereabouts {
     Known(IdHash),
 }
 
+/// Octets of a row: what each message costs in memory, beside its deadline.
+const _: () = assert!(size_of::<Row>() <= 112);
+
+/// A place among the bodies at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(u32);
+
+impl Place {
+    const NONE: Self = Self(u32::MAX);
+}
+
 impl Row {
+    /// Whether its body waits on disk alone.
+    pub fn is_parked(&self) -> bool {
+        self.body == Place::NONE
+    }
+
+    pub fn locator(&self) -> Locator {
+        Locator { at: self.record_at, len: self.record_len }
+    }
+
+    /// Whether the disk can give its body back, given that it is `durable` so far.
+    pub fn is_readable(&self, durable: Lsn) -> bool {
+        self.record_at + u64::from(self.record_len) <= durable.0
+    }
+
+    pub fn set_locator(&mut self, locator: Locator) {
+        (self.record_at, self.record_len) = (locator.at, locator.len);
+    }
+
     pub fn id(&self, slot: u32) -> MessageId {
         MessageId { serial: self.serial, slot }
     }
@@ -138,6 +168,9 @@ impl Token {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     rows: Vec<Row>,
+    /// Bodies at hand, and which of the places are empty.
+    bodies: Vec<Bytes>,
+    vacant: Vec<u32>,
     /// The one freed longest ago first.
     free: VecDeque<u32>,
     /// Slots that stay free at least, so that a message that is gone can be asked for a while longer.
@@ -185,10 +218,44 @@ impl Table {
     /// Frees `slot` and says where its message was and whose. How it ended stays to be asked for until the slot is taken again.
     pub fn remove(&mut self, slot: u32) -> (Locator, AccountId) {
         self.free.push_back(slot);
+        self.park(slot);
         let row = &mut self.rows[slot as usize];
-        row.phase = Phase::Free;
-        (row.body, row.carrier_message_id) = (Bytes::new(), None);
-        (row.locator, row.account)
+        (row.phase, row.carrier_message_id) = (Phase::Free, None);
+        (row.locator(), row.account)
+    }
+
+    /// Keeps the body of the message in `slot` at hand, in place of any other.
+    pub fn keep_body(&mut self, slot: u32, body: Bytes) {
+        let row = &mut self.rows[slot as usize];
+        if row.is_parked() {
+            row.body = Place(self.vacant.pop().unwrap_or_else(|| {
+                self.bodies.push(Bytes::new());
+                self.bodies.len() as u32 - 1
+            }));
+        }
+        self.bodies[row.body.0 as usize] = body;
+    }
+
+    /// The body of the message in `slot`; empty if it is parked.
+    pub fn body(&self, slot: u32) -> &Bytes {
+        static PARKED: Bytes = Bytes::new();
+        let row = &self.rows[slot as usize];
+        self.bodies.get(row.body.0 as usize).unwrap_or(&PARKED)
+    }
+
+    /// The message in `slot`, and its body if that is at hand.
+    pub fn row_and_body(&self, slot: u32) -> (&Row, &Bytes) {
+        (&self.rows[slot as usize], self.body(slot))
+    }
+
+    /// Leaves the body of the message in `slot` to the disk.
+    pub fn park(&mut self, slot: u32) {
+        let row = &mut self.rows[slot as usize];
+        let Place(place) = std::mem::replace(&mut row.body, Place::NONE);
+        if let Some(body) = self.bodies.get_mut(place as usize) {
+            *body = Bytes::new();
+            self.vacant.push(place);
+        }
     }
 
     /// How the message with this id ended, if it is gone and not forgotten.
@@ -264,11 +331,12 @@ impl Default for Row {
     fn default() -> Self {
         Self {
             serial: 0,
-            locator: Locator { at: 0, len: 0 },
             accepted: UnixMs(0),
             expires: UnixMs(0),
             at: UnixMs(0),
-            body: Bytes::new(),
+            record_at: 0,
+            record_len: 0,
+            body: Place::NONE,
             carrier_message_id: None,
             whereabouts: Whereabouts::Here,
             account: AccountId(0),

@@ -28,12 +28,12 @@ impl Hub {
                 break;
             }
             self.bodies.pop_front();
-            let Some(row) = self.table.known(token).filter(|row| !row.body.is_empty()) else { continue };
-            if row.locator.at + u64::from(row.locator.len) > self.durable.0 {
+            let Some(row) = self.table.known(token).filter(|row| !row.is_parked()) else { continue };
+            if !row.is_readable(self.durable) {
                 self.bodies.push_back((self.now.mono, token)); // the spool does not have it yet
                 break;
             }
-            row.body = Bytes::new();
+            self.table.park(token.slot);
         }
     }
 
@@ -53,7 +53,7 @@ impl Hub {
                 // Looked for where it was before: whoever needs it asks again.
                 _ if moved => {}
                 Some(body) => {
-                    row.body = body;
+                    self.table.keep_body(token.slot, body);
                     self.bodies.push_back((self.now.mono, token));
                 }
                 None => self.lose_body(token.slot, phase),
@@ -123,7 +123,7 @@ impl Hub {
     pub(super) fn take_scanned(&mut self, number: u64, records: &[(Locator, Bytes)], last: bool) {
         for (locator, octets) in records {
             let Ok((Record::Accepted { id, body, .. }, _)) = Record::decode(octets) else { continue };
-            let lives = self.table.find(id).is_some_and(|row| row.locator == *locator);
+            let lives = self.table.find(id).is_some_and(|row| row.locator() == *locator);
             if lives {
                 self.copy(id.slot, body);
             }
@@ -162,8 +162,8 @@ impl Hub {
             group: self.kin.group_of(slot),
             body,
         });
-        self.journal.retire(row.locator);
-        row.locator = appended.locator;
+        self.journal.retire(row.locator());
+        row.set_locator(appended.locator);
         if row.is(flag::FETCHING) {
             row.set(flag::MOVED);
         }

@@ -345,8 +345,10 @@ impl World {
 
     /// Reads back what the hub asked for.
     pub fn read_back(&mut self) {
-        for Fetch { token, locator } in std::mem::take(&mut self.fetches) {
-            let body = self.reader.read(locator).ok().map(|octets| {
+        let fetches = std::mem::take(&mut self.fetches);
+        let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
+        for (Fetch { token, locator }, octets) in fetches.into_iter().zip(self.reader.read_all(&locators)) {
+            let body = octets.ok().map(|octets| {
                 let Ok((Record::Accepted { body, .. }, _)) = Record::decode(&octets) else {
                     panic!("not a message at {locator:?}")
                 };
