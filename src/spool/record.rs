@@ -29,10 +29,10 @@ pub enum Record<'a> {
         flags: u8,
         /// The message that it belongs to, if it is one of several.
         group: Option<MessageId>,
-        /// The body of the submit_sm, without its header.
+        /// The body of the submit_sm, or of the deliver_sm of an inbound message, without its header.
         body: &'a [u8],
     },
-    /// A carrier took it under its own id.
+    /// A carrier took it under its own id; or it came from that carrier, if it is an inbound message.
     Sent {
         id: MessageId,
         /// The carrier's name.
