@@ -8,7 +8,7 @@ pub mod submissions;
 #[allow(unused_imports)] // each test crate uses its own part of the world
 pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};
 #[allow(unused_imports)] // each test crate uses its own part of the world
-pub use handsets::{HANDSET, SHORT_CODE, all_to, handset_part, handset_text};
+pub use handsets::{HANDSET, Handsets, SHORT_CODE, all_to, handset_part, handset_text};
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
