@@ -5,6 +5,7 @@
 
 mod book;
 mod conduct;
+mod handset;
 pub mod inspect;
 mod ledger;
 pub mod load;
@@ -17,6 +18,7 @@ mod template;
 mod trace;
 
 pub use conduct::{Conduct, IdFormat};
+pub use handset::Handsets;
 
 /// The digits that number a message in its text.
 const NUMBER_DIGITS: usize = 10;
