@@ -3,7 +3,7 @@
 use super::{LinkIntake, Matter, Unmarked};
 use crate::codec::{
     AlertNotification, Command, DataSm, FieldError, MessageState, Reading, Receipt, ReceiptText, Sm, Tag,
-    Tlvs, decode_receipt_text, put_tlv,
+    Tlv, Tlvs, decode_receipt_text, put_tlv,
 };
 use bytes::BytesMut;
 use std::ops::Range;
@@ -13,7 +13,7 @@ pub(super) fn read(command: Command, body: &[u8], unmarked: Unmarked, intake: &m
     let Ok(sm) = decode(command, body) else { return Matter::Illegible };
     let is_marked = sm.is_receipt() || sm.is_intermediate();
     if !is_marked && !is_receipt_unmarked(&sm, unmarked) {
-        return keep_inbound(&sm, intake);
+        return keep_inbound(command, &sm, intake);
     }
     let decoded = decode_receipt_text(&sm);
     let receipt = match &decoded {
@@ -57,18 +57,19 @@ fn reads_like_one(sm: &Sm<'_>) -> bool {
 }
 
 /// Keeps a message from a handset as the body of a deliver_sm that every ESME can read: of what is wrong with it only as much is
-/// left out as has to be (fact sheet 5.1, 7.1, 11), and what one message centre tells another goes no further (3.2).
-fn keep_inbound(sm: &Sm<'_>, intake: &mut LinkIntake) -> Matter {
+/// left out as has to be (fact sheet 5.1, 7.1, 11), and what one message centre tells another goes no further (3.2). The text of a
+/// data_sm goes where a deliver_sm has it, as far as there is room.
+fn keep_inbound(command: Command, sm: &Sm<'_>, intake: &mut LinkIntake) -> Matter {
     // A deliver_sm has no room for more, and part of a number is somebody else's.
     if sm.source.addr.len() > ADDR_MAX || sm.destination.addr.len() > ADDR_MAX {
         return Matter::Illegible;
     }
-    let is_sound = sm.tlvs.iter().all(|tlv| tlv.has_legal_length(Reading::Lenient));
+    let is_short = command == Command::DATA_SM && sm.text().len() <= SHORT_MESSAGE_MAX;
+    let stays = |tlv: &Tlv<'_>| {
+        tlv.has_legal_length(Reading::Lenient) && !(is_short && tlv.tag == Tag::MESSAGE_PAYLOAD)
+    };
     let mut tlvs = BytesMut::new();
-    for tlv in sm.tlvs.iter().filter(|tlv| !is_sound && tlv.has_legal_length(Reading::Lenient)) {
-        put_tlv(&mut tlvs, tlv.tag, tlv.value);
-    }
-    let tlvs = if is_sound { sm.tlvs } else { Tlvs::read(&tlvs, Reading::Carrier).unwrap_or_default() };
+    sm.tlvs.iter().filter(stays).for_each(|tlv| put_tlv(&mut tlvs, tlv.tag, tlv.value));
     let sm = Sm {
         service_type: &sm.service_type[..sm.service_type.len().min(SERVICE_TYPE_MAX)],
         esm_class: if sm.has_udh() { sm.esm_class } else { sm.esm_class & !UDHI },
@@ -76,8 +77,12 @@ fn keep_inbound(sm: &Sm<'_>, intake: &mut LinkIntake) -> Matter {
         validity_period: b"",
         replace_if_present_flag: 0,
         sm_default_msg_id: 0,
-        short_message: if sm.has_two_texts() { b"" } else { sm.short_message },
-        tlvs,
+        short_message: match sm.has_two_texts() {
+            _ if is_short => sm.text(),
+            true => b"",
+            false => sm.short_message,
+        },
+        tlvs: Tlvs::read(&tlvs, Reading::Carrier).unwrap_or_default(),
         ..*sm
     };
     let mut body = BytesMut::new();
@@ -105,6 +110,8 @@ fn text_error(text: &[u8]) -> [u8; 3] {
 
 /// Octets of an address in a deliver_sm, at most (SMPP 3.4 §5.2.9).
 const ADDR_MAX: usize = 20;
+/// Octets of short_message that everybody takes.
+const SHORT_MESSAGE_MAX: usize = 254;
 /// Octets of a service_type, at most (SMPP 3.4 §5.2.11).
 const SERVICE_TYPE_MAX: usize = 5;
 /// esm_class bit 6: the user data begins with a header.
@@ -245,6 +252,25 @@ mod tests {
             sm.encode_body(&mut body);
 
             assert_eq!(kept(&sm), Some(body), "{esm_class:#x}");
+        }
+    }
+
+    #[test]
+    fn text_of_a_data_sm_stands_where_a_deliver_sm_has_it_if_there_is_room() {
+        for (octets, in_payload) in [(254, false), (255, true)] {
+            let (mut body, text) = (BytesMut::new(), vec![b'x'; octets]);
+            let mut tlvs = BytesMut::new();
+            put_tlv(&mut tlvs, Tag(0x1401), b"theirs");
+            sm(0, 0, &text, &tlvs).encode_data_body(&mut body);
+            let mut intake = LinkIntake::default();
+
+            let matter = read(Command::DATA_SM, &body, Unmarked::Never, &mut intake);
+
+            let Matter::Inbound { body } = matter else { panic!("{matter:?}") };
+            let sm = Sm::decode(intake.id(&body), Reading::Strict).expect("legal");
+            assert_eq!((sm.text(), sm.short_message.is_empty()), (&text[..], in_payload));
+            assert_eq!(sm.tlvs.find(Tag::MESSAGE_PAYLOAD).is_some(), in_payload);
+            assert_eq!(sm.tlvs.find(Tag(0x1401)), Some(&b"theirs"[..]));
         }
     }
 

@@ -159,10 +159,11 @@ impl Hub {
             wheel.cancel(token.slot);
             port.room -= 1;
             let start = port.batch.bodies.len() as u32;
+            let id = known_as(row, token.slot, kin);
             let (row, body) = table.row_and_body(token.slot);
             match Sm::decode(body, Reading::Lenient) {
                 _ if row.is(flag::INBOUND) => write_inbound(body, port, &account.profile),
-                Ok(sm) => write_receipt(row, &sm, known_as(row, token.slot, kin), id_key, port),
+                Ok(sm) => write_receipt(row, &sm, id, id_key, port),
                 Err(_) => effects.stats.bodies_lost += 1, // can't be: it was read when it came in
             }
             let end = port.batch.bodies.len() as u32;

@@ -9,6 +9,7 @@
 
 use super::first_parts::Word;
 use super::kin::TextKey;
+use super::replay::NOWHERE;
 use super::table::{Row, Token, flag};
 use super::{Held, Hub, Mode, PortState};
 use crate::codec::{Command, Reading, Sm, Status, Tag, Tlvs, put_tlv};
@@ -117,17 +118,22 @@ impl Hub {
         let body = self.in_words_of(account, carrier, &sm, body);
         let (mut lsn, token) = self.admit_row(row, body, None);
         if is_gathered {
-            lsn = self.note_origin(token.slot);
+            lsn = self.note_origin(token.slot).unwrap_or(lsn);
         }
         Ok((lsn, token))
     }
 
-    /// Writes where an inbound message came from: parts of one carrier are not joined with those of another.
-    pub(super) fn note_origin(&mut self, slot: u32) -> Lsn {
+    /// Writes where an inbound message came from, if that is known and counts: parts of one carrier are not joined with those of
+    /// another.
+    pub(super) fn note_origin(&mut self, slot: u32) -> Option<Lsn> {
         let row = self.table.row(slot);
+        if !row.is(flag::TOGETHER) || row.is(flag::PART) || row.carrier == NOWHERE {
+            return None;
+        }
         let id = row.id(slot);
         let carrier = &self.carriers[usize::from(row.carrier.0)].name;
-        self.journal.append(&Record::Sent { id, carrier, carrier_message_id: b"", at: row.accepted }).lsn
+        let at = row.accepted;
+        Some(self.journal.append(&Record::Sent { id, carrier, carrier_message_id: b"", at }).lsn)
     }
 
     /// Whose it is. A text's keyword stands in its first part, and counts for all of them.

@@ -1,6 +1,5 @@
 //! What keeps the hub small: parking bodies, giving up on receipts for nobody, compacting the spool.
 
-use super::replay::NOWHERE;
 use super::table::{Token, flag};
 use super::{Fetched, Held, Hub};
 use crate::id::Lsn;
@@ -173,15 +172,9 @@ impl Hub {
         if row.attempts > 0 {
             self.journal.append(&Record::Deferred { id, attempts: row.attempts, due });
         }
-        if row.is(flag::INBOUND) {
-            // Nothing else is written of it: it waits until it is gone.
-            if row.is(flag::TOGETHER) && row.carrier != NOWHERE {
-                self.note_origin(slot);
-            }
-            self.effects.stats.compacted += 1;
-            return;
-        }
         match row.phase {
+            // Nothing else is written of it: it waits until it is gone.
+            _ if row.is(flag::INBOUND) => drop(self.note_origin(slot)),
             Phase::Awaiting => {
                 self.journal.append(&Record::Sent {
                     id,

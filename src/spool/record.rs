@@ -31,10 +31,10 @@ pub enum Record<'a> {
         group: Option<MessageId>,
         /// The number of its bulk, if it is of one.
         bulk: Option<u64>,
-        /// The body of the submit_sm, without its header.
+        /// The body of the submit_sm, or of the deliver_sm of an inbound message, without its header.
         body: &'a [u8],
     },
-    /// A carrier took it under its own id.
+    /// A carrier took it under its own id; or it came from that carrier, if it is an inbound message.
     Sent {
         id: MessageId,
         /// The carrier's name.

@@ -73,6 +73,9 @@ pub struct Options {
     /// Connect again when a session is lost; what it had not heard of is counted as unknown.
     #[arg(long)]
     pub reconnect: bool,
+    /// Wait for so many different messages of handsets too, as long as for receipts.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub inbound: u64,
     /// Seconds to wait for receipts after the last answer.
     #[arg(long, default_value_t = 30.0)]
     pub receipt_wait: f64,
@@ -171,14 +174,15 @@ async fn send_all(options: &Options, orders: &Orders, crew: &Crew) {
 }
 
 async fn wait_for_receipts(options: &Options, orders: &Orders) {
-    if options.no_receipts {
+    if options.no_receipts && options.inbound == 0 {
         return;
     }
     let until = now().mono + Duration::from_secs_f64(options.receipt_wait);
     while now().mono < until {
         {
             let tally = orders.tally.lock().unwrap_or_else(PoisonError::into_inner);
-            if tally.receipts >= tally.accepted {
+            let has_receipts = options.no_receipts || tally.receipts >= tally.accepted;
+            if has_receipts && tally.inbound_numbers.len() as u64 >= options.inbound {
                 return;
             }
         }

@@ -6,6 +6,7 @@
 
 mod book;
 mod conduct;
+mod handset;
 pub mod inspect;
 mod ledger;
 pub mod load;
@@ -18,6 +19,7 @@ mod template;
 mod trace;
 
 pub use conduct::{Conduct, IdFormat};
+pub use handset::Handsets;
 
 use crate::clock::UnixMs;
 

@@ -83,6 +83,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             "receipts sent {}, answered {}; binds {}; own CPU {:.2} s",
             report.receipts_sent, report.receipts_answered, report.binds, report.cpu_s
         );
+        if report.inbound_sent > 0 {
+            println!(
+                "messages of handsets sent {}, taken {}, refused {}",
+                report.inbound_sent, report.inbound_taken, report.inbound_refused
+            );
+        }
     }
     Ok(())
 }

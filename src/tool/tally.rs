@@ -2,6 +2,7 @@
 
 use super::ledger::Ledger;
 use crate::codec::{MessageState, Status};
+use foldhash::HashSet;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hdrhistogram::Histogram;
@@ -21,6 +22,9 @@ pub(super) struct Tally {
     pub duplicates: u64,
     /// alert_notifications.
     pub alerts: u64,
+    /// Messages of handsets, and the numbers of those that have one.
+    pub inbound: u64,
+    pub inbound_numbers: HashSet<u32>,
     /// When the last answer or receipt came.
     pub last: Instant,
     pub binds: u64,
@@ -58,6 +62,8 @@ pub(super) struct Report {
     pub receipts_duplicate: u64,
     pub receipts_unknown: u64,
     pub alerts: u64,
+    pub inbound: u64,
+    pub inbound_distinct: u64,
     pub states: BTreeMap<String, u64>,
     pub binds: u64,
     pub seconds: f64,
@@ -83,6 +89,8 @@ impl Tally {
             receipts: 0,
             duplicates: 0,
             alerts: 0,
+            inbound: 0,
+            inbound_numbers: HashSet::default(),
             last: now,
             binds: 0,
             ledger,
@@ -164,6 +172,19 @@ impl Tally {
         }
     }
 
+    /// A message of a handset came.
+    pub fn inbound(&mut self, text: &[u8], now: Instant) {
+        self.last = now;
+        self.inbound += 1;
+        if self.tells {
+            println!("from a handset: {}", text.escape_ascii());
+        }
+        if let Some(number) = super::read_number(text) {
+            self.ledger.line("inbound", &[number.to_string().as_bytes()]);
+            self.inbound_numbers.insert(number);
+        }
+    }
+
     fn entry(&mut self, id: &[u8], sent: u32) -> &mut Entry {
         let id = self.random.hash_one(id);
         self.messages
@@ -191,6 +212,8 @@ impl Tally {
             receipts_duplicate: self.duplicates,
             receipts_unknown: unclaimed,
             alerts: self.alerts,
+            inbound: self.inbound,
+            inbound_distinct: self.inbound_numbers.len() as u64,
             states: self.states.clone(),
             binds: self.binds,
             seconds,
@@ -222,6 +245,9 @@ impl Report {
         }
         for (state, count) in &self.states {
             println!("receipts      {count:>12}   {state}");
+        }
+        if self.inbound > 0 {
+            println!("of handsets   {:>12}   {} different", self.inbound, self.inbound_distinct);
         }
         println!("missing       {:>12}", self.receipts_missing);
         println!("duplicate     {:>12}", self.receipts_duplicate);

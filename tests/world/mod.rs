@@ -11,7 +11,7 @@ pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, stat
 #[allow(unused_imports)] // as above
 pub use bundles::{BULK_TLV, HOUR, IN_AN_HOUR, numbered, state, take_receipts, with_bulks};
 #[allow(unused_imports)] // each test crate uses its own part of the world
-pub use handsets::{HANDSET, SHORT_CODE, all_to, handset_part, handset_text};
+pub use handsets::{HANDSET, Handsets, SHORT_CODE, all_to, handset_part, handset_text};
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
