@@ -32,6 +32,7 @@ mod outcome;
 mod queue;
 mod replay;
 mod reshape;
+mod rows;
 mod search;
 mod seats;
 mod settings;
@@ -90,6 +91,8 @@ pub struct Hub {
     held: VecDeque<(Lsn, Held)>,
     /// Bodies at hand, oldest first.
     bodies: VecDeque<(Instant, Token)>,
+    /// Bodies that are being read back.
+    reading: usize,
     fired: Vec<u32>,
     effects: Effects,
     /// As [`Hub::watch`] believes it.
@@ -385,6 +388,7 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
+        self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
     }
 
