@@ -258,7 +258,7 @@ impl Hub {
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
                 self.table.park(slot);
             }
-            self.set_timer(slot, at);
+            self.await_due(slot);
         } else {
             let expires = row.expires;
             self.set_timer(slot, expires);

@@ -36,6 +36,7 @@ mod queue;
 mod rejoin;
 mod replay;
 mod reshape;
+mod rows;
 mod search;
 mod seats;
 mod settings;
@@ -95,6 +96,8 @@ pub struct Hub {
     held: VecDeque<(Lsn, Held)>,
     /// Bodies at hand, oldest first.
     bodies: VecDeque<(Instant, Token)>,
+    /// Bodies that are being read back.
+    reading: usize,
     fired: Vec<u32>,
     effects: Effects,
     /// As [`Hub::watch`] believes it.
@@ -393,6 +396,7 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
+        self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
     }
 

@@ -260,6 +260,7 @@ impl Replay {
             links: Seats::default(),
             held: VecDeque::new(),
             bodies: VecDeque::new(),
+            reading: 0,
             fired: Vec::new(),
             effects: Effects::default(),
             now,

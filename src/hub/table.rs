@@ -2,6 +2,7 @@
 //!
 //! A slot is reused after its message is gone; a [`Token`] carries enough of the serial to tell the two apart.
 
+use super::rows::Rows;
 use crate::clock::UnixMs;
 use crate::codec::MessageState;
 use crate::correlation::IdHash;
@@ -174,7 +175,7 @@ impl Token {
 /// The rows.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    rows: Vec<Row>,
+    rows: Rows<Row>,
     /// Bodies at hand, and which of the places are empty.
     bodies: Vec<Bytes>,
     vacant: Vec<u32>,
@@ -284,8 +285,8 @@ impl Table {
 
     /// Lists the free slots anew: after a replay put rows where they were.
     pub fn rebuild_free(&mut self) {
-        let free = |(slot, row): (usize, &Row)| (row.phase == Phase::Free).then_some(slot as u32);
-        self.free = self.rows.iter().enumerate().rev().filter_map(free).collect();
+        let free = |slot: &u32| self.rows[*slot as usize].phase == Phase::Free;
+        self.free = (0..self.slots()).rev().filter(free).collect();
     }
 
     pub fn row(&mut self, slot: u32) -> &mut Row {

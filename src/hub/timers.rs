@@ -1,5 +1,6 @@
 //! What falls due: one timer a message, in ticks of wall time.
 
+use super::dispatch::fetch_if_parked;
 use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;
@@ -46,7 +47,7 @@ impl Hub {
                     self.expire(slot, MessageState::Expired);
                 }
             }
-            Phase::Scheduled if now < due => self.set_timer(slot, due.min(expires)),
+            Phase::Scheduled if now < due => self.await_due(slot),
             Phase::Scheduled => {
                 self.set_timer(slot, expires);
                 self.enqueue(slot);
@@ -75,6 +76,23 @@ impl Hub {
             // The disk brings these on.
             Phase::Accepting | Phase::Settled => {}
             Phase::Free => {}
+        }
+    }
+
+    /// Sets the timer of a scheduled message; a parked one wakes some time before, so that its body is at hand when it is due.
+    pub(super) fn await_due(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let at = row.at.min(row.expires);
+        let early = UnixMs(at.0.saturating_sub(READ_AHEAD_MS));
+        if row.is_parked() && early > self.now.wall {
+            return self.set_timer(slot, early);
+        }
+        self.set_timer(slot, at);
+        // Others wait until they are due, and then until they are next in their queue.
+        let here = self.bodies.len() + self.reading + self.effects.fetches.len();
+        if here < self.settings.limits.bodies / 2 {
+            let token = self.table.token(slot);
+            fetch_if_parked(&mut self.table, &mut self.effects, token, self.durable);
         }
     }
 
@@ -114,6 +132,9 @@ impl Hub {
 
 /// Milliseconds of a tick of the wheel.
 pub(super) const TICK_MS: u64 = 10;
+
+/// How long before it is due the body of a parked message is read back, in milliseconds: less than it stays at hand.
+const READ_AHEAD_MS: u64 = 1_000;
 
 /// Timers that fire in one turn at most, so that a million due at once stall nobody.
 const FIRE_MAX: usize = 10_000;

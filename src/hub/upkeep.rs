@@ -38,6 +38,7 @@ impl Hub {
 
     /// Bodies came back from the spool.
     pub(super) fn take_fetched(&mut self, fetched: Vec<Fetched>) {
+        self.reading = self.reading.saturating_sub(fetched.len());
         for Fetched { token, body } in fetched {
             let token = Token::from_u64(token);
             let Some(row) = self.table.known(token) else {
