@@ -48,9 +48,7 @@ impl FirstParts {
     /// The first part of a text has come, and was this account's, or nobody's.
     pub fn note(&mut self, key: TextKey, account: Option<AccountId>, now: Now) {
         self.forget(now);
-        if self.known.insert(key, Known::Whose(account)).is_none() {
-            self.begun.push_back((now.mono, key));
-        }
+        self.keep(key, Known::Whose(account), now);
     }
 
     /// Another part of a text has come.
@@ -63,18 +61,24 @@ impl FirstParts {
                 if waited < self.limits.patience { Word::Wait } else { Word::GiveUp }
             }
             None => {
-                self.known.insert(key, Known::AwaitedSince(now.mono));
-                self.begun.push_back((now.mono, key));
+                self.keep(key, Known::AwaitedSince(now.mono), now);
                 Word::Wait
             }
         }
     }
 
-    /// Forgets what is old, and the oldest if there is too much.
+    fn keep(&mut self, key: TextKey, known: Known, now: Now) {
+        if self.known.insert(key, known).is_none() {
+            self.begun.push_back((now.mono, key));
+            self.forget(now);
+        }
+    }
+
+    /// Forgets what is old, and the oldest of what is too much.
     fn forget(&mut self, now: Now) {
         while let Some((since, key)) = self.begun.front() {
             let is_old = now.mono.saturating_duration_since(*since) >= 2 * self.limits.patience;
-            if !is_old && self.begun.len() < self.limits.entries_max {
+            if !is_old && self.begun.len() <= self.limits.entries_max {
                 break;
             }
             self.known.remove(key);
