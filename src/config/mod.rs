@@ -114,7 +114,7 @@ impl Config {
         part::limits(&mut document.section("limits"), &mut hub.limits);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.ladder);
-        hub.accounts = peer::accounts(&mut document);
+        hub.accounts = peer::accounts(&mut document, &hub.rules);
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = part::routes(&mut document.section("route"), &hub.carriers);

@@ -4,7 +4,7 @@ use super::section::Section;
 use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
 use crate::clock::Caution;
-use crate::hub::{CarrierPlan, Limits, Overdue};
+use crate::hub::{CarrierPlan, Limits, Overdue, Unreceipted};
 use crate::id::CarrierId;
 use crate::route::Table;
 use crate::runtime::Plan;
@@ -45,6 +45,8 @@ pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
     section.set("early_receipts", 1..=100_000_000, &mut limits.early_receipts);
     section.set_time("receipt_grace_s", SECOND, 0..=2_592_000, &mut limits.receipt_grace);
+    let ends = [("unknown", Unreceipted::Unknown), ("expired", Unreceipted::Expired)];
+    section.set_text("unreceipted", |text| choice(text, &ends), &mut limits.unreceipted);
     section.set_time("receipt_retention_h", HOUR, 1..=8760, &mut limits.receipt_retention);
     section.set_time("receipt_retry_s", SECOND, 1..=86_400, &mut limits.receipt_retry);
     section.set("final_states", 0..=100_000_000, &mut limits.final_states);

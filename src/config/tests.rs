@@ -110,7 +110,8 @@ fn every_key_reaches_its_setting() {
             "part_receipts" => "\"each\"",
             "alphabet" => "\"ascii\"",
             "unmarked_receipts" => "\"never\"",
-            "data_sm" | "broadcast" => "true",
+            "data_sm" | "broadcast" | "pass_schedule" => "true",
+            "unreceipted" => "\"expired\"",
             "missing_characters" => "\"replace\"",
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
@@ -380,6 +381,21 @@ fn times_that_contradict_each_other_are_faults() {
             "enroute.toml:15: retry.first_s: 1000 is longer than max_s, which is 900",
         ]
     );
+}
+
+#[test]
+fn accounts_may_have_their_own_validity() {
+    let own = "[[account]]\nsystem_id = \"otp\"\npassword = \"x\"\nmax_validity_min = 10\n";
+    let config = Config::parse(&with(own), "").expect("sound");
+
+    let [all, otp] = &config.plan.hub.accounts[..] else { panic!("two accounts") };
+    let minutes = |rules: crate::admission::Rules| {
+        (rules.max_validity.as_secs() / 60, rules.default_validity.as_secs() / 60)
+    };
+    assert_eq!((all.rules, otp.rules.map(minutes)), (None, Some((10, 10))));
+    let faults = faults(&with(&format!("{own}default_validity_min = 11\n")));
+    let place = "account[1].default_validity_min: is longer than its longest validity, which is 10";
+    assert!(faults[0].ends_with(place), "{faults:?}");
 }
 
 /// A shorter longest validity alone is no contradiction: the default follows it.

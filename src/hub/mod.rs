@@ -43,10 +43,12 @@ mod upkeep;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use replay::Replay;
-pub use settings::{AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings};
-pub use stats::{CarrierGauges, Gauges, Stats, label};
+pub use settings::{
+    AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
+};
+pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
 
-use crate::admission::Times;
+use crate::admission::{Rules, Times};
 use crate::carrier::LinkBatch;
 use crate::clock::{Now, Watch};
 use crate::codec::{Command, Status, Version};
@@ -148,6 +150,7 @@ struct AccountState {
     profile: Arc<Profile>,
     part_receipts: PartReceipts,
     times: Times,
+    rules: Rules,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
@@ -163,6 +166,8 @@ struct CarrierState {
     name: Box<[u8]>,
     ids: IdForms,
     profile: Arc<Profile>,
+    /// It keeps scheduled messages itself.
+    passes_schedule: bool,
     queue: Queue,
     /// Seats of its links that submit.
     links: Vec<u32>,

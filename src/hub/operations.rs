@@ -3,12 +3,12 @@
 //! Ids are good for the account that got them; a foreign one is answered exactly like one that never was. Addresses are
 //! compared by the hashes that each row keeps, so no body is read for a query or a cancel.
 
-use super::Hub;
 use super::caller::Caller;
 use super::dispatch::fetch_if_parked;
-use super::intake::is_datagram;
+use super::intake::{is_datagram, with_schedule};
 use super::search::{Errand, Wanted};
 use super::table::{Row, Token, flag};
+use super::{AccountState, Hub};
 use crate::admission::admit;
 use crate::codec::{
     CancelSm, MessageState, QueryResp, QuerySm, Reading, ReplaceSm, Sm, Status, Tag, Tlvs, header_only,
@@ -50,7 +50,7 @@ impl Hub {
         };
         let Some((state, error, at)) = told else { return self.refuse(caller, Status::RINVMSGID) };
         let mut room = [0; 16];
-        let final_date = match state.is_final() || state == MessageState::Unknown {
+        let final_date = match !matches!(state, MessageState::Scheduled | MessageState::Enroute) {
             true => write_final_date(at, caller.version, &mut room),
             false => b"",
         };
@@ -177,10 +177,12 @@ impl Hub {
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
         let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
-        // It may have waited longer than a schedule may lie in the past.
-        let (due, expires) = (write_absolute(row.at.max(self.now.wall)), write_absolute(row.expires));
+        let (at, expires) = (row.at, write_absolute(row.expires));
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
+        let at = self.passed_schedule(carrier, &sm).unwrap_or(at);
+        // It may have waited longer than a schedule may lie in the past.
+        let due = write_absolute(at.max(self.now.wall));
         let tlvs = without_text_and_lifetime(sm.tlvs);
         let kept = |given: &'_ [u8]| given.is_empty();
         let new = Sm {
@@ -196,12 +198,14 @@ impl Hub {
             tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
             ..sm
         };
-        let admitted =
-            admit(&new, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
+        let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
+        let admitted = admit(&new, rules, times, self.now)?;
+        let passed = self.schedule_to_pass(carrier, admitted.due);
+        let due = if passed.is_some() { self.now.wall } else { admitted.due };
         let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
         new.encode_body(&mut out);
-        let body = out.freeze();
+        let body = passed.map_or(out.freeze(), |schedule| with_schedule(&new, schedule));
         let row = self.table.row(token.slot);
         if row.is(flag::FETCHING) {
             row.set(flag::MOVED);
@@ -209,14 +213,14 @@ impl Hub {
         row.registered_delivery =
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
-        (row.at, row.expires) = (admitted.due, admitted.expires);
+        (row.at, row.expires) = (due, admitted.expires);
         let (id, old) = (row.id(token.slot), row.locator());
-        let (accepted, flags, attempts) = (row.accepted, row.kept_flags(), row.attempts);
+        let (accepted, flags, attempts, error) = (row.accepted, row.kept_flags(), row.attempts, row.error);
         let appended = self.journal.append(&Record::Accepted {
             id,
             account: &self.accounts[usize::from(account.0)].name,
             accepted,
-            due: admitted.due,
+            due,
             expires: admitted.expires,
             flags,
             group,
@@ -225,7 +229,7 @@ impl Hub {
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due: admitted.due }).lsn;
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error }).lsn;
         }
         self.table.row(token.slot).set_locator(appended.locator);
         self.table.keep_body(token.slot, body);

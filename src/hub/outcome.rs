@@ -1,7 +1,7 @@
 //! What carriers say: answers to dispatches, and receipts.
 
 use super::table::{Token, Whereabouts, flag};
-use super::{Held, Hub};
+use super::{Held, Hub, Stage, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
 use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Sm, Status};
@@ -134,12 +134,19 @@ impl Hub {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
             return;
         };
-        let (carrier, attempts) = (row.carrier, row.attempts);
-        match status.class() {
-            Class::Throttle | Class::Session => {
-                self.carriers[usize::from(carrier.0)].paused = Some(self.now.mono + THROTTLE_PAUSE);
-                again.push(token);
-            }
+        let (carrier, attempts, expires) = (row.carrier, row.attempts, row.expires);
+        let class = status.class();
+        if matches!(class, Class::Throttle | Class::Session) {
+            self.carriers[usize::from(carrier.0)].paused = Some(self.now.mono + THROTTLE_PAUSE);
+        }
+        // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
+        if self.now.wall >= expires {
+            let Outcome { error, .. } = Outcome::refused(status);
+            let outcome = Outcome { state: MessageState::Expired, error };
+            return self.expire(token.slot, Stage::InFlight, outcome);
+        }
+        match class {
+            Class::Throttle | Class::Session => again.push(token),
             Class::Transient if status == Status::RUNKNOWNERR && attempts >= UNKNOWN_ATTEMPTS => {
                 self.settle(token.slot, Outcome::refused(status));
             }
@@ -160,6 +167,9 @@ impl Hub {
         };
         row.set(flag::DOUBTFUL);
         self.effects.stats.doubtful += 1;
+        if self.now.wall >= row.expires {
+            return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
+        }
         self.defer(token.slot, Class::Transient, Status::RUNKNOWNERR);
     }
 
@@ -175,8 +185,10 @@ impl Hub {
         let wait = self.settings.ladder.wait(class, row.attempts, row.serial);
         row.at = self.now.wall.after(wait);
         row.phase = Phase::Scheduled;
-        let (id, attempts, due, expires) = (row.id(slot), row.attempts, row.at, row.expires);
-        self.journal.append(&Record::Deferred { id, attempts, due });
+        row.error = Outcome::refused(status).error;
+        let (id, attempts, due, expires, error) =
+            (row.id(slot), row.attempts, row.at, row.expires, row.error);
+        self.journal.append(&Record::Deferred { id, attempts, due, error });
         self.effects.stats.deferred += 1;
         self.set_timer(slot, due.min(expires));
     }
@@ -244,6 +256,7 @@ impl Hub {
         if !given.outcome.state.is_final() {
             self.effects.stats.receipts_intermediate += 1;
             if let Some(slot) = self.match_receipt(given) {
+                self.note_interim(slot, given.outcome);
                 self.take_notice(slot, given.outcome.state, given.outcome.error);
             }
             return None;
@@ -266,6 +279,34 @@ impl Hub {
             .lsn;
         self.hold_early(given, self.now.wall, lsn);
         Some(lsn)
+    }
+
+    /// ACCEPTED and UNKNOWN are how a message ends if nothing better comes before its time is over (fact sheet 5.6).
+    fn note_interim(&mut self, slot: u32, outcome: Outcome) {
+        let row = self.table.row(slot);
+        if row.phase == Phase::Awaiting
+            && matches!(outcome.state, MessageState::Accepted | MessageState::Unknown)
+        {
+            (row.state, row.error) = (outcome.state, outcome.error);
+        }
+    }
+
+    /// The grace after a message's validity is over, and its carrier never told how it ended (fact sheet 8.4).
+    pub(super) fn give_up_awaiting(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let (state, error) = (row.state, row.error);
+        match state {
+            MessageState::Accepted => drop(self.settle(slot, Outcome { state, error })),
+            MessageState::Unknown => self.expire(slot, Stage::Awaiting, Outcome { state, error }),
+            // It said nothing, or nothing that counts.
+            _ => {
+                let state = match self.settings.limits.unreceipted {
+                    Unreceipted::Unknown => MessageState::Unknown,
+                    Unreceipted::Expired => MessageState::Expired,
+                };
+                self.expire(slot, Stage::Awaiting, Outcome::plain(state));
+            }
+        }
     }
 
     /// Takes a receipt up again that was held when the hub stopped.

@@ -6,7 +6,7 @@ use super::outcome::Given;
 use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
 use crate::clock::{Now, UnixMs, Watch};
-use crate::codec::{MessageState, Reading, Sm, Version};
+use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
@@ -55,12 +55,14 @@ impl Replay {
             profile: Arc::clone(&plan.profile),
             part_receipts: plan.part_receipts,
             times: plan.times,
+            rules: plan.rules.unwrap_or(settings.rules),
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
             name: plan.carrier.name.as_bytes().into(),
             ids: plan.ids,
             profile: Arc::clone(&plan.carrier.profile),
+            passes_schedule: plan.carrier.passes_schedule,
             ..CarrierState::default()
         };
         Self {
@@ -105,9 +107,10 @@ impl Replay {
                         (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
                 }
             }
-            Record::Deferred { id, attempts, due } => {
+            Record::Deferred { id, attempts, due, error } => {
                 if let Some(row) = self.table.find(id) {
                     (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
+                    row.error = error;
                 }
             }
             Record::Settled { id, state, error, at } => {
@@ -158,6 +161,12 @@ impl Replay {
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
         let carrier = self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE);
+        // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
+        let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
+        let at = match read_time(sm.schedule_delivery_time, accepted) {
+            Ok(Some(SmppTime::Absolute(schedule))) if !keeps => at.max(schedule),
+            _ => at, // a relative one was kept by us, and is in the record
+        };
         let mut row = Row {
             serial: id.serial,
             accepted,

@@ -42,6 +42,8 @@ pub struct AccountPlan {
     pub part_receipts: PartReceipts,
     /// How it writes times.
     pub times: Times,
+    /// What validity and schedule its messages may have; `None`: what everybody's may.
+    pub rules: Option<Rules>,
 }
 
 impl AccountPlan {
@@ -53,6 +55,7 @@ impl AccountPlan {
             profile: Arc::default(),
             part_receipts: PartReceipts::default(),
             times: Times::default(),
+            rules: None,
         }
     }
 }
@@ -108,6 +111,8 @@ pub struct Limits {
     pub early_receipts: usize,
     /// How long after its validity a message waits for its receipt.
     pub receipt_grace: Duration,
+    /// How a message ends then.
+    pub unreceipted: Unreceipted,
     /// How long a receipt waits for its account to bind.
     pub receipt_retention: Duration,
     /// How long a receipt that its account refused for now waits.
@@ -120,6 +125,15 @@ pub struct Limits {
     pub gathering: assembly::Limits,
     /// What becomes of parts whose others never came.
     pub overdue_parts: Overdue,
+}
+
+/// How a message ends whose carrier took it and never told its outcome (fact sheet 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreceipted {
+    /// UNKNOWN: nobody can say whether it arrived.
+    Unknown,
+    /// EXPIRED.
+    Expired,
 }
 
 /// What becomes of parts of a text whose others never came.
@@ -139,6 +153,7 @@ impl Default for Limits {
             body_age: Duration::from_secs(2),
             early_receipts: 100_000,
             receipt_grace: Duration::from_secs(3600),
+            unreceipted: Unreceipted::Unknown,
             receipt_retention: Duration::from_secs(7 * 24 * 3600),
             receipt_retry: Duration::from_secs(5),
             final_states: 20_000,

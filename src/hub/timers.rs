@@ -3,7 +3,6 @@
 use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;
-use crate::codec::MessageState;
 use crate::message::Phase;
 use std::time::{Duration, Instant};
 
@@ -40,7 +39,7 @@ impl Hub {
         match phase {
             Phase::Scheduled | Phase::Queued | Phase::Gathering if now >= expires => {
                 if !self.puts_off_end(slot) {
-                    self.expire(slot, MessageState::Expired);
+                    self.expire_here(slot);
                 }
             }
             Phase::Scheduled if now < due => self.set_timer(slot, due.min(expires)),
@@ -62,7 +61,7 @@ impl Hub {
             // The carrier never told: nobody knows whether it arrived (fact sheet 8.4).
             Phase::Awaiting if now >= expires.after(self.settings.limits.receipt_grace) => {
                 if !self.puts_off_end(slot) {
-                    self.expire(slot, MessageState::Unknown);
+                    self.give_up_awaiting(slot);
                 }
             }
             Phase::Awaiting => self.set_timer(slot, expires.after(self.settings.limits.receipt_grace)),

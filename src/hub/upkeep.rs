@@ -166,7 +166,7 @@ impl Hub {
             row.set(flag::MOVED);
         }
         if row.attempts > 0 {
-            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due });
+            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due, error: row.error });
         }
         match row.phase {
             Phase::Awaiting => {
