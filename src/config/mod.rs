@@ -83,7 +83,7 @@ impl Config {
             lists: Vec::new(),
             routes: crate::route::Table::new(None),
             rules: Default::default(),
-            ladder: Default::default(),
+            retry: Default::default(),
             limits: Default::default(),
             compaction: Default::default(),
             caution: Default::default(),
@@ -113,7 +113,7 @@ impl Config {
         part::clock(&mut document.section("clock"), &mut hub.caution);
         part::limits(&mut document.section("limits"), &mut hub.limits);
         part::validity(&mut document.section("validity"), &mut hub.rules);
-        part::retry(&mut document.section("retry"), &mut hub.ladder);
+        part::retry(&mut document.section("retry"), &mut hub.retry);
         hub.accounts = peer::accounts(&mut document, &hub.rules);
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);

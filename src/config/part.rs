@@ -8,7 +8,7 @@ use crate::hub::{CarrierPlan, Limits, Overdue, Unreceipted};
 use crate::id::CarrierId;
 use crate::route::Table;
 use crate::runtime::Plan;
-use crate::schedule::Ladder;
+use crate::schedule::{Ladder, Retry};
 use std::time::Duration;
 
 pub(super) fn listener(section: &mut Section<'_>, plan: &mut Plan) {
@@ -70,17 +70,28 @@ pub(super) fn validity(section: &mut Section<'_>, rules: &mut Rules) {
     section.set_time("max_schedule_d", 24 * HOUR, 1..=3650, &mut rules.max_schedule);
 }
 
-pub(super) fn retry(section: &mut Section<'_>, ladder: &mut Ladder) {
-    section.set_time("first_s", SECOND, 1..=86_400, &mut ladder.first);
-    section.set_time("first_queue_full_s", SECOND, 1..=86_400, &mut ladder.first_queue_full);
-    section.set_time("max_s", SECOND, 1..=604_800, &mut ladder.max);
-    for (key, first) in [("first_s", ladder.first), ("first_queue_full_s", ladder.first_queue_full)] {
-        if first > ladder.max {
-            let message =
-                format!("{} is longer than max_s, which is {}", first.as_secs(), ladder.max.as_secs());
-            section.fault(key, message);
-        }
+pub(super) fn retry(section: &mut Section<'_>, retry: &mut Retry) {
+    let Retry { transient, queue_full, unknown, unanswered, throttle } = retry;
+    let counted = [
+        ("transient", transient),
+        ("queue_full", queue_full),
+        ("unknown", unknown),
+        ("unanswered", unanswered),
+    ];
+    for (key, ladder) in counted {
+        let mut section = section.section(key);
+        waits(&mut section, ladder);
+        section.set("attempts", 0..=255, &mut ladder.attempts);
     }
+    // A message that is throttled has lost no attempt.
+    waits(&mut section.section("throttle"), throttle);
+}
+
+fn waits(section: &mut Section<'_>, ladder: &mut Ladder) {
+    if let Some(delays) = section.numbers("delays_s", 1..=604_800, 1..=WAITS_MAX) {
+        ladder.delays = delays.into_iter().map(Duration::from_secs).collect();
+    }
+    section.set_share("jitter", &mut ladder.jitter);
 }
 
 pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Table {
@@ -106,6 +117,8 @@ pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Tab
     table
 }
 
+/// Steps of a ladder.
+const WAITS_MAX: usize = 100;
 /// Digits of a route's prefix; the longest international number has 15 (E.164 §6.1), short codes have fewer.
 const PREFIX_MAX: usize = 20;
 pub(super) const IO_THREADS_MAX: u64 = 512;

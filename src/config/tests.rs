@@ -115,6 +115,8 @@ fn every_key_reaches_its_setting() {
             "missing_characters" => "\"replace\"",
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
+            "delays_s" => "[7]",
+            "jitter" => "0.5",
             "octet" | "tag" | "to" => "7",
             "members" => "[\"+4477\"]",
             // What it needs beside it is another one's; see the test of the rules.
@@ -371,14 +373,19 @@ fn table_where_a_value_belongs_and_the_other_way_round_are_faults() {
 }
 
 #[test]
-fn times_that_contradict_each_other_are_faults() {
-    let faults = faults(&with("[validity]\nmax_h = 24\ndefault_h = 25\n[retry]\nfirst_s = 1000\n"));
+fn times_that_contradict_each_other_or_cannot_be_are_faults() {
+    let faults = faults(&with(
+        "[validity]\nmax_h = 24\ndefault_h = 25\n[retry.unknown]\ndelays_s = [7, 0]\njitter = 1.5\n[retry.throttle]\nattempts = 3\n[retry.transient]\ndelays_s = []\n",
+    ));
 
     assert_eq!(
         faults,
         [
             "enroute.toml:13: validity.default_h: is longer than max_h, which is 24",
-            "enroute.toml:15: retry.first_s: 1000 is longer than max_s, which is 900",
+            "enroute.toml:15: retry.unknown.delays_s[1]: is no whole number in 1..=604800",
+            "enroute.toml:16: retry.unknown.jitter: 1.5 is outside 0..=1",
+            "enroute.toml:18: retry.throttle.attempts: unknown key; known here: delays_s, jitter",
+            "enroute.toml:20: retry.transient.delays_s: has 0 numbers, not 1 to 100",
         ]
     );
 }

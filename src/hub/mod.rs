@@ -176,6 +176,8 @@ struct CarrierState {
     misread: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
+    /// How often it has asked so since it last took a message.
+    throttles: u8,
     dirty: bool,
 }
 

@@ -8,7 +8,7 @@ use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Sm,
 use crate::correlation::{EARLY_AGE, Early, IdHash, Reading as IdReading};
 use crate::id::{CarrierId, Lsn, SessionId};
 use crate::message::{Outcome, Phase};
-use crate::schedule::THROTTLE_PAUSE;
+use crate::schedule::Failure;
 use crate::spool::Record;
 use bytes::Bytes;
 
@@ -82,6 +82,7 @@ impl Hub {
         };
         row.phase = Phase::Awaiting;
         let (carrier, message, expires) = (row.carrier, row.id(token.slot), row.expires);
+        self.carriers[usize::from(carrier.0)].throttles = 0;
         if row.is(flag::QUEUED) {
             self.wake_carrier(carrier); // those behind it may have waited for its body
         }
@@ -134,10 +135,10 @@ impl Hub {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
             return;
         };
-        let (carrier, attempts, expires) = (row.carrier, row.attempts, row.expires);
+        let (carrier, expires) = (row.carrier, row.expires);
         let class = status.class();
         if matches!(class, Class::Throttle | Class::Session) {
-            self.carriers[usize::from(carrier.0)].paused = Some(self.now.mono + THROTTLE_PAUSE);
+            self.pause(carrier, u64::from(token.serial));
         }
         // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
         if self.now.wall >= expires {
@@ -147,10 +148,11 @@ impl Hub {
         }
         match class {
             Class::Throttle | Class::Session => again.push(token),
-            Class::Transient if status == Status::RUNKNOWNERR && attempts >= UNKNOWN_ATTEMPTS => {
-                self.settle(token.slot, Outcome::refused(status));
+            Class::Transient if status == Status::RUNKNOWNERR => {
+                self.defer(token.slot, Failure::Unknown, Outcome::refused(status));
             }
-            class @ (Class::Transient | Class::QueueFull) => self.defer(token.slot, class, status),
+            Class::Transient => self.defer(token.slot, Failure::Transient, Outcome::refused(status)),
+            Class::QueueFull => self.defer(token.slot, Failure::QueueFull, Outcome::refused(status)),
             Class::Permanent | Class::Route | Class::Malformed => {
                 self.settle(token.slot, Outcome::refused(status));
             }
@@ -170,22 +172,37 @@ impl Hub {
         if self.now.wall >= row.expires {
             return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
         }
-        self.defer(token.slot, Class::Transient, Status::RUNKNOWNERR);
+        self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));
     }
 
-    /// Lets a message wait for its next attempt, if its validity allows one.
-    fn defer(&mut self, slot: u32, class: Class, status: Status) {
+    /// Leaves a carrier alone that throttles us: longer each time, until it takes something again.
+    fn pause(&mut self, carrier: CarrierId, salt: u64) {
+        let now = self.now.mono;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        // What was under way before the pause says nothing new.
+        if state.paused.is_none_or(|until| until <= now) {
+            state.throttles = state.throttles.saturating_add(1);
+        }
+        let until = now + self.settings.retry.throttle.wait(state.throttles, salt);
+        state.paused = state.paused.max(Some(until));
+    }
+
+    /// Lets a message wait for its next attempt, if its validity and its ladder allow one; `last` is how it ends without.
+    fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
         let row = self.table.row(slot);
         if row.is(flag::ONCE) {
-            let error = Outcome::refused(status).error;
+            let Outcome { error, .. } = last;
             self.settle(slot, Outcome { state: MessageState::Undeliverable, error });
             return;
         }
         row.attempts = row.attempts.saturating_add(1);
-        let wait = self.settings.ladder.wait(class, row.attempts, row.serial);
-        row.at = self.now.wall.after(wait);
-        row.phase = Phase::Scheduled;
-        row.error = Outcome::refused(status).error;
+        let ladder = self.settings.retry.ladder(failure);
+        if ladder.is_used_up(row.attempts) {
+            self.settle(slot, last);
+            return;
+        }
+        row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
+        (row.phase, row.error) = (Phase::Scheduled, last.error);
         let (id, attempts, due, expires, error) =
             (row.id(slot), row.attempts, row.at, row.expires, row.error);
         self.journal.append(&Record::Deferred { id, attempts, due, error });
@@ -408,6 +425,3 @@ fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
 
 /// Digits at the end of a number that tell two apart.
 const TAIL_DIGITS: usize = 7;
-
-/// Attempts that "unknown error" is worth (fact sheet 4, 0x000000FF).
-const UNKNOWN_ATTEMPTS: u8 = 2;

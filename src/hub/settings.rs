@@ -9,7 +9,7 @@ use crate::correlation::IdForms;
 use crate::esme::Account;
 use crate::id::AccountId;
 use crate::route;
-use crate::schedule::Ladder;
+use crate::schedule::Retry;
 use crate::spool::CompactionRules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct Settings {
     pub lists: Vec<List>,
     pub routes: route::Table,
     pub rules: Rules,
-    pub ladder: Ladder,
+    pub retry: Retry,
     pub limits: Limits,
     pub compaction: CompactionRules,
     /// When the wall clock is not believed.

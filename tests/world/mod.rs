@@ -19,7 +19,7 @@ use enroute::hub::{
 };
 use enroute::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use enroute::route;
-use enroute::schedule::Ladder;
+use enroute::schedule::Retry;
 use enroute::session::BindKind;
 use enroute::spool::{self, CompactionRules, Frames, MemoryDisk, Reader, Record, Writer};
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ pub fn settings() -> Settings {
         lists: Vec::new(),
         routes: route::Table::new(Some(CARRIER)),
         rules: Rules::default(),
-        ladder: Ladder::default(),
+        retry: Retry::default(),
         limits: Limits::default(),
         compaction: CompactionRules { factor: 2, slack_octets: 64 << 10 },
         caution: Caution::default(),
