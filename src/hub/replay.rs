@@ -8,7 +8,7 @@ use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
 use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
-use crate::codec::{MessageState, Reading, Sm, Version};
+use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
@@ -60,12 +60,14 @@ impl Replay {
             joins: plan.join_inbound,
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
+            rules: plan.rules.unwrap_or(settings.rules),
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
             name: plan.carrier.name.as_bytes().into(),
             ids: plan.ids,
             profile: Arc::clone(&plan.carrier.profile),
+            passes_schedule: plan.carrier.passes_schedule,
             ..CarrierState::default()
         };
         Self {
@@ -117,9 +119,10 @@ impl Replay {
                         (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
                 }
             }
-            Record::Deferred { id, attempts, due } => {
+            Record::Deferred { id, attempts, due, error } => {
                 if let Some(row) = self.table.find(id) {
                     (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
+                    row.error = error;
                 }
             }
             Record::Settled { id, state, error, at } => {
@@ -175,6 +178,12 @@ impl Replay {
         let carrier = match is_inbound {
             true => NOWHERE, // whatever else its records say, none gets it
             false => self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE),
+        };
+        // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
+        let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
+        let at = match read_time(sm.schedule_delivery_time, accepted) {
+            Ok(Some(SmppTime::Absolute(schedule))) if !keeps => at.max(schedule),
+            _ => at, // a relative one was kept by us, and is in the record
         };
         let mut row = Row {
             serial: id.serial,
