@@ -100,7 +100,7 @@ fn cancelled_bulk_stays_cancelled_and_a_paused_one_paused_across_a_kill() {
     let receipt = esme.take_receipt();
     assert_eq!((said(&receipt, "id"), said(&receipt, "stat")), (&id[..], "DELETED"));
 
-    let stage = stage.restarted();
+    let stage = stage.again();
 
     assert_eq!(["wrong", "slow", "early"].map(|bulk| state(&stage, bulk)), ["CANCELED", "PAUSED", "PENDING"]);
     let esme = stage.esme("shop", 0x34);

@@ -39,6 +39,35 @@ fn messages_go_at_their_time_relative_or_absolute() {
     assert!(order.iter().all(|submit| submit["schedule_delivery_time"] == ""));
 }
 
+/// What was agreed to is on disk: cancelled stays cancelled, replaced stays replaced, and each keeps its time.
+#[test]
+fn change_of_mind_outlives_kill_9() {
+    let plan = Plan::new().account("shop", "").carrier("gsm", "44", "");
+    let Some(stage) = plan.start("operations_times") else { return };
+    let esme = stage.esme("shop", 0x34);
+    let [gone, other, late] = [("gone", 0), ("other", 1), ("late", 1)].map(|(text, wish)| {
+        let more = json!({ "validity_period": "000000000040000R", "registered_delivery": wish });
+        accepted(&esme, with(scheduled(text, json!("000000000008000R")), more))
+    });
+    let about = |id: &str| json!({ "message_id": id, "source_addr": "1000" });
+    esme.agreed("cancel_sm", about(&gone));
+    let changed = json!({ "registered_delivery": 1, "short_message": "changed", "schedule_delivery_time": "000000000005000R" });
+    esme.agreed("replace_sm", with(about(&other), changed));
+
+    let stage = stage.again();
+    let (esme, carrier) = (stage.esme("shop", 0x34), stage.link("gsm", 2));
+    assert_eq!(esme.refused("cancel_sm", about(&gone)), 0x0C, "it is over and forgotten");
+    let sent = [("A1", &other), ("A2", &late)].map(|(name, id)| {
+        let submit = carrier.take_submit(name);
+        carrier.report(&submit, name, "DELIVRD");
+        assert_eq!(said(&esme.take_receipt(), "id"), id);
+        text_of(&submit).to_owned()
+    });
+
+    assert_eq!(sent, ["changed", "late"]);
+    carrier.has_nothing_more();
+}
+
 #[test]
 fn times_that_cannot_be_are_refused() {
     let plan = Plan::new().account("shop", "").carrier("gsm", "44", "");

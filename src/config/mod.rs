@@ -82,10 +82,12 @@ impl Config {
             carriers: Vec::new(),
             lists: Vec::new(),
             routes: crate::route::Table::new(None),
+            inbound: Default::default(),
             rules: Default::default(),
-            ladder: Default::default(),
+            retry: Default::default(),
             limits: Default::default(),
             compaction: Default::default(),
+            caution: Default::default(),
         };
         Self {
             plan: Plan {
@@ -109,13 +111,15 @@ impl Config {
         document.section("http").set_text("address", value::own_address, &mut config.http);
         part::spool(&mut document.section("spool"), &mut config.plan);
         let hub = &mut config.plan.hub;
+        part::clock(&mut document.section("clock"), &mut hub.caution);
         part::limits(&mut document.section("limits"), &mut hub.limits);
         part::validity(&mut document.section("validity"), &mut hub.rules);
-        part::retry(&mut document.section("retry"), &mut hub.ladder);
-        hub.accounts = peer::accounts(&mut document);
+        part::retry(&mut document.section("retry"), &mut hub.retry);
+        hub.accounts = peer::accounts(&mut document, &hub.rules);
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = part::routes(&mut document.section("route"), &hub.carriers);
+        hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);
         document.section("log").set_text("level", value::level, &mut config.log);
         config.io_threads = document
             .section("runtime")

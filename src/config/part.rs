@@ -1,13 +1,15 @@
 //! Each part of the hub: its keys, their ranges, and what they set.
 
+use super::peer::account_named;
 use super::section::Section;
 use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
-use crate::hub::{CarrierPlan, Limits, Overdue};
+use crate::clock::Caution;
+use crate::hub::{AccountPlan, CarrierPlan, Limits, Overdue, Unreceipted};
 use crate::id::CarrierId;
-use crate::route::Table;
+use crate::route::{Inbound, Reach, Rule, Table};
 use crate::runtime::Plan;
-use crate::schedule::Ladder;
+use crate::schedule::{Ladder, Retry};
 use std::time::Duration;
 
 pub(super) fn listener(section: &mut Section<'_>, plan: &mut Plan) {
@@ -34,12 +36,20 @@ pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) {
     }
 }
 
+pub(super) fn clock(section: &mut Section<'_>, caution: &mut Caution) {
+    section.set_time("step_s", SECOND, 1..=86_400, &mut caution.step);
+    section.set_time("hold_s", SECOND, 0..=86_400, &mut caution.hold);
+}
+
 pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     section.set("messages", 1..=1_000_000_000, &mut limits.messages);
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
     section.set("early_receipts", 1..=100_000_000, &mut limits.early_receipts);
     section.set_time("receipt_grace_s", SECOND, 0..=2_592_000, &mut limits.receipt_grace);
+    let ends = [("unknown", Unreceipted::Unknown), ("expired", Unreceipted::Expired)];
+    section.set_text("unreceipted", |text| choice(text, &ends), &mut limits.unreceipted);
     section.set_time("receipt_retention_h", HOUR, 1..=8760, &mut limits.receipt_retention);
+    section.set_time("inbound_retention_h", HOUR, 1..=8760, &mut limits.inbound_retention);
     section.set_time("receipt_retry_s", SECOND, 1..=86_400, &mut limits.receipt_retry);
     section.set("final_states", 0..=100_000_000, &mut limits.final_states);
     section.set_time("transaction_s", SECOND, 1..=600, &mut limits.transaction);
@@ -65,24 +75,32 @@ pub(super) fn validity(section: &mut Section<'_>, rules: &mut Rules) {
     section.set_time("max_schedule_d", 24 * HOUR, 1..=3650, &mut rules.max_schedule);
 }
 
-pub(super) fn retry(section: &mut Section<'_>, ladder: &mut Ladder) {
-    section.set_time("first_s", SECOND, 1..=86_400, &mut ladder.first);
-    section.set_time("first_queue_full_s", SECOND, 1..=86_400, &mut ladder.first_queue_full);
-    section.set_time("max_s", SECOND, 1..=604_800, &mut ladder.max);
-    for (key, first) in [("first_s", ladder.first), ("first_queue_full_s", ladder.first_queue_full)] {
-        if first > ladder.max {
-            let message =
-                format!("{} is longer than max_s, which is {}", first.as_secs(), ladder.max.as_secs());
-            section.fault(key, message);
-        }
+pub(super) fn retry(section: &mut Section<'_>, retry: &mut Retry) {
+    let Retry { transient, queue_full, unknown, unanswered, throttle } = retry;
+    let counted = [
+        ("transient", transient),
+        ("queue_full", queue_full),
+        ("unknown", unknown),
+        ("unanswered", unanswered),
+    ];
+    for (key, ladder) in counted {
+        let mut section = section.section(key);
+        waits(&mut section, ladder);
+        section.set("attempts", 0..=255, &mut ladder.attempts);
     }
+    // A message that is throttled has lost no attempt.
+    waits(&mut section.section("throttle"), throttle);
+}
+
+fn waits(section: &mut Section<'_>, ladder: &mut Ladder) {
+    if let Some(delays) = section.numbers("delays_s", 1..=604_800, 1..=WAITS_MAX) {
+        ladder.delays = delays.into_iter().map(Duration::from_secs).collect();
+    }
+    section.set_share("jitter", &mut ladder.jitter);
 }
 
 pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Table {
-    let named = |text: &str| {
-        let place = carriers.iter().position(|plan| plan.carrier.name == text);
-        place.map(|place| CarrierId(place as u16)).ok_or_else(|| format!("no carrier is named \"{text}\""))
-    };
+    let named = |text: &str| carrier_named(text, carriers);
     let has_default = section.has("default");
     let mut table = Table::new(section.text("default", named));
     let mut prefixes = section.list("prefix");
@@ -101,6 +119,67 @@ pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Tab
     table
 }
 
+/// Whose messages from handsets are: one rule for each [[inbound]].
+pub(super) fn inbound(
+    document: &mut Section<'_>,
+    accounts: &[AccountPlan],
+    carriers: &[CarrierPlan],
+) -> Inbound {
+    let mut inbound = Inbound::default();
+    let mut entries = document.list("inbound");
+    for entry in &mut entries {
+        let carrier = entry.text("carrier", |text| carrier_named(text, carriers));
+        let number =
+            |text: &str| octets(text, 1..=PREFIX_MAX, "SMPP's limit for an address (SMPP 3.4 §5.2.9)");
+        let (whole, prefix) = (entry.text("destination", number), entry.text("prefix", number));
+        let keyword = entry.text("keyword", word);
+        let account = entry.required("account", |text| account_named(text, accounts));
+        let destination = match (whole, prefix) {
+            (Some(_), Some(_)) => {
+                entry
+                    .fault("prefix", "stands beside destination: the whole of it or its beginning, not both");
+                continue;
+            }
+            (Some(number), None) => Reach::Whole(number),
+            (None, Some(digits)) => Reach::Prefix(digits),
+            (None, None) => Reach::Any,
+        };
+        let Some(account) = account else { continue };
+        if let Err(error) = inbound.insert(Rule { carrier, destination, keyword, account }) {
+            entry.fault("account", error.to_string());
+        }
+    }
+    let count = entries.len();
+    drop(entries);
+    if count > INBOUND_MAX {
+        document.fault("inbound", format!("{count} are too many; at most {INBOUND_MAX}"));
+    }
+    inbound
+}
+
+/// A keyword as it stands in a text: one word, which begins and ends with letters or digits.
+fn word(text: &str) -> Result<String, String> {
+    let is_whole = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+    let ends = is_whole(text.chars().next()) && is_whole(text.chars().next_back());
+    match ends && text.chars().count() <= KEYWORD_MAX && !text.contains(char::is_whitespace) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "\"{text}\" is not one word of 1 to {KEYWORD_MAX} characters that begins and ends with letters or digits"
+        )),
+    }
+}
+
+fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<CarrierId, String> {
+    let place = carriers.iter().position(|plan| plan.carrier.name == text);
+    place.map(|place| CarrierId(place as u16)).ok_or_else(|| format!("no carrier is named \"{text}\""))
+}
+
+/// Characters of a keyword; the hub looks at no more of a text.
+const KEYWORD_MAX: usize = 32;
+const INBOUND_MAX: usize = 100_000;
+
+/// Steps of a ladder.
+const WAITS_MAX: usize = 100;
 /// Digits of a route's prefix; the longest international number has 15 (E.164 §6.1), short codes have fewer.
 const PREFIX_MAX: usize = 20;
 pub(super) const IO_THREADS_MAX: u64 = 512;

@@ -5,7 +5,8 @@ use super::*;
 use crate::carrier::Caller;
 use crate::codec::Tag;
 use crate::hub::Member;
-use crate::id::AccountId;
+use crate::id::{AccountId, CarrierId};
+use crate::route::{Case, Choice};
 use crate::text::Alphabet;
 use std::collections::BTreeSet;
 
@@ -110,10 +111,13 @@ fn every_key_reaches_its_setting() {
             "part_receipts" => "\"each\"",
             "alphabet" => "\"ascii\"",
             "unmarked_receipts" => "\"never\"",
-            "data_sm" | "broadcast" => "true",
+            "join_inbound" | "data_sm" | "broadcast" | "pass_schedule" => "true",
+            "unreceipted" => "\"expired\"",
             "missing_characters" => "\"replace\"",
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
+            "delays_s" => "[7]",
+            "jitter" => "0.5",
             "octet" | "tag" | "to" => "7",
             "bulk_tlv" => "0x1404",
             "members" => "[\"+4477\"]",
@@ -123,6 +127,8 @@ fn every_key_reaches_its_setting() {
             "level" => "\"debug\"",
             "response_ids" | "receipt_ids" => "\"hex\"",
             "prefix" => "\"48\"",
+            "destination" => "\"+4910\"",
+            "keyword" => "\"go\"",
             // Routes by name: another name needs another carrier.
             "name" | "default" | "carrier" | "account" => return None,
             "default_h" => "47",
@@ -371,16 +377,36 @@ fn table_where_a_value_belongs_and_the_other_way_round_are_faults() {
 }
 
 #[test]
-fn times_that_contradict_each_other_are_faults() {
-    let faults = faults(&with("[validity]\nmax_h = 24\ndefault_h = 25\n[retry]\nfirst_s = 1000\n"));
+fn times_that_contradict_each_other_or_cannot_be_are_faults() {
+    let faults = faults(&with(
+        "[validity]\nmax_h = 24\ndefault_h = 25\n[retry.unknown]\ndelays_s = [7, 0]\njitter = 1.5\n[retry.throttle]\nattempts = 3\n[retry.transient]\ndelays_s = []\n",
+    ));
 
     assert_eq!(
         faults,
         [
             "enroute.toml:13: validity.default_h: is longer than max_h, which is 24",
-            "enroute.toml:15: retry.first_s: 1000 is longer than max_s, which is 900",
+            "enroute.toml:15: retry.unknown.delays_s[1]: is no whole number in 1..=604800",
+            "enroute.toml:16: retry.unknown.jitter: 1.5 is outside 0..=1",
+            "enroute.toml:18: retry.throttle.attempts: unknown key; known here: delays_s, jitter",
+            "enroute.toml:20: retry.transient.delays_s: has 0 numbers, not 1 to 100",
         ]
     );
+}
+
+#[test]
+fn accounts_may_have_their_own_validity() {
+    let own = "[[account]]\nsystem_id = \"otp\"\npassword = \"x\"\nmax_validity_min = 10\n";
+    let config = Config::parse(&with(own), "").expect("sound");
+
+    let [all, otp] = &config.plan.hub.accounts[..] else { panic!("two accounts") };
+    let minutes = |rules: crate::admission::Rules| {
+        (rules.max_validity.as_secs() / 60, rules.default_validity.as_secs() / 60)
+    };
+    assert_eq!((all.rules, otp.rules.map(minutes)), (None, Some((10, 10))));
+    let faults = faults(&with(&format!("{own}default_validity_min = 11\n")));
+    let place = "account[1].default_validity_min: is longer than its longest validity, which is 10";
+    assert!(faults[0].ends_with(place), "{faults:?}");
 }
 
 /// A shorter longest validity alone is no contradiction: the default follows it.
@@ -399,4 +425,42 @@ fn numbers_beyond_any_integer_are_out_of_range_not_a_panic() {
 
     assert!(faults[0].ends_with("99999999999999999999999 is outside 1..=1000000000"), "{faults:?}");
     assert!(faults[1].ends_with("-1 is outside 1..=100000000"), "{faults:?}");
+}
+
+#[test]
+fn rules_for_messages_of_handsets_name_carriers_and_accounts() {
+    let text = with(
+        r#"
+[[inbound]]
+account = "demo"
+destination = "+10010"
+keyword = "Stop"
+carrier = "sim"
+"#,
+    );
+    let inbound = Config::parse(&text, "").expect("sound").plan.hub.inbound;
+    let case = |carrier, keyword| Case { carrier: CarrierId(carrier), destination: b"10010", keyword };
+
+    assert_eq!(inbound.choose(&case(0, Some("stop"))), Choice::To(AccountId(0)));
+    assert_eq!(inbound.choose(&case(0, Some("go"))), Choice::Nowhere);
+    assert_eq!(inbound.choose(&case(1, Some("stop"))), Choice::Nowhere);
+}
+
+#[test]
+fn faulty_rules_for_messages_of_handsets_are_told() {
+    let rule = |lines: &str| format!("[[inbound]]\naccount = \"demo\"\n{lines}\n");
+    for (text, expected) in [
+        ("[[inbound]]\n".to_owned(), "inbound[0].account: is missing"),
+        (rule("account = \"demo\"").replacen("demo", "nobody", 1), "duplicate key"),
+        ("[[inbound]]\naccount = \"nobody\"".to_owned(), "no account is named \"nobody\""),
+        (rule("carrier = \"west\""), "no carrier is named \"west\""),
+        (rule("prefix = \"1\"\ndestination = \"10\""), "inbound[0].prefix: stands beside destination"),
+        (rule("prefix = \"\""), "is 0 octets long, not 1 to 20"),
+        (rule("keyword = \"two words\""), "is not one word"),
+        (rule("keyword = \"?\""), "is not one word"),
+        (rule("") + &rule(""), "inbound[1].account: a rule before it is for the same messages"),
+    ] {
+        let faults = faults(&with(&text));
+        assert!(faults.iter().any(|fault| fault.contains(expected)), "{expected}: {faults:?}");
+    }
 }

@@ -10,6 +10,7 @@
 //! dispatch  queued → a link with room → the carrier
 //! outcome   its answer → Sent record ┄durable┄► room for the next; its receipt → Settled record
 //! delivery  settled ┄durable┄► a port of the account → its answer → Done record → gone
+//! inbound   a carrier's message → Accepted record ┄durable┄► the carrier answered, then delivery
 //! ```
 //!
 //! What waits for the disk (┄) stands in one queue in order of Lsn: answers to customers, answers to carriers for their
@@ -23,6 +24,8 @@ mod congestion;
 mod delivery;
 mod dispatch;
 mod effects;
+mod first_parts;
+mod inbound;
 mod intake;
 mod kin;
 mod multi;
@@ -33,24 +36,28 @@ mod queue;
 mod rejoin;
 mod replay;
 mod reshape;
+mod rows;
 mod search;
 mod seats;
 mod settings;
 mod settle;
 mod stats;
+mod steps;
 mod table;
 mod timers;
 mod upkeep;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use replay::Replay;
-pub use settings::{AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings};
-pub use stats::{CarrierGauges, Gauges, Stats, label};
+pub use settings::{
+    AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
+};
+pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
 
-use crate::admission::Times;
+use crate::admission::{Rules, Times};
 use crate::bulk::{Answer as BulkAnswer, Bulks};
 use crate::carrier::LinkBatch;
-use crate::clock::Now;
+use crate::clock::{Now, Watch};
 use crate::codec::{Command, Status, Tag, Version};
 use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
@@ -62,6 +69,7 @@ use crate::wheel::Wheel;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
+use first_parts::FirstParts;
 use foldhash::HashMap;
 use kin::Kin;
 use notice::Notice;
@@ -90,9 +98,15 @@ pub struct Hub {
     held: VecDeque<(Lsn, Held)>,
     /// Bodies at hand, oldest first.
     bodies: VecDeque<(Instant, Token)>,
+    /// Bodies that are being read back.
+    reading: usize,
     fired: Vec<u32>,
     effects: Effects,
+    /// As [`Hub::watch`] believes it.
     now: Now,
+    watch: Watch,
+    /// Timers are being set anew, since the wall clock went back: the next slot to look at.
+    refill: Option<u32>,
     /// How far the spool can be read.
     durable: Lsn,
     mode: Mode,
@@ -103,6 +117,7 @@ pub struct Hub {
     /// Compaction rests until then: a segment could not be read.
     compact_again: Option<Instant>,
     kin: Kin,
+    first_parts: FirstParts,
     /// Response PDUs that wait for the disk, in the order of their places in `held`.
     replies: VecDeque<BytesMut>,
     /// Answers that wait for an outcome, by slot, and until when.
@@ -142,14 +157,17 @@ struct AccountState {
     /// Messages of it that are not gone yet.
     held: usize,
     held_max: usize,
-    /// Receipts that wait for a port with room.
+    /// Receipts and inbound messages that wait for a port with room.
     waiting: Queue,
+    /// Parts of inbound messages are joined for it.
+    joins: bool,
     /// Intermediate notifications that do.
     notices: VecDeque<Notice>,
     profile: Arc<Profile>,
     part_receipts: PartReceipts,
     times: Times,
     bulk_tlv: Option<Tag>,
+    rules: Rules,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
@@ -165,6 +183,8 @@ struct CarrierState {
     name: Box<[u8]>,
     ids: IdForms,
     profile: Arc<Profile>,
+    /// It keeps scheduled messages itself.
+    passes_schedule: bool,
     queue: Queue,
     /// Seats of its links that submit.
     links: Vec<u32>,
@@ -173,6 +193,8 @@ struct CarrierState {
     misread: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
+    /// How often it has asked so since it last took a message.
+    throttles: u8,
     dirty: bool,
 }
 
@@ -210,7 +232,7 @@ struct LinkState {
 enum Held {
     /// A submission: answer it, and let its message go on.
     Accepted { token: Token, port: u32, session: SessionId, sequence: u32, since: Instant },
-    /// One of several submissions with one answer: let it go on.
+    /// A message whose peer is answered otherwise: let it go on.
     Begun { token: Token },
     /// The next of `replies` may go to this port.
     Reply { port: u32, session: SessionId },
@@ -229,11 +251,13 @@ enum Held {
 impl Hub {
     /// One turn: takes `events`, given that the spool is `durable` so far.
     pub fn turn(&mut self, events: impl Iterator<Item = Event>, durable: Lsn, now: Now) -> Effects {
-        (self.now, self.durable) = (now, durable);
+        self.read_clock(now);
+        self.durable = durable;
         self.release_held(durable);
         for event in events {
             self.handle(event);
         }
+        self.refill_wheel();
         self.fire_timers();
         self.go_on_with_bulks();
         self.end_overdue_transactions();
@@ -379,6 +403,7 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
+        self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
     }
 
@@ -410,6 +435,8 @@ impl Hub {
             scheduled: 0,
             bodies: self.bodies.len() as u64,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
+            clock_off_s: self.watch.off_s(),
+            expiry_held: self.watch.expiry_wait().is_some(),
             spool_octets: self.journal.log_octets(),
             spool_live_octets: self.journal.live_octets(),
             bulks: self.bulks.by_state(),

@@ -1,13 +1,14 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
 use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
 use crate::bulk::Bulks;
-use crate::clock::{Now, UnixMs};
-use crate::codec::{MessageState, Reading, Sm, Version};
+use crate::clock::{Now, UnixMs, Watch};
+use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
@@ -31,6 +32,8 @@ pub struct Replay {
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
     pub(super) bulks: Bulks,
+    /// The latest time that a record tells.
+    newest: Option<UnixMs>,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -54,14 +57,17 @@ impl Replay {
             held_max: plan.queue_max,
             profile: Arc::clone(&plan.profile),
             part_receipts: plan.part_receipts,
+            joins: plan.join_inbound,
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
+            rules: plan.rules.unwrap_or(settings.rules),
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
             name: plan.carrier.name.as_bytes().into(),
             ids: plan.ids,
             profile: Arc::clone(&plan.carrier.profile),
+            passes_schedule: plan.carrier.passes_schedule,
             ..CarrierState::default()
         };
         Self {
@@ -71,12 +77,14 @@ impl Replay {
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             early: BTreeMap::new(),
+            newest: None,
             settings,
         }
     }
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
+        self.newest = self.newest.max(time_of(record));
         match *record {
             Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
                 let is_listed = self.is_listed(id, bulk);
@@ -100,6 +108,10 @@ impl Replay {
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 let carrier = self.carrier(carrier);
                 if let Some(row) = self.table.find(id) {
+                    if row.is(flag::INBOUND) {
+                        row.carrier = carrier; // where it came from
+                        return;
+                    }
                     row.phase = Phase::Awaiting;
                     row.carrier = carrier;
                     row.at = at;
@@ -107,9 +119,10 @@ impl Replay {
                         (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
                 }
             }
-            Record::Deferred { id, attempts, due } => {
+            Record::Deferred { id, attempts, due, error } => {
                 if let Some(row) = self.table.find(id) {
                     (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
+                    row.error = error;
                 }
             }
             Record::Settled { id, state, error, at } => {
@@ -161,7 +174,17 @@ impl Replay {
         let kept = u16::from(flags);
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
-        let carrier = self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE);
+        let is_inbound = kept & flag::INBOUND != 0;
+        let carrier = match is_inbound {
+            true => NOWHERE, // whatever else its records say, none gets it
+            false => self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE),
+        };
+        // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
+        let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
+        let at = match read_time(sm.schedule_delivery_time, accepted) {
+            Ok(Some(SmppTime::Absolute(schedule))) if !keeps => at.max(schedule),
+            _ => at, // a relative one was kept by us, and is in the record
+        };
         let mut row = Row {
             serial: id.serial,
             accepted,
@@ -170,7 +193,7 @@ impl Replay {
             account,
             carrier,
             phase: Phase::Scheduled,
-            registered_delivery: if is_datagram(&sm) {
+            registered_delivery: if is_inbound || is_datagram(&sm) {
                 0
             } else {
                 receipt_wish(sm.registered_delivery, version)
@@ -187,6 +210,9 @@ impl Replay {
 
     /// What is not recorded of a message because its body says it.
     fn flags_of(&self, sm: &Sm<'_>, carrier: CarrierId, kept: u16) -> u16 {
+        if kept & flag::INBOUND != 0 {
+            return shape_flags(sm);
+        }
         let flags = shape_flags(sm) | mode_flags(sm, false).unwrap_or(0);
         let is_reshaped = kept & (flag::PART | flag::WHOLE) != 0;
         // Whoever is at the front of a queue is looked at; most need nothing.
@@ -230,6 +256,7 @@ impl Replay {
         self.free_of_lost_bulks();
         let mut slots: Vec<(u64, u32)> = self.table.iter().map(|(slot, row)| (row.serial, slot)).collect();
         slots.sort_unstable();
+        let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
@@ -242,15 +269,19 @@ impl Replay {
             links: Seats::default(),
             held: VecDeque::new(),
             bodies: VecDeque::new(),
+            reading: 0,
             fired: Vec::new(),
             effects: Effects::default(),
             now,
+            watch,
+            refill: None,
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
             compacting: None,
             compact_again: None,
             kin: self.kin,
+            first_parts: FirstParts::new(self.settings.limits.gathering),
             replies: VecDeque::new(),
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
@@ -266,6 +297,7 @@ impl Replay {
             scratch: BytesMut::new(),
             settings: self.settings,
         };
+        hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
         hub.mend_kin(&slots);
         for (_, slot) in &slots {
@@ -348,6 +380,13 @@ impl Hub {
     fn resume(&mut self, slot: u32) {
         let row = self.table.row(slot);
         let (account, carrier, phase) = (row.account, row.carrier, row.phase);
+        if row.is(flag::INBOUND) {
+            return match phase {
+                // Its text goes on in another message, which is there.
+                Phase::Joined | Phase::Settled => drop(self.finish(slot)),
+                _ => self.start(slot),
+            };
+        }
         let is_silent =
             row.is(flag::PART) && self.accounts[usize::from(account.0)].part_receipts != PartReceipts::Each;
         let whole = self.kin.group_of(slot).filter(|_| is_silent);
@@ -387,6 +426,17 @@ impl Hub {
     }
 }
 
+/// The time at which a record was written, if it tells.
+const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
+    match *record {
+        Record::Accepted { accepted: at, .. }
+        | Record::Sent { at, .. }
+        | Record::Settled { at, .. }
+        | Record::Early { at, .. } => Some(at),
+        _ => None, // a day without any of these is a day without messages
+    }
+}
+
 fn callable(settings: &Settings) -> Vec<AccountId> {
     let plans = settings.accounts.iter().enumerate();
     plans
@@ -395,5 +445,5 @@ fn callable(settings: &Settings) -> Vec<AccountId> {
         .collect()
 }
 
-/// No carrier: no route leads to the message's destination any more.
-const NOWHERE: CarrierId = CarrierId(u16::MAX);
+/// No carrier: no route leads to the message's destination any more, or none is wanted.
+pub(super) const NOWHERE: CarrierId = CarrierId(u16::MAX);

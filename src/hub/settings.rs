@@ -4,13 +4,14 @@ use crate::admission::{Rules, Times};
 use crate::assembly;
 use crate::bulk;
 use crate::carrier::Carrier;
+use crate::clock::Caution;
 use crate::codec::Tag;
 use crate::conversion::Profile;
 use crate::correlation::IdForms;
 use crate::esme::Account;
 use crate::id::AccountId;
 use crate::route;
-use crate::schedule::Ladder;
+use crate::schedule::Retry;
 use crate::spool::CompactionRules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +24,14 @@ pub struct Settings {
     /// Distribution lists, for submit_multi.
     pub lists: Vec<List>,
     pub routes: route::Table,
+    /// Whose messages from handsets are.
+    pub inbound: route::Inbound,
     pub rules: Rules,
-    pub ladder: Ladder,
+    pub retry: Retry,
     pub limits: Limits,
     pub compaction: CompactionRules,
+    /// When the wall clock is not believed.
+    pub caution: Caution,
 }
 
 /// A customer, and what it may have in the hub.
@@ -43,6 +48,10 @@ pub struct AccountPlan {
     pub times: Times,
     /// The optional parameter of its submissions that names their bulk; carriers don't see it.
     pub bulk_tlv: Option<Tag>,
+    /// It gets long texts of handsets whole.
+    pub join_inbound: bool,
+    /// What validity and schedule its messages may have; `None`: what everybody's may.
+    pub rules: Option<Rules>,
 }
 
 impl AccountPlan {
@@ -55,6 +64,8 @@ impl AccountPlan {
             part_receipts: PartReceipts::default(),
             times: Times::default(),
             bulk_tlv: None,
+            join_inbound: false,
+            rules: None,
         }
     }
 }
@@ -110,9 +121,13 @@ pub struct Limits {
     pub early_receipts: usize,
     /// How long after its validity a message waits for its receipt.
     pub receipt_grace: Duration,
+    /// How a message ends then.
+    pub unreceipted: Unreceipted,
     /// How long a receipt waits for its account to bind.
     pub receipt_retention: Duration,
-    /// How long a receipt that its account refused for now waits.
+    /// How long a message from a handset waits for its account to bind.
+    pub inbound_retention: Duration,
+    /// How long a receipt, or a message from a handset, that its account refused for now waits.
     pub receipt_retry: Duration,
     /// Messages that are gone and can still be asked for.
     pub final_states: usize,
@@ -120,10 +135,19 @@ pub struct Limits {
     pub transaction: Duration,
     /// Parts of long texts that wait to be joined.
     pub gathering: assembly::Limits,
-    /// What becomes of parts whose others never came.
+    /// What becomes of submitted parts whose others never came; those of handsets go to their account as they came.
     pub overdue_parts: Overdue,
     /// Bulks, and how long they are remembered.
     pub bulks: bulk::Limits,
+}
+
+/// How a message ends whose carrier took it and never told its outcome (fact sheet 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreceipted {
+    /// UNKNOWN: nobody can say whether it arrived.
+    Unknown,
+    /// EXPIRED.
+    Expired,
 }
 
 /// What becomes of parts of a text whose others never came.
@@ -143,7 +167,9 @@ impl Default for Limits {
             body_age: Duration::from_secs(2),
             early_receipts: 100_000,
             receipt_grace: Duration::from_secs(3600),
+            unreceipted: Unreceipted::Unknown,
             receipt_retention: Duration::from_secs(7 * 24 * 3600),
+            inbound_retention: Duration::from_secs(48 * 3600),
             receipt_retry: Duration::from_secs(5),
             final_states: 20_000,
             transaction: Duration::from_secs(20),

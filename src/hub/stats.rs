@@ -1,14 +1,19 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use crate::bulk::State;
+use crate::clock::Change;
 use crate::codec::{MessageState, Status};
+use crate::id::AccountId;
 use crate::metrics::{Buckets, Metrics};
 
 /// Counts of one turn.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub submitted: u64,
-    pub clamped: u64,
+    /// Submissions whose validity was cut, by account; one may be there more than once.
+    pub clamped: Vec<(AccountId, u64)>,
+    /// Messages whose validity ended, by [`Stage`].
+    pub expired: [u64; Stage::EACH.len()],
     /// Short messages that the accepted submissions amount to.
     pub segments: u64,
     /// Long texts sent in parts, parts sent as one, and parts whose others never came.
@@ -40,9 +45,12 @@ pub struct Stats {
     pub receipts_deferred: u64,
     pub receipts_again: u64,
     pub receipts_abandoned: u64,
-    pub inbound_refused: u64,
+    pub inbound: InboundStats,
     pub bodies_lost: u64,
     pub compacted: u64,
+    /// Times that the wall clock was set, and what has become of it.
+    pub clock_steps: u64,
+    pub clock: Option<Change>,
     /// Final states, by octet.
     pub settled: [u64; 10],
     pub refused: Vec<(Status, u64)>,
@@ -53,6 +61,107 @@ pub struct Stats {
     pub submit_response: Buckets,
     /// From acceptance to the receipt taken.
     pub receipt: Buckets,
+}
+
+/// Counts of one turn over messages from handsets.
+#[derive(Clone, Debug, Default)]
+pub struct InboundStats {
+    /// Taken over from their carriers.
+    pub received: u64,
+    /// Taken by their accounts.
+    pub delivered: u64,
+    /// Refused by their accounts for good.
+    pub denied: u64,
+    /// Refused by their accounts for now.
+    pub deferred: u64,
+    /// Sent again because nobody answered.
+    pub again: u64,
+    /// Not taken in time.
+    pub expired: u64,
+    /// Texts joined from their parts.
+    pub joined: u64,
+    /// Parts that came twice while the others were waited for.
+    pub twins: u64,
+    /// Parts that went out as they came though they were to be joined.
+    pub parts_alone: u64,
+    /// Long texts sent in parts to sessions of 3.3.
+    pub divided: u64,
+    /// Texts that end where a session of 3.3 has no more room.
+    pub cut: u64,
+    /// Texts with question marks for characters that their account can't be told.
+    pub replaced: u64,
+    /// Texts that could not be put in their account's words at all.
+    pub as_it_came: u64,
+    /// Not taken over, by reason.
+    pub refused: Vec<(&'static str, u64)>,
+    /// From its acceptance to its account's hands.
+    pub waited: Buckets,
+}
+
+impl InboundStats {
+    pub(super) fn refuse(&mut self, reason: &'static str) {
+        match self.refused.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, times)) => *times += 1,
+            None => self.refused.push((reason, 1)),
+        }
+    }
+
+    fn fold(&self, metrics: &Metrics) {
+        let events = [
+            ("received", self.received),
+            ("delivered", self.delivered),
+            ("refused", self.denied),
+            ("deferred", self.deferred),
+            ("sent_again", self.again),
+            ("expired", self.expired),
+            ("joined", self.joined),
+            ("part_twice", self.twins),
+            ("parts_alone", self.parts_alone),
+            ("divided", self.divided),
+            ("cut", self.cut),
+            ("characters_replaced", self.replaced),
+            ("as_it_came", self.as_it_came),
+        ];
+        for (event, times) in events.into_iter().filter(|(_, times)| *times > 0) {
+            metrics.inbound.with_label_values(&[event]).inc_by(times);
+        }
+        for (reason, times) in &self.refused {
+            metrics.inbound_refused.with_label_values(&[reason]).inc_by(*times);
+        }
+        metrics.inbound_wait.fold(&self.waited);
+    }
+}
+
+/// Where a message was when its validity ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Waiting to become due; its time passed while nobody could act on it.
+    Scheduled,
+    /// Due, waiting for a link, or for the other parts of its text.
+    Queued,
+    /// Waiting for another attempt.
+    Backoff,
+    /// With the carrier, which had not answered.
+    InFlight,
+    /// Taken by the carrier, which never told its outcome: counted at the end of the grace.
+    Awaiting,
+}
+
+impl Stage {
+    /// All of them, in the order of [`Stats::expired`].
+    pub const EACH: [Self; 5] =
+        [Self::Scheduled, Self::Queued, Self::Backoff, Self::InFlight, Self::Awaiting];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queued => "queued",
+            Self::Backoff => "backoff",
+            Self::InFlight => "in_flight",
+            Self::Awaiting => "awaiting",
+        }
+    }
 }
 
 /// How much of what there is.
@@ -68,6 +177,10 @@ pub struct Gauges {
     pub early_receipts: u64,
     /// What is remembered beside messages: kin, answers that wait for something, searches, what carriers were asked.
     pub remembered: u64,
+    /// By how much the wall clock is off what is believed, in seconds.
+    pub clock_off_s: i64,
+    /// Nothing expires: the clock may be wrong.
+    pub expiry_held: bool,
     pub spool_octets: u64,
     pub spool_live_octets: u64,
     /// Bulks in each of [`State::EACH`].
@@ -86,6 +199,14 @@ pub struct CarrierGauges {
 }
 
 impl Stats {
+    /// Counts a validity of `account` that was cut.
+    pub(super) fn clamp(&mut self, account: AccountId) {
+        match self.clamped.last_mut() {
+            Some((known, times)) if *known == account => *times += 1,
+            Some(_) | None => self.clamped.push((account, 1)),
+        }
+    }
+
     pub(super) fn refuse(&mut self, status: Status) {
         count(&mut self.refused, status);
     }
@@ -105,10 +226,12 @@ impl Stats {
     /// Adds the counts to the process's metrics.
     pub fn fold(&self, metrics: &Metrics) {
         metrics.submitted.inc_by(self.submitted);
-        metrics.clamped.inc_by(self.clamped);
         metrics.segments.inc_by(self.segments);
         metrics.cancelled.inc_by(self.cancelled);
         metrics.replaced.inc_by(self.replaced);
+        for (stage, times) in Stage::EACH.into_iter().zip(self.expired).filter(|(_, times)| *times > 0) {
+            metrics.expired.with_label_values(&[stage.name()]).inc_by(times);
+        }
         metrics.dispatched.inc_by(self.dispatched);
         metrics.taken.inc_by(self.taken);
         metrics.submit_response.fold(&self.submit_response);
@@ -134,7 +257,6 @@ impl Stats {
             ("answered_late", self.late_answers),
             ("doubtful", self.doubtful),
             ("without_id", self.nameless),
-            ("inbound_refused", self.inbound_refused),
             ("divided", self.divided),
             ("joined", self.joined),
             ("parts_alone", self.parts_alone),
@@ -165,6 +287,8 @@ impl Stats {
             metrics.receipts.with_label_values(&[event]).inc_by(times);
         }
         metrics.spool_compacted.inc_by(self.compacted);
+        metrics.clock_steps.inc_by(self.clock_steps);
+        self.inbound.fold(metrics);
     }
 }
 
@@ -192,6 +316,8 @@ impl Gauges {
             metrics.window.with_label_values(&[name]).set(carrier.window as i64);
             metrics.window_used.with_label_values(&[name]).set(carrier.in_flight as i64);
         }
+        metrics.clock_step.set(self.clock_off_s);
+        metrics.expiry_held.set(self.expiry_held.into());
         metrics.spool_octets.with_label_values(&["all"]).set(self.spool_octets as i64);
         metrics.spool_octets.with_label_values(&["living"]).set(self.spool_live_octets as i64);
     }

@@ -38,6 +38,7 @@ impl Hub {
 
     /// Bodies came back from the spool.
     pub(super) fn take_fetched(&mut self, fetched: Vec<Fetched>) {
+        self.reading = self.reading.saturating_sub(fetched.len());
         for Fetched { token, body } in fetched {
             let token = Token::from_u64(token);
             let Some(row) = self.table.known(token) else {
@@ -71,6 +72,7 @@ impl Hub {
     fn lose_body(&mut self, slot: u32, phase: Phase) {
         self.effects.stats.bodies_lost += 1;
         match phase {
+            Phase::Waiting if self.table.row(slot).is(flag::INBOUND) => drop(self.finish(slot)),
             Phase::Waiting => {
                 self.effects.stats.receipts_abandoned += 1;
                 self.finish(slot);
@@ -169,9 +171,11 @@ impl Hub {
             row.set(flag::MOVED);
         }
         if row.attempts > 0 {
-            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due });
+            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due, error: row.error });
         }
         match row.phase {
+            // Nothing else is written of it: it waits until it is gone.
+            _ if row.is(flag::INBOUND) => drop(self.note_origin(slot)),
             Phase::Awaiting => {
                 self.journal.append(&Record::Sent {
                     id,

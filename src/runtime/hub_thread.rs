@@ -5,16 +5,18 @@ use super::mailbox::{Mailbox, Outbox};
 use super::now;
 use crate::bulk;
 use crate::carrier::LinkBatch;
+use crate::clock::Change;
 use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub};
 use crate::id::{AccountId, Lsn, SessionId};
 use crate::metrics::Metrics;
 use foldhash::HashMap;
+use prometheus::IntCounter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// The hub and everybody it has something for.
 pub(super) struct HubThread {
@@ -26,6 +28,8 @@ pub(super) struct HubThread {
     pub metrics: Metrics,
     /// Names of the carriers, for their gauges.
     pub carriers: Vec<String>,
+    /// How often each account's validity was cut: its name, and its counter once it is needed.
+    pub clamped: Vec<(String, Option<IntCounter>)>,
     /// Set while nothing is out that could be doubled.
     pub quiet: Arc<AtomicBool>,
     /// Who is to be called.
@@ -139,7 +143,36 @@ impl HubThread {
             let advice = reading.advice();
             warn!(carrier, advice, "its receipts write ids in another form than configured");
         }
+        if let Some(change) = stats.clock {
+            warn_of(change);
+        }
+        for (account, times) in &stats.clamped {
+            if let Some((name, counter)) = self.clamped.get_mut(usize::from(account.0)) {
+                let resolve = || self.metrics.clamped.with_label_values(&[name]);
+                counter.get_or_insert_with(resolve).inc_by(*times);
+            }
+        }
         stats.fold(&self.metrics);
+    }
+}
+
+/// Tells the operator what has happened to the wall clock.
+fn warn_of(change: Change) {
+    match change {
+        Change::Stepped(by_ms) => {
+            warn!(
+                by_ms,
+                "the wall clock was set; the time before goes on until it has stood for clock.hold_s"
+            );
+        }
+        Change::Behind(by_ms) => {
+            warn!(by_ms, "the wall clock is behind the last record; nothing expires for clock.hold_s");
+        }
+        Change::Accepted(by_ms) => warn!(by_ms, "the wall clock stays where it was set, and is believed now"),
+        Change::Corrected(by_ms) => {
+            warn!(by_ms, "the wall clock was set soon after the start, and is believed")
+        }
+        Change::Returned => info!("the wall clock is back where it was before it was set"),
     }
 }
 

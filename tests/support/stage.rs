@@ -66,7 +66,7 @@ impl Plan {
             self.text, self.routes
         );
         let hub = Hub::start(dir.path(), &config);
-        Some(Stage { bridge, hub, port: setup.smpp, seated: RefCell::default(), _setup: setup })
+        Some(Stage { bridge, hub, port: setup.smpp, seated: RefCell::default(), setup, config })
     }
 }
 
@@ -77,17 +77,17 @@ pub struct Stage {
     /// Where the hub listens for SMPP.
     pub port: u16,
     seated: RefCell<u32>,
-    _setup: Setup,
+    setup: Setup,
+    config: String,
 }
 
 impl Stage {
-    /// The hub is killed and started again; its peers stay.
-    pub fn restarted(self) -> Self {
-        let Self { bridge, hub, port, seated, _setup } = self;
+    /// The hub is killed with -9 and starts again; its peers are cut off.
+    pub fn again(self) -> Self {
+        let Self { bridge, hub, port, seated, setup, config } = self;
         hub.kill();
-        let dir = _setup.dir.path();
-        let config = std::fs::read_to_string(dir.join("enroute.toml")).expect("the hub's");
-        Self { bridge, hub: Hub::start(dir, &config), port, seated, _setup }
+        let hub = Hub::start(setup.dir.path(), &config);
+        Self { bridge, hub, port, seated, setup, config }
     }
 
     /// Binds an account as a transceiver.
@@ -108,7 +108,12 @@ impl Stage {
 
     /// The first link of a carrier, once the hub has bound it.
     pub fn carrier(&self, name: &str) -> Peer {
-        let peer = self.bridge.peer(&format!("{name}/1"));
+        self.link(name, 1)
+    }
+
+    /// The link of a carrier that the hub has bound as its `number`th, from 1.
+    pub fn link(&self, name: &str, number: usize) -> Peer {
+        let peer = self.bridge.peer(&format!("{name}/{number}"));
         peer.expect("bind_transceiver");
         peer
     }
