@@ -41,6 +41,7 @@ fn accept(journal: &mut Journal, slot: u32) -> Locator {
         expires: UnixMs(3),
         flags: 0,
         group: None,
+        bulk: None,
         body: &BODY,
     };
     journal.append(&accepted).locator

@@ -87,6 +87,7 @@ impl Config {
             ladder: Default::default(),
             limits: Default::default(),
             compaction: Default::default(),
+            caution: Default::default(),
         };
         Self {
             plan: Plan {
@@ -110,6 +111,7 @@ impl Config {
         document.section("http").set_text("address", value::own_address, &mut config.http);
         part::spool(&mut document.section("spool"), &mut config.plan);
         let hub = &mut config.plan.hub;
+        part::clock(&mut document.section("clock"), &mut hub.caution);
         part::limits(&mut document.section("limits"), &mut hub.limits);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.ladder);

@@ -4,6 +4,7 @@ use super::peer::account_named;
 use super::section::Section;
 use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
+use crate::clock::Caution;
 use crate::hub::{AccountPlan, CarrierPlan, Limits, Overdue};
 use crate::id::CarrierId;
 use crate::route::{Inbound, Reach, Rule, Table};
@@ -35,6 +36,11 @@ pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) {
     }
 }
 
+pub(super) fn clock(section: &mut Section<'_>, caution: &mut Caution) {
+    section.set_time("step_s", SECOND, 1..=86_400, &mut caution.step);
+    section.set_time("hold_s", SECOND, 0..=86_400, &mut caution.hold);
+}
+
 pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     section.set("messages", 1..=1_000_000_000, &mut limits.messages);
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
@@ -45,6 +51,9 @@ pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     section.set_time("receipt_retry_s", SECOND, 1..=86_400, &mut limits.receipt_retry);
     section.set("final_states", 0..=100_000_000, &mut limits.final_states);
     section.set_time("transaction_s", SECOND, 1..=600, &mut limits.transaction);
+    section.set("bulks", 1..=100_000, &mut limits.bulks.in_all);
+    section.set("bulks_each", 1..=100_000, &mut limits.bulks.each);
+    section.set_time("bulk_retention_h", HOUR, 1..=8760, &mut limits.bulks.retention);
     let gathering = &mut limits.gathering;
     section.set("gathered_texts", 1..=100_000_000, &mut gathering.entries_max);
     section.set("gathered_octets", 1..=1 << 40, &mut gathering.octets_max);

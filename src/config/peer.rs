@@ -5,7 +5,7 @@ use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
 use crate::admission::ValidityFrom;
 use crate::carrier::{Caller, Carrier, Unmarked};
-use crate::codec::{Command, Version};
+use crate::codec::{Command, Tag, Version};
 use crate::correlation::{IdForm, IdForms};
 use crate::esme::{Account, Outbind};
 use crate::hub::{AccountPlan, CarrierPlan, List, Member, PartReceipts};
@@ -35,7 +35,7 @@ pub(super) fn accounts(document: &mut Section<'_>) -> Vec<AccountPlan> {
 
 fn read_account(section: &mut Section<'_>) -> AccountPlan {
     let mut plan = account();
-    let AccountPlan { account, queue_max, part_receipts, profile, times, join_inbound } = &mut plan;
+    let AccountPlan { account, queue_max, part_receipts, profile, times, bulk_tlv, join_inbound } = &mut plan;
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
     account.password = section.required("password", password).unwrap_or_default();
     section.set("binds", 1..=10_000, &mut account.binds);
@@ -54,6 +54,7 @@ fn read_account(section: &mut Section<'_>) -> AccountPlan {
     section.set_flag("wide_offsets", &mut times.rules.wide_offsets);
     let origins = [("submission", ValidityFrom::Submission), ("schedule", ValidityFrom::Schedule)];
     section.set_text("validity_from", |text| choice(text, &origins), &mut times.validity_from);
+    *bulk_tlv = section.number("bulk_tlv", VENDOR_TAGS).map(|tag| Tag(tag as u16)); // in range
     *profile = profile::account(section);
     let is_called = section.has("outbind");
     let outbind = &mut section.section("outbind");
@@ -191,6 +192,8 @@ fn check_count(document: &Section<'_>, key: &str, count: usize, max: usize) {
 
 const VERSIONS: [(&str, Version); 3] = [("3.3", Version::V33), ("3.4", Version::V34), ("5.0", Version::V50)];
 
+/// Tags that vendors may give a meaning (SMPP 3.4 §5.3.2).
+const VENDOR_TAGS: std::ops::RangeInclusive<u64> = 0x1400..=0x3FFF;
 /// Octets of a carrier's name, which is in each of its records and series.
 const NAME_MAX: usize = 64;
 /// An `AccountId` counts further; this is for people.

@@ -116,6 +116,7 @@ fn every_key_reaches_its_setting() {
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
             "octet" | "tag" | "to" => "7",
+            "bulk_tlv" => "0x1404",
             "members" => "[\"+4477\"]",
             // What it needs beside it is another one's; see the test of the rules.
             "action" => return None,

@@ -98,7 +98,10 @@ impl Hub {
         let until = kept_until(row, &self.settings.limits);
         let account = row.account;
         if self.now.wall >= until {
-            match row.is(flag::INBOUND) {
+            if self.puts_off_end(slot) {
+                return;
+            }
+            match self.table.row(slot).is(flag::INBOUND) {
                 true => self.effects.stats.inbound.expired += 1,
                 false => self.effects.stats.receipts_abandoned += 1,
             }
@@ -138,19 +141,18 @@ impl Hub {
                 return None;
             }
             let (row, body) = table.row_and_body(token.slot);
-            let fitting = port_for(row, body, account, ports);
-            let row = table.row(token.slot);
-            let seat = match fitting {
+            let seat = match port_for(row, body, account, ports) {
                 Fitting::Port(seat) => seat,
                 Fitting::Later => return None,
                 Fitting::Never => {
-                    row.clear(flag::QUEUED);
+                    table.row(token.slot).clear(flag::QUEUED);
                     account.waiting.pop_front();
                     return Some(token);
                 }
             };
             let (_, port) = ports.here(seat)?;
             account.waiting.pop_front();
+            let row = table.row(token.slot);
             row.clear(flag::QUEUED);
             row.phase = Phase::Delivering;
             row.whereabouts = Whereabouts::Out(seat);

@@ -5,6 +5,7 @@ use super::seats::Out;
 use super::table::{Row, flag};
 use super::{Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
+use crate::bulk;
 use crate::codec::{Reading, Sm, Status, Version};
 use crate::conversion::{self, Long};
 use crate::esme::{Intake, PortBatch};
@@ -103,6 +104,7 @@ impl Hub {
             admit(sm, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
         let seen = self.examine(sm, account, carrier)?;
+        let bulk = self.bulk_of(sm, account)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
         let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
         if version == Version::V33 {
@@ -125,14 +127,24 @@ impl Hub {
             phase: Phase::Accepting,
             ..Row::default()
         };
-        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped })
+        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, bulk })
     }
 
     /// A submission that may come in does: counted, and written.
-    pub(super) fn let_in(&mut self, judged: Judged, body: Bytes, group: Option<MessageId>) -> (Lsn, Token) {
-        self.effects.stats.segments += u64::from(judged.segments);
-        self.effects.stats.clamped += u64::from(judged.clamped);
-        self.admit_row(judged.row, body, group)
+    pub(super) fn let_in(
+        &mut self,
+        judged: Judged,
+        mut body: Bytes,
+        group: Option<MessageId>,
+    ) -> (Lsn, Token) {
+        let Judged { mut row, segments, clamped, bulk } = judged;
+        self.effects.stats.segments += u64::from(segments);
+        self.effects.stats.clamped += u64::from(clamped);
+        let Some(bulk) = bulk else { return self.admit_row(row, body, group) };
+        body = self.bundle(&mut row, bulk, body);
+        let (lsn, token) = self.admit_row(row, body, group);
+        self.enter_bulk(token);
+        (lsn, token)
     }
 
     /// Whether there is room for one more message of this account.
@@ -183,6 +195,7 @@ impl Hub {
             expires: row.expires,
             flags: row.kept_flags(),
             group,
+            bulk: self.bulks.number(row.bulk),
             body: &body,
         });
         self.accounts[place].held += 1;
@@ -233,6 +246,9 @@ impl Hub {
     /// Sets a message that is now ours on its way: at once, or when it is due; to its account if it is inbound.
     pub(super) fn start(&mut self, slot: u32) {
         let row = self.table.row(slot);
+        if row.is(flag::BUNDLED) {
+            return self.start_bundled(slot);
+        }
         if row.is(flag::INBOUND) {
             return self.begin_inbound(slot);
         }
@@ -242,7 +258,7 @@ impl Hub {
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
                 self.table.park(slot);
             }
-            self.set_timer(slot, at);
+            self.await_due(slot);
         } else {
             let expires = row.expires;
             self.set_timer(slot, expires);
@@ -280,6 +296,8 @@ pub(super) struct Judged {
     segments: u8,
     /// Whether it asked for a longer validity than it got.
     clamped: bool,
+    /// The bulk that it is to be of.
+    bulk: Option<bulk::Name>,
 }
 
 /// What a look at a text tells.

@@ -199,7 +199,10 @@ impl Hub {
         }
         let state = row.state;
         self.effects.stats.settle(state);
-        Some(self.finish(group.slot))
+        let bulk = self.end_in_bulk(group.slot);
+        let lsn = self.finish(group.slot);
+        self.end_bulk(bulk);
+        Some(lsn)
     }
 
     /// Notes how one part has ended in the row of the whole: the worst of all counts.

@@ -18,6 +18,7 @@
 //! a power cut could undo, and a crash doubles at most what was in a link's window.
 
 mod broadcast;
+mod bulks;
 mod caller;
 mod congestion;
 mod delivery;
@@ -32,13 +33,16 @@ mod notice;
 mod operations;
 mod outcome;
 mod queue;
+mod rejoin;
 mod replay;
 mod reshape;
+mod rows;
 mod search;
 mod seats;
 mod settings;
 mod settle;
 mod stats;
+mod steps;
 mod table;
 mod timers;
 mod upkeep;
@@ -49,9 +53,10 @@ pub use settings::{AccountPlan, CarrierPlan, Limits, List, Member, Overdue, Part
 pub use stats::{CarrierGauges, Gauges, Stats, label};
 
 use crate::admission::Times;
+use crate::bulk::{Answer as BulkAnswer, Bulks};
 use crate::carrier::LinkBatch;
-use crate::clock::Now;
-use crate::codec::{Command, Status, Version};
+use crate::clock::{Now, Watch};
+use crate::codec::{Command, Status, Tag, Version};
 use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
@@ -91,9 +96,15 @@ pub struct Hub {
     held: VecDeque<(Lsn, Held)>,
     /// Bodies at hand, oldest first.
     bodies: VecDeque<(Instant, Token)>,
+    /// Bodies that are being read back.
+    reading: usize,
     fired: Vec<u32>,
     effects: Effects,
+    /// As [`Hub::watch`] believes it.
     now: Now,
+    watch: Watch,
+    /// Timers are being set anew, since the wall clock went back: the next slot to look at.
+    refill: Option<u32>,
     /// How far the spool can be read.
     durable: Lsn,
     mode: Mode,
@@ -112,6 +123,9 @@ pub struct Hub {
     transaction_ends: VecDeque<(Instant, Token)>,
     /// Slots by the low half of their serials, of messages whose customers know them by their short ids.
     short_ids: HashMap<u32, u32>,
+    bulks: Bulks,
+    /// Answers on bulks that wait for the disk, in the order of their places in `held`.
+    bulk_answers: VecDeque<(u64, BulkAnswer)>,
     replacing: Vec<Replacing>,
     searches: VecDeque<Search>,
     /// What carriers were asked in our place.
@@ -150,6 +164,7 @@ struct AccountState {
     profile: Arc<Profile>,
     part_receipts: PartReceipts,
     times: Times,
+    bulk_tlv: Option<Tag>,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
@@ -220,6 +235,8 @@ enum Held {
     Settled { token: Token },
     /// The record of what a carrier delivered: answer it.
     Arrived { link: u32, session: SessionId, command: Command, sequence: u32 },
+    /// A change of a bulk: the next of `bulk_answers` may go.
+    Bulk,
     /// What lived in a segment, or some of it, stands elsewhere: the segment may go if that was all.
     Compacted { number: Option<u64> },
 }
@@ -227,12 +244,15 @@ enum Held {
 impl Hub {
     /// One turn: takes `events`, given that the spool is `durable` so far.
     pub fn turn(&mut self, events: impl Iterator<Item = Event>, durable: Lsn, now: Now) -> Effects {
-        (self.now, self.durable) = (now, durable);
+        self.read_clock(now);
+        self.durable = durable;
         self.release_held(durable);
         for event in events {
             self.handle(event);
         }
+        self.refill_wheel();
         self.fire_timers();
+        self.go_on_with_bulks();
         self.end_overdue_transactions();
         self.give_up_gathering();
         self.go_on_searching();
@@ -254,6 +274,7 @@ impl Hub {
             }
             Event::LinkIntake { session, intake } => self.take_link_intake(session, &intake),
             Event::LinkClosed { session, lost } => self.close_link(session, &lost),
+            Event::Bulk { token, account, request } => self.take_bulk(token, account, request),
             Event::Fetched(fetched) => self.take_fetched(fetched),
             Event::Scanned { number, records, last } => self.take_scanned(number, &records, last),
             Event::Unscanned => self.put_off_compaction(),
@@ -290,6 +311,7 @@ impl Hub {
                         self.reply(port, session, &pdu);
                     }
                 }
+                Held::Bulk => self.effects.bulks.extend(self.bulk_answers.pop_front()),
                 Held::Sent { link, session } => self.give_room(link, session),
                 Held::Settled { token } => self.offer(token),
                 Held::Arrived { link, session, command, sequence } => {
@@ -374,6 +396,7 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
+        self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
     }
 
@@ -388,6 +411,7 @@ impl Hub {
         self.kin.len()
             + self.transactions.len()
             + self.replies.len()
+            + self.bulk_answers.len()
             + self.replacing.len()
             + self.searches.len()
             + self.asked.len()
@@ -404,8 +428,11 @@ impl Hub {
             scheduled: 0,
             bodies: self.bodies.len() as u64,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
+            clock_off_s: self.watch.off_s(),
+            expiry_held: self.watch.expiry_wait().is_some(),
             spool_octets: self.journal.log_octets(),
             spool_live_octets: self.journal.live_octets(),
+            bulks: self.bulks.by_state(),
             ..Gauges::default()
         };
         gauges.scheduled = self.wheel.len() as u64;

@@ -40,7 +40,11 @@ impl Hub {
                 // Of several the one that is furthest from its end speaks for all.
                 let stage =
                     |slot: &u32| self.table.peek(*slot).map_or(0, |row| u8::from(super::is_open(row.phase)));
-                alive.iter().max_by_key(|slot| stage(slot)).and_then(|slot| self.table.peek(*slot)).map(told)
+                let slot = alive.iter().max_by_key(|slot| stage(slot));
+                slot.and_then(|slot| self.table.peek(*slot)).map(|row| match self.cancelled_with_bulk(row) {
+                    Some(since) => (MessageState::Deleted, 0, since),
+                    None => told(row),
+                })
             }
             _ => self
                 .table
@@ -105,10 +109,12 @@ impl Hub {
 
     /// Cancels the message in `slot` if it still can be; gives where that is recorded.
     pub(super) fn cancel(&mut self, slot: u32) -> Option<Lsn> {
-        self.table.row(slot).is_pending().then(|| {
-            self.effects.stats.cancelled += 1;
-            self.settle(slot, Outcome::plain(MessageState::Deleted))
-        })
+        let row = self.table.peek(slot).filter(|row| row.is_pending())?;
+        if self.cancelled_with_bulk(row).is_some() {
+            return None; // it has as good as ended
+        }
+        self.effects.stats.cancelled += 1;
+        Some(self.settle(slot, Outcome::plain(MessageState::Deleted)))
     }
 
     /// Answers a cancel_sm that cancelled something if there is a `last` record of it.
@@ -173,22 +179,22 @@ impl Hub {
 
     fn replace(&mut self, caller: Caller, token: Token, body: &[u8]) -> Result<Lsn, Status> {
         let replace = ReplaceSm::decode(body, Reading::Lenient).map_err(|error| error.status)?;
+        if self.table.holds(token) {
+            self.unbundle_if_fired(token.slot);
+        }
         // A part that waits for the others of its text stays one: whose would it be with another text?
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
         let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
+        let (bulk, at, expires) = self.times_of(token.slot)?;
         // It may have waited longer than a schedule may lie in the past.
-        let (due, expires) = (write_absolute(row.at.max(self.now.wall)), write_absolute(row.expires));
+        let (due, expires) = (write_absolute(at.max(self.now.wall)), write_absolute(expires));
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
         let tlvs = without_text_and_lifetime(sm.tlvs);
-        let kept = |given: &'_ [u8]| given.is_empty();
+        let (schedule, kept) = (replace.schedule_delivery_time, |given: &'_ [u8]| given.is_empty());
         let new = Sm {
-            schedule_delivery_time: if kept(replace.schedule_delivery_time) {
-                &due
-            } else {
-                replace.schedule_delivery_time
-            },
+            schedule_delivery_time: if kept(schedule) { &due } else { schedule },
             validity_period: if kept(replace.validity_period) { &expires } else { replace.validity_period },
             registered_delivery: replace.registered_delivery,
             sm_default_msg_id: replace.sm_default_msg_id,
@@ -209,23 +215,30 @@ impl Hub {
         row.registered_delivery =
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
-        (row.at, row.expires) = (admitted.due, admitted.expires);
+        // Times of a message that waits for its bulk are told from the bulk's.
+        let stays = bulk && kept(schedule);
+        (row.at, row.expires) = (if stays { at } else { admitted.due }, admitted.expires);
+        if bulk && !stays {
+            self.leave_bulk(token.slot);
+        }
+        let row = self.table.row(token.slot);
         let (id, old) = (row.id(token.slot), row.locator());
-        let (accepted, flags, attempts) = (row.accepted, row.kept_flags(), row.attempts);
+        let (accepted, due, flags, attempts) = (row.accepted, row.at, row.kept_flags(), row.attempts);
         let appended = self.journal.append(&Record::Accepted {
             id,
             account: &self.accounts[usize::from(account.0)].name,
             accepted,
-            due: admitted.due,
+            due,
             expires: admitted.expires,
             flags,
             group,
+            bulk: self.bulks.number(row.bulk),
             body: &body,
         });
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due: admitted.due }).lsn;
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due }).lsn;
         }
         self.table.row(token.slot).set_locator(appended.locator);
         self.table.keep_body(token.slot, body);

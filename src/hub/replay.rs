@@ -6,7 +6,8 @@ use super::kin::Kin;
 use super::outcome::Given;
 use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
-use crate::clock::{Now, UnixMs};
+use crate::bulk::Bulks;
+use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, Version};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
@@ -24,12 +25,15 @@ use std::time::Duration;
 /// A hub in the making: takes records in the order of the log.
 #[derive(Debug)]
 pub struct Replay {
-    settings: Settings,
-    table: Table,
+    pub(super) settings: Settings,
+    pub(super) table: Table,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
+    pub(super) bulks: Bulks,
+    /// The latest time that a record tells.
+    newest: Option<UnixMs>,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -55,6 +59,7 @@ impl Replay {
             part_receipts: plan.part_receipts,
             joins: plan.join_inbound,
             times: plan.times,
+            bulk_tlv: plan.bulk_tlv,
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
@@ -66,18 +71,23 @@ impl Replay {
         Self {
             table: Table::new(settings.limits.final_states),
             kin: Kin::new(settings.limits.gathering),
+            bulks: Bulks::new(settings.limits.bulks),
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             early: BTreeMap::new(),
+            newest: None,
             settings,
         }
     }
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
+        self.newest = self.newest.max(time_of(record));
         match *record {
-            Record::Accepted { id, account, accepted, due, expires, flags, group, body } => {
+            Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
+                let is_listed = self.is_listed(id, bulk);
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
+                self.take_member(id, bulk, is_listed);
                 if let Some(group) = group {
                     self.kin.enter(group, id);
                 }
@@ -120,9 +130,10 @@ impl Replay {
                 }
             }
             Record::Done { id } => {
-                if self.table.find(id).is_some() {
+                if let Some((bulk, state)) = self.table.find(id).map(|row| (row.bulk, row.state)) {
                     self.table.remove(id.slot);
                     self.kin.leave(id);
+                    self.bulks.leave(bulk, state);
                 }
             }
             Record::Early { carrier, carrier_message_id, destination, state, error, at } => {
@@ -142,6 +153,7 @@ impl Replay {
                     },
                 );
             }
+            Record::Bulk { .. } => self.take_bulk(record, locator),
         }
     }
 
@@ -202,7 +214,7 @@ impl Replay {
     }
 
     /// The account of that name; one that is configured no more keeps what it is owed.
-    fn account(&mut self, name: &[u8]) -> AccountId {
+    pub(super) fn account(&mut self, name: &[u8]) -> AccountId {
         let known = self.accounts.iter().position(|account| *account.name == *name);
         AccountId(known.unwrap_or_else(|| {
             self.accounts.push(AccountState { name: name.into(), ..AccountState::default() });
@@ -232,8 +244,10 @@ impl Replay {
     /// The hub, with everything in the queue or on the timer where it belongs.
     pub fn finish(mut self, journal: Journal, now: Now) -> Hub {
         self.table.rebuild_free();
+        self.free_of_lost_bulks();
         let mut slots: Vec<(u64, u32)> = self.table.iter().map(|(slot, row)| (row.serial, slot)).collect();
         slots.sort_unstable();
+        let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
@@ -246,9 +260,12 @@ impl Replay {
             links: Seats::default(),
             held: VecDeque::new(),
             bodies: VecDeque::new(),
+            reading: 0,
             fired: Vec::new(),
             effects: Effects::default(),
             now,
+            watch,
+            refill: None,
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
@@ -260,6 +277,8 @@ impl Replay {
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
+            bulks: self.bulks,
+            bulk_answers: VecDeque::new(),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),
@@ -269,11 +288,13 @@ impl Replay {
             scratch: BytesMut::new(),
             settings: self.settings,
         };
+        hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
         hub.mend_kin(&slots);
         for (_, slot) in &slots {
             hub.adopt(*slot);
         }
+        let fired = hub.bulks.resume();
         for (serial, slot) in &slots {
             // One that was taken up before may have ended its kin.
             if hub.table.find(MessageId { serial: *serial, slot: *slot }).is_some() {
@@ -281,6 +302,7 @@ impl Replay {
             }
         }
         hub.end_kin(&slots);
+        fired.into_iter().for_each(|place| hub.end_bulk(Some(place)));
         for early in self.early.values() {
             let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
@@ -337,6 +359,12 @@ impl Hub {
         let (locator, account) = (row.locator(), row.account);
         self.journal.adopt(locator);
         self.accounts[usize::from(account.0)].held += 1;
+        let row = self.table.row(slot);
+        let ended = (row.phase == Phase::Settled).then_some(row.state);
+        if ended.is_some() {
+            row.clear(flag::BUNDLED);
+        }
+        self.bulks.count_living(row.bulk, ended);
     }
 
     /// Takes up one message where its records leave it.
@@ -382,8 +410,21 @@ impl Hub {
             Phase::Scheduled if carrier == NOWHERE => {
                 self.settle(slot, Outcome::NO_ROUTE);
             }
+            // Its bulk brings it on, as soon as there are turns.
+            Phase::Scheduled if row.is(flag::BUNDLED) => {}
             _ => self.start(slot), // records leave a message in no other state than this one
         }
+    }
+}
+
+/// The time at which a record was written, if it tells.
+const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
+    match *record {
+        Record::Accepted { accepted: at, .. }
+        | Record::Sent { at, .. }
+        | Record::Settled { at, .. }
+        | Record::Early { at, .. } => Some(at),
+        _ => None, // a day without any of these is a day without messages
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::admission::{Rules, Times};
 use crate::assembly;
+use crate::bulk;
 use crate::carrier::Carrier;
+use crate::clock::Caution;
+use crate::codec::Tag;
 use crate::conversion::Profile;
 use crate::correlation::IdForms;
 use crate::esme::Account;
@@ -27,6 +30,8 @@ pub struct Settings {
     pub ladder: Ladder,
     pub limits: Limits,
     pub compaction: CompactionRules,
+    /// When the wall clock is not believed.
+    pub caution: Caution,
 }
 
 /// A customer, and what it may have in the hub.
@@ -41,6 +46,8 @@ pub struct AccountPlan {
     pub part_receipts: PartReceipts,
     /// How it writes times.
     pub times: Times,
+    /// The optional parameter of its submissions that names their bulk; carriers don't see it.
+    pub bulk_tlv: Option<Tag>,
     /// It gets long texts of handsets whole.
     pub join_inbound: bool,
 }
@@ -54,6 +61,7 @@ impl AccountPlan {
             profile: Arc::default(),
             part_receipts: PartReceipts::default(),
             times: Times::default(),
+            bulk_tlv: None,
             join_inbound: false,
         }
     }
@@ -124,6 +132,8 @@ pub struct Limits {
     pub gathering: assembly::Limits,
     /// What becomes of submitted parts whose others never came; those of handsets go to their account as they came.
     pub overdue_parts: Overdue,
+    /// Bulks, and how long they are remembered.
+    pub bulks: bulk::Limits,
 }
 
 /// What becomes of parts of a text whose others never came.
@@ -150,6 +160,7 @@ impl Default for Limits {
             transaction: Duration::from_secs(20),
             gathering: assembly::Limits::default(),
             overdue_parts: Overdue::Send,
+            bulks: bulk::Limits::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
+use crate::bulk::State;
+use crate::clock::Change;
 use crate::codec::{MessageState, Status};
 use crate::metrics::{Buckets, Metrics};
 
@@ -42,10 +44,15 @@ pub struct Stats {
     pub inbound: InboundStats,
     pub bodies_lost: u64,
     pub compacted: u64,
+    /// Times that the wall clock was set, and what has become of it.
+    pub clock_steps: u64,
+    pub clock: Option<Change>,
     /// Final states, by octet.
     pub settled: [u64; 10],
     pub refused: Vec<(Status, u64)>,
     pub carrier_refused: Vec<(Status, u64)>,
+    /// What was asked of bulks and not done, by why.
+    pub bulks_refused: Vec<(&'static str, u64)>,
     /// From submission to answer.
     pub submit_response: Buckets,
     /// From acceptance to the receipt taken.
@@ -134,8 +141,14 @@ pub struct Gauges {
     pub early_receipts: u64,
     /// What is remembered beside messages: kin, answers that wait for something, searches, what carriers were asked.
     pub remembered: u64,
+    /// By how much the wall clock is off what is believed, in seconds.
+    pub clock_off_s: i64,
+    /// Nothing expires: the clock may be wrong.
+    pub expiry_held: bool,
     pub spool_octets: u64,
     pub spool_live_octets: u64,
+    /// Bulks in each of [`State::EACH`].
+    pub bulks: [u64; State::EACH.len()],
     /// By carrier, in the order of the configuration.
     pub carriers: Vec<CarrierGauges>,
 }
@@ -158,6 +171,10 @@ impl Stats {
         count(&mut self.carrier_refused, status);
     }
 
+    pub(super) fn refuse_bulk(&mut self, word: &'static str) {
+        count(&mut self.bulks_refused, word);
+    }
+
     pub(super) fn settle(&mut self, state: MessageState) {
         self.settled[usize::from(state.octet())] += 1;
     }
@@ -178,6 +195,9 @@ impl Stats {
         }
         for (status, times) in &self.carrier_refused {
             metrics.carrier_refused.with_label_values(&[label(*status)]).inc_by(*times);
+        }
+        for (word, times) in &self.bulks_refused {
+            metrics.bulks_refused.with_label_values(&[word]).inc_by(*times);
         }
         for (octet, times) in self.settled.iter().enumerate().filter(|(_, times)| **times > 0) {
             let word =
@@ -221,6 +241,7 @@ impl Stats {
             metrics.receipts.with_label_values(&[event]).inc_by(times);
         }
         metrics.spool_compacted.inc_by(self.compacted);
+        metrics.clock_steps.inc_by(self.clock_steps);
         self.inbound.fold(metrics);
     }
 }
@@ -240,21 +261,26 @@ impl Gauges {
         for (place, count) in places {
             metrics.messages.with_label_values(&[place]).set(count as i64);
         }
+        for (state, count) in State::EACH.iter().zip(self.bulks) {
+            metrics.bulks.with_label_values(&[state.name()]).set(count as i64);
+        }
         for (name, carrier) in carriers.iter().zip(&self.carriers) {
             metrics.queued.with_label_values(&[name]).set(carrier.queued as i64);
             metrics.links.with_label_values(&[name]).set(carrier.links as i64);
             metrics.window.with_label_values(&[name]).set(carrier.window as i64);
             metrics.window_used.with_label_values(&[name]).set(carrier.in_flight as i64);
         }
+        metrics.clock_step.set(self.clock_off_s);
+        metrics.expiry_held.set(self.expiry_held.into());
         metrics.spool_octets.with_label_values(&["all"]).set(self.spool_octets as i64);
         metrics.spool_octets.with_label_values(&["living"]).set(self.spool_live_octets as i64);
     }
 }
 
-fn count(counts: &mut Vec<(Status, u64)>, status: Status) {
-    match counts.iter_mut().find(|(known, _)| *known == status) {
+fn count<T: Copy + PartialEq>(counts: &mut Vec<(T, u64)>, what: T) {
+    match counts.iter_mut().find(|(known, _)| *known == what) {
         Some((_, times)) => *times += 1,
-        None => counts.push((status, 1)),
+        None => counts.push((what, 1)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What falls due: one timer a message, in ticks of wall time.
 
+use super::dispatch::fetch_if_parked;
+use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;
 use crate::codec::MessageState;
@@ -9,7 +11,10 @@ use std::time::{Duration, Instant};
 impl Hub {
     /// Sets the one timer of the message in `slot`, in place of any other.
     pub(super) fn set_timer(&mut self, slot: u32, at: UnixMs) {
-        self.wheel.reschedule(slot, at.0.div_ceil(TICK_MS));
+        let tick = at.0.div_ceil(TICK_MS);
+        // The clock went back by next to nothing: what falls between waits for the wheel rather than come over and over.
+        let is_ahead = self.wheel.now() > self.now.wall.0 / TICK_MS;
+        self.wheel.reschedule(slot, if is_ahead { tick.max(self.wheel.now() + 1) } else { tick });
     }
 
     pub(super) fn fire_timers(&mut self) {
@@ -27,26 +32,42 @@ impl Hub {
         }
     }
 
-    fn fire(&mut self, slot: u32) {
+    /// The time of the message in `slot` has come, or its timer is to be set anew.
+    pub(super) fn fire(&mut self, slot: u32) {
         let now = self.now.wall;
         let row = self.table.row(slot);
         let (phase, expires, due) = (row.phase, row.expires, row.at);
-        // Once the wall clock has been set back, timers of the time before the wheel's come at once: they are set again.
+        if row.is(flag::BUNDLED) {
+            return self.watch(slot);
+        }
+        let is_scheduled = row.attempts == 0 && due > row.accepted;
         match phase {
             Phase::Scheduled | Phase::Queued | Phase::Gathering if now >= expires => {
-                self.expire(slot, MessageState::Expired);
+                if !self.puts_off_end(slot) {
+                    self.expire(slot, MessageState::Expired);
+                }
             }
-            Phase::Scheduled if now < due => self.set_timer(slot, due.min(expires)),
+            Phase::Scheduled if now < due => self.await_due(slot),
             Phase::Scheduled => {
                 self.set_timer(slot, expires);
                 self.enqueue(slot);
             }
-            Phase::Queued | Phase::Gathering => self.set_timer(slot, expires),
+            // The clock that made it due was wrong.
+            Phase::Queued if now < due && is_scheduled => self.start(slot),
+            Phase::Queued | Phase::Gathering => {
+                self.set_timer(slot, expires);
+                // Such a clock made it too late, and it was passed over.
+                if phase == Phase::Queued && !self.table.row(slot).is(flag::QUEUED) {
+                    self.enqueue(slot);
+                }
+            }
             // Their kin bring these on.
             Phase::Divided | Phase::Joined => {}
             // The carrier never told: nobody knows whether it arrived (fact sheet 8.4).
             Phase::Awaiting if now >= expires.after(self.settings.limits.receipt_grace) => {
-                self.expire(slot, MessageState::Unknown);
+                if !self.puts_off_end(slot) {
+                    self.expire(slot, MessageState::Unknown);
+                }
             }
             Phase::Awaiting => self.set_timer(slot, expires.after(self.settings.limits.receipt_grace)),
             Phase::Waiting => self.fire_waiting(slot),
@@ -55,6 +76,23 @@ impl Hub {
             // The disk brings these on.
             Phase::Accepting | Phase::Settled => {}
             Phase::Free => {}
+        }
+    }
+
+    /// Sets the timer of a scheduled message; a parked one wakes some time before, so that its body is at hand when it is due.
+    pub(super) fn await_due(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let at = row.at.min(row.expires);
+        let early = UnixMs(at.0.saturating_sub(READ_AHEAD_MS));
+        if row.is_parked() && early > self.now.wall {
+            return self.set_timer(slot, early);
+        }
+        self.set_timer(slot, at);
+        // Others wait until they are due, and then until they are next in their queue.
+        let here = self.bodies.len() + self.reading + self.effects.fetches.len();
+        if here < self.settings.limits.bodies / 2 {
+            let token = self.table.token(slot);
+            fetch_if_parked(&mut self.table, &mut self.effects, token, self.durable);
         }
     }
 
@@ -70,16 +108,33 @@ impl Hub {
         let gathering = self.kin.gathering.next_timeout();
         let transaction = self.transaction_ends.front().map(|(until, _)| *until);
         let call = self.next_call();
-        let search = (!self.searches.is_empty()).then_some(self.now.mono);
-        [wheel, paused, body, gathering, transaction, call, search, self.correlation.next_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let busy = !self.searches.is_empty() || self.has_bulk_work() || self.refill.is_some();
+        let busy = busy.then_some(self.now.mono);
+        let bulk = self.bulks.next_due().map(|at| self.now.mono + at.since(self.now.wall).min(LONGEST_SLEEP));
+        let clock = self.watch.next_timeout();
+        [
+            wheel,
+            clock,
+            paused,
+            body,
+            gathering,
+            transaction,
+            call,
+            busy,
+            bulk,
+            self.correlation.next_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 
 /// Milliseconds of a tick of the wheel.
 pub(super) const TICK_MS: u64 = 10;
+
+/// How long before it is due the body of a parked message is read back, in milliseconds: less than it stays at hand.
+const READ_AHEAD_MS: u64 = 1_000;
 
 /// Timers that fire in one turn at most, so that a million due at once stall nobody.
 const FIRE_MAX: usize = 10_000;

@@ -42,6 +42,7 @@ fn accepted(id: MessageId, body: &[u8]) -> Record<'_> {
         expires: UnixMs(3),
         flags: 0,
         group: None,
+        bulk: None,
         body,
     }
 }
@@ -570,7 +571,10 @@ impl Hub {
                     found.remove(&serial);
                     gone.insert(serial);
                 }
-                Record::Early { .. } | Record::Divided { .. } | Record::Joined { .. } => {
+                Record::Early { .. }
+                | Record::Divided { .. }
+                | Record::Joined { .. }
+                | Record::Bulk { .. } => {
                     panic!("nobody wrote one")
                 }
             }

@@ -2,10 +2,11 @@
 
 use super::conduct::{Conduct, IdFormat, Report};
 use super::ledger::Ledger;
-use super::read_number;
+use super::{read_due, read_number};
 use crate::clock::Now;
 use crate::codec::{MessageState, Status};
 use bytes::Bytes;
+use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,8 @@ pub(super) struct Book {
 pub(super) struct Inner {
     pub ledger: Ledger,
     pub report: Report,
+    /// How late messages came that were to come at a set time, in milliseconds.
+    late: Histogram<u64>,
     seen: Vec<u64>,
     highest: Option<u32>,
     pub random: fastrand::Rng,
@@ -71,6 +74,7 @@ impl Book {
         let inner = Inner {
             ledger,
             report: Report::default(),
+            late: Histogram::new_with_max(LATE_MAX_MS, 3).expect("three digits up to a day fit"),
             seen: Vec::new(),
             highest: None,
             random: fastrand::Rng::with_seed(conduct.seed),
@@ -116,7 +120,14 @@ impl Inner {
     pub fn report(&self) -> Report {
         let numbers = self.highest.map_or(0, |highest| u64::from(highest) + 1);
         let missing = numbers.saturating_sub(self.report.distinct);
-        Report { missing, cpu_s: super::cpu_s(), ..self.report.clone() }
+        Report {
+            missing,
+            late_p50_ms: self.late.value_at_quantile(0.5),
+            late_p99_ms: self.late.value_at_quantile(0.99),
+            late_max_ms: self.late.max(),
+            cpu_s: super::cpu_s(),
+            ..self.report.clone()
+        }
     }
 
     /// Notes how a message ended.
@@ -127,9 +138,14 @@ impl Inner {
         self.ended.push_back((id.into(), state));
     }
 
-    /// Counts a message; true if its number is new.
-    pub fn count(&mut self, text: &[u8]) -> Option<u32> {
+    /// Counts a message that comes now; gives its number.
+    pub fn count(&mut self, text: &[u8], now: Now) -> Option<u32> {
         self.report.messages += 1;
+        if let Some(due) = read_due(text) {
+            self.report.timed += 1;
+            self.report.early += u64::from(now.wall < due);
+            self.late.saturating_record(now.wall.since(due).as_millis() as u64);
+        }
         let number = read_number(text)?;
         let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
         if self.seen.len() <= word {
@@ -204,6 +220,9 @@ pub(super) fn id_text(id: u64, format: IdFormat) -> Vec<u8> {
         }
     }
 }
+
+/// A message later than this counts as this late: a day.
+const LATE_MAX_MS: u64 = 86_400_000;
 
 /// How long what was refused waits before it is sent again.
 pub(super) const REFUSED_AGAIN: Duration = Duration::from_secs(1);

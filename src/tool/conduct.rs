@@ -108,5 +108,13 @@ pub struct Report {
     pub inbound_refused: u64,
     pub binds: u64,
     pub broadcasts: u64,
+    /// Messages whose text says when they are due.
+    pub timed: u64,
+    /// Those of them that came before.
+    pub early: u64,
+    /// How late they came, in milliseconds.
+    pub late_p50_ms: u64,
+    pub late_p99_ms: u64,
+    pub late_max_ms: u64,
     pub cpu_s: f64,
 }

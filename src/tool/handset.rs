@@ -53,7 +53,7 @@ impl Handsets {
 
     fn write(&self, number: u32) -> Vec<u8> {
         let mut text = [NUMBER_MARK, &[b'0'; NUMBER_DIGITS], b" ", self.inbound_text.as_bytes()].concat();
-        write_number(&mut text[NUMBER_MARK.len()..][..NUMBER_DIGITS], number);
+        write_number(&mut text[NUMBER_MARK.len()..][..NUMBER_DIGITS], u64::from(number));
         let mut body = BytesMut::with_capacity(64 + text.len());
         Sm {
             source: Address { ton: 1, npi: 1, addr: self.inbound_from.as_bytes() },

@@ -152,7 +152,7 @@ impl Simulator {
             let status = if draw < conduct.fail_share { Status::RSUBMITFAIL } else { Status::RTHROTTLED };
             return self.answer(refuse(status), now);
         }
-        let number = inner.count(sm.text());
+        let number = inner.count(sm.text(), now);
         let (text, id) = inner.write_id(conduct.id_format);
         if let Some(number) = number {
             inner.ledger.line("took", &[number.to_string().as_bytes(), &text]);

@@ -29,6 +29,8 @@ pub(super) struct Tally {
     pub last: Instant,
     pub binds: u64,
     pub ledger: Ledger,
+    /// Remember each message until its receipt comes.
+    pub follows: bool,
     /// Say each answer and receipt on stdout.
     pub tells: bool,
     refused: BTreeMap<String, u64>,
@@ -92,6 +94,7 @@ impl Tally {
             last: now,
             binds: 0,
             ledger,
+            follows: true,
             tells: false,
             refused: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -126,6 +129,9 @@ impl Tally {
         self.ledger.line("accepted", &[number.to_string().as_bytes(), id]);
         if self.tells {
             println!("message {number} accepted as {}", id.escape_ascii());
+        }
+        if !self.follows {
+            return;
         }
         let entry = self.entry(id, sent);
         let early = entry.receipts > 0 && !entry.accepted;

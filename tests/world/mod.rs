@@ -2,18 +2,22 @@
 #![allow(dead_code)] // each test binary uses its part of it
 
 mod asking;
+mod bundles;
 mod handsets;
 pub mod submissions;
 
-#[allow(unused_imports)] // each test crate uses its own part of the world
+#[allow(unused_imports)]
 pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};
+#[allow(unused_imports)] // as above
+pub use bundles::{BULK_TLV, HOUR, IN_AN_HOUR, numbered, state, take_receipts, with_bulks};
 #[allow(unused_imports)] // each test crate uses its own part of the world
 pub use handsets::{HANDSET, Handsets, SHORT_CODE, all_to, handset_part, handset_text};
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
+use enroute::bulk;
 use enroute::carrier::{Arrival, Carrier, Dispatch, Errand, LinkIntake, Matter, Outcome, Verdict as Word};
-use enroute::clock::{Now, UnixMs};
+use enroute::clock::{Caution, Now, UnixMs};
 use enroute::codec::{Address, Command, MessageState, Reading, Receipt, Sm, Status, Tlvs, Version};
 use enroute::correlation::{IdForm, IdForms, Reading as IdReading};
 use enroute::esme::{Account, Answer, Intake, Request, Verdict};
@@ -52,6 +56,7 @@ pub fn settings() -> Settings {
         ladder: Ladder::default(),
         limits: Limits::default(),
         compaction: CompactionRules { factor: 2, slack_octets: 64 << 10 },
+        caution: Caution::default(),
     }
 }
 
@@ -153,6 +158,8 @@ pub struct World {
     pub alerts: Vec<(SessionId, Bytes)>,
     pub errands: Vec<(SessionId, Errand)>,
     pub calls: Vec<AccountId>,
+    /// Answers on bulks.
+    pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
     /// congestion_state that the port was told last.
     pub congestion: u8,
@@ -201,6 +208,7 @@ impl World {
             alerts: Vec::new(),
             errands: Vec::new(),
             calls: Vec::new(),
+            bulks: Vec::new(),
             advice: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
@@ -295,7 +303,8 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        self.bulks.extend(bulks);
         self.advice.extend(advice);
         self.calls.extend(calls);
         for (session, batch) in ports {

@@ -256,3 +256,22 @@ fn second_unbind_takes_neither_the_answer_nor_more_time() {
     assert_eq!(written(&mut session), [(Command::UNBIND.response(), Status::ROK, 3)]);
     assert_eq!(session.closed(), Some(Reason::Unbound));
 }
+
+/// Reliability X21: what a session waits for is a distance, whatever date it is.
+#[test]
+fn wall_clock_that_is_set_moves_no_deadline_of_a_session() {
+    let mut now = start();
+    let (mut steady, mut shaken) = (esme(settings(), now), esme(settings(), now));
+    for turn in 0..40 {
+        now = now.after(secs(10));
+        let by = [3_600_000, -3_600_000, 315_360_000_000, -315_360_000_000][turn % 4];
+        let set = Now { wall: UnixMs(now.wall.0.saturating_add_signed(by)), ..now };
+
+        let told = (wait(&mut steady, now).len(), wait(&mut shaken, set).len());
+
+        assert_eq!(told.0, told.1);
+        assert_eq!(steady.next_timeout(), shaken.next_timeout());
+        assert_eq!(written(&mut steady), written(&mut shaken));
+        assert_eq!(steady.closed(), shaken.closed());
+    }
+}
