@@ -454,5 +454,8 @@ fn said(text: &str) -> Sm<'_> {
 }
 
 fn counted(world: &World) -> (u64, u64) {
-    (world.count(|stats| stats.segments), world.count(|stats| stats.clamped))
+    (
+        world.count(|stats| stats.segments),
+        world.count(|stats| stats.clamped.iter().map(|(_, times)| times).sum()),
+    )
 }

@@ -307,9 +307,10 @@ mod tests {
         let mut body = BytesMut::new();
         message().encode_body(&mut body);
         let body = body.freeze();
-        let expires = now.wall.after(Duration::from_secs(60));
+        let left = Duration::from_secs(60);
+        let expires = now.wall.after(left);
         let dispatches = tokens
-            .map(|token| Dispatch { token, body: body.clone(), expires, is_data, words: Words::Common })
+            .map(|token| Dispatch { token, body: body.clone(), expires, left, is_data, words: Words::Common })
             .into();
         LinkBatch { dispatches, ..LinkBatch::default() }
     }

@@ -47,6 +47,8 @@ pub struct Carrier {
     pub version: Option<Version>,
     /// It takes what came as data_sm as data_sm; otherwise it gets a submit_sm.
     pub takes_data_sm: bool,
+    /// It keeps scheduled messages until they are due: they are handed on at once, with their schedules.
+    pub passes_schedule: bool,
     /// It broadcasts to cells (SMPP 5.0 §4.4).
     pub broadcasts: bool,
     /// A deliver_sm without the bits of a receipt is one all the same if it names message and state.
@@ -73,6 +75,7 @@ impl Carrier {
             reconnect: (Duration::from_secs(1), Duration::from_secs(60)),
             version: None,
             takes_data_sm: false,
+            passes_schedule: false,
             broadcasts: false,
             unmarked_receipts: Unmarked::ByParameter,
             outbind: None,
@@ -212,8 +215,9 @@ pub struct Dispatch {
     pub token: u64,
     /// The body of the submit_sm as it came in, or of the one that says what came in as something else.
     pub body: Bytes,
-    /// When it stops being worth sending; what is left is what the carrier is told.
+    /// When it stops being worth sending, and what is left until then: that is what the carrier is told.
     pub expires: UnixMs,
+    pub left: Duration,
     /// It came as data_sm.
     pub is_data: bool,
     pub words: Words,

@@ -3,8 +3,8 @@
 use super::{Carrier, Dispatch, Words};
 use crate::clock::Now;
 use crate::codec::{
-    Command, DataSm, FieldError, Reading, Relay, Sm, Status, Tag, Tlvs, Version, put_tlv, relay_submit,
-    write_absolute, write_relative,
+    Command, DataSm, FieldError, Reading, Relay, Sm, SmppTime, Status, Tag, Tlvs, Version, put_tlv,
+    read_time, relay_submit, write_absolute, write_relative,
 };
 use crate::conversion::{Profile, convert, status_for_refused_text};
 use bytes::BytesMut;
@@ -20,6 +20,7 @@ pub(super) struct Wording {
     /// Everything that comes in plain words passes as it is.
     plain: bool,
     takes_data_sm: bool,
+    passes_schedule: bool,
     scratch: BytesMut,
 }
 
@@ -32,6 +33,8 @@ pub(super) struct Said<'a> {
     /// As validity_period, if its customer set a limit.
     validity: Option<[u8; 16]>,
     left: Duration,
+    /// Empty unless the carrier is to keep it.
+    schedule: &'a [u8],
     registered_delivery: u8,
 }
 
@@ -42,6 +45,7 @@ impl Wording {
             profile: Arc::clone(&carrier.profile),
             usual: Profile::default(),
             takes_data_sm: carrier.takes_data_sm,
+            passes_schedule: carrier.passes_schedule,
             scratch: BytesMut::new(),
         }
     }
@@ -78,7 +82,7 @@ impl Wording {
             return Err(Status::RINVMSGLEN);
         }
         let is_limited = !sm.validity_period.is_empty() || sm.tlvs.find(Tag::QOS_TIME_TO_LIVE).is_some();
-        let left = dispatch.expires.since(now.wall);
+        let left = dispatch.left;
         let validity = is_limited.then(|| match version {
             Version::V33 => write_absolute(dispatch.expires), // it knows no other times (fact sheet 3.7)
             Version::V34 | Version::V50 => write_relative(left),
@@ -91,6 +95,7 @@ impl Wording {
             version,
             validity,
             left,
+            schedule: if self.passes_schedule { yet_to_come(&sm, now) } else { b"" },
             registered_delivery: wishes(sm.registered_delivery, version),
         })
     }
@@ -104,8 +109,8 @@ impl Said<'_> {
             return self.write_data(out);
         }
         let relay = Relay {
-            // The hub keeps the schedule, and tells what is left of a validity that the customer gave.
-            schedule_delivery_time: b"",
+            // The hub keeps the schedule, or the carrier does; and is told what is left of a validity that the customer gave.
+            schedule_delivery_time: self.schedule,
             validity_period: self.validity.as_ref().map_or(b"", |validity| &validity[..]),
             registered_delivery: self.registered_delivery,
         };
@@ -139,6 +144,14 @@ impl Said<'_> {
     }
 }
 
+/// Its schedule, which the hub wrote as a date, if that is not over.
+fn yet_to_come<'a>(sm: &Sm<'a>, now: Now) -> &'a [u8] {
+    match read_time(sm.schedule_delivery_time, now.wall) {
+        Ok(Some(SmppTime::Absolute(at))) if at > now.wall => sm.schedule_delivery_time,
+        _ => b"", // it was never there, or the message waited until it was due
+    }
+}
+
 /// registered_delivery for the carrier: a receipt for every outcome, since the hub wants to know how each message ends, asked
 /// for or not; and what the customer wants of the handset and of the way there, which only the carrier can give.
 const fn wishes(registered_delivery: u8, version: Version) -> u8 {
@@ -159,7 +172,7 @@ const SHORT_MESSAGE_MAX: usize = 254;
 mod tests {
     use super::*;
     use crate::clock::UnixMs;
-    use crate::codec::{Address, read_time};
+    use crate::codec::Address;
     use crate::conversion::{Fallback, TlvRules};
     use crate::text::Alphabet;
     use bytes::Bytes;
@@ -185,8 +198,9 @@ mod tests {
         let mut body = BytesMut::new();
         sm.encode_body(&mut body);
         tlvs.iter().for_each(|(tag, value)| put_tlv(&mut body, *tag, value));
-        let expires = now().wall.after(Duration::from_secs(90));
-        Dispatch { token: 1, body: body.freeze(), expires, is_data, words: Words::Common }
+        let left = Duration::from_secs(90);
+        let expires = now().wall.after(left);
+        Dispatch { token: 1, body: body.freeze(), expires, left, is_data, words: Words::Common }
     }
 
     fn said(carrier: &Carrier, dispatch: &Dispatch, version: Version) -> Result<(Command, Bytes), Status> {
@@ -250,6 +264,20 @@ mod tests {
             dispatch(&Sm { short_message: b"", ..self::sm() }, &[(Tag::MESSAGE_PAYLOAD, &[65; 255])], false);
         assert_eq!(said(&carrier(), &long, Version::V33).err(), Some(Status::RINVMSGLEN));
         assert!(said(&carrier(), &long, Version::V34).is_ok());
+    }
+
+    #[test]
+    fn schedule_is_told_to_a_carrier_that_keeps_it_until_it_is_over() {
+        let scheduled = |date| dispatch(&Sm { schedule_delivery_time: date, ..sm() }, &[], false);
+        let keeping = Carrier { passes_schedule: true, ..carrier() };
+        let told = |carrier: &Carrier, date| {
+            let (_, body) = said(carrier, &scheduled(date), Version::V34).expect("sayable");
+            Sm::decode(&body, Reading::Strict).expect("legal").schedule_delivery_time.to_vec()
+        };
+
+        assert_eq!(told(&keeping, b"260315120000000+"), b"260315120000000+");
+        assert_eq!(told(&keeping, b"260315090000000+"), b"");
+        assert_eq!(told(&carrier(), b"260315120000000+"), b"");
     }
 
     #[test]

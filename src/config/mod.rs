@@ -84,7 +84,7 @@ impl Config {
             routes: crate::route::Table::new(None),
             inbound: Default::default(),
             rules: Default::default(),
-            ladder: Default::default(),
+            retry: Default::default(),
             limits: Default::default(),
             compaction: Default::default(),
             caution: Default::default(),
@@ -114,8 +114,8 @@ impl Config {
         part::clock(&mut document.section("clock"), &mut hub.caution);
         part::limits(&mut document.section("limits"), &mut hub.limits);
         part::validity(&mut document.section("validity"), &mut hub.rules);
-        part::retry(&mut document.section("retry"), &mut hub.ladder);
-        hub.accounts = peer::accounts(&mut document);
+        part::retry(&mut document.section("retry"), &mut hub.retry);
+        hub.accounts = peer::accounts(&mut document, &hub.rules);
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = part::routes(&mut document.section("route"), &hub.carriers);

@@ -5,11 +5,11 @@ use super::section::Section;
 use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
 use crate::clock::Caution;
-use crate::hub::{AccountPlan, CarrierPlan, Limits, Overdue};
+use crate::hub::{AccountPlan, CarrierPlan, Limits, Overdue, Unreceipted};
 use crate::id::CarrierId;
 use crate::route::{Inbound, Reach, Rule, Table};
 use crate::runtime::Plan;
-use crate::schedule::Ladder;
+use crate::schedule::{Ladder, Retry};
 use std::time::Duration;
 
 pub(super) fn listener(section: &mut Section<'_>, plan: &mut Plan) {
@@ -46,6 +46,8 @@ pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
     section.set("early_receipts", 1..=100_000_000, &mut limits.early_receipts);
     section.set_time("receipt_grace_s", SECOND, 0..=2_592_000, &mut limits.receipt_grace);
+    let ends = [("unknown", Unreceipted::Unknown), ("expired", Unreceipted::Expired)];
+    section.set_text("unreceipted", |text| choice(text, &ends), &mut limits.unreceipted);
     section.set_time("receipt_retention_h", HOUR, 1..=8760, &mut limits.receipt_retention);
     section.set_time("inbound_retention_h", HOUR, 1..=8760, &mut limits.inbound_retention);
     section.set_time("receipt_retry_s", SECOND, 1..=86_400, &mut limits.receipt_retry);
@@ -73,17 +75,28 @@ pub(super) fn validity(section: &mut Section<'_>, rules: &mut Rules) {
     section.set_time("max_schedule_d", 24 * HOUR, 1..=3650, &mut rules.max_schedule);
 }
 
-pub(super) fn retry(section: &mut Section<'_>, ladder: &mut Ladder) {
-    section.set_time("first_s", SECOND, 1..=86_400, &mut ladder.first);
-    section.set_time("first_queue_full_s", SECOND, 1..=86_400, &mut ladder.first_queue_full);
-    section.set_time("max_s", SECOND, 1..=604_800, &mut ladder.max);
-    for (key, first) in [("first_s", ladder.first), ("first_queue_full_s", ladder.first_queue_full)] {
-        if first > ladder.max {
-            let message =
-                format!("{} is longer than max_s, which is {}", first.as_secs(), ladder.max.as_secs());
-            section.fault(key, message);
-        }
+pub(super) fn retry(section: &mut Section<'_>, retry: &mut Retry) {
+    let Retry { transient, queue_full, unknown, unanswered, throttle } = retry;
+    let counted = [
+        ("transient", transient),
+        ("queue_full", queue_full),
+        ("unknown", unknown),
+        ("unanswered", unanswered),
+    ];
+    for (key, ladder) in counted {
+        let mut section = section.section(key);
+        waits(&mut section, ladder);
+        section.set("attempts", 0..=255, &mut ladder.attempts);
     }
+    // A message that is throttled has lost no attempt.
+    waits(&mut section.section("throttle"), throttle);
+}
+
+fn waits(section: &mut Section<'_>, ladder: &mut Ladder) {
+    if let Some(delays) = section.numbers("delays_s", 1..=604_800, 1..=WAITS_MAX) {
+        ladder.delays = delays.into_iter().map(Duration::from_secs).collect();
+    }
+    section.set_share("jitter", &mut ladder.jitter);
 }
 
 pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Table {
@@ -164,6 +177,9 @@ fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<CarrierId, Stri
 /// Characters of a keyword; the hub looks at no more of a text.
 const KEYWORD_MAX: usize = 32;
 const INBOUND_MAX: usize = 100_000;
+
+/// Steps of a ladder.
+const WAITS_MAX: usize = 100;
 /// Digits of a route's prefix; the longest international number has 15 (E.164 §6.1), short codes have fewer.
 const PREFIX_MAX: usize = 20;
 pub(super) const IO_THREADS_MAX: u64 = 512;

@@ -3,7 +3,7 @@
 use super::profile;
 use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
-use crate::admission::ValidityFrom;
+use crate::admission::{Rules, ValidityFrom};
 use crate::carrier::{Caller, Carrier, Unmarked};
 use crate::codec::{Command, Tag, Version};
 use crate::correlation::{IdForm, IdForms};
@@ -12,17 +12,18 @@ use crate::hub::{AccountPlan, CarrierPlan, List, Member, PartReceipts};
 use crate::id::AccountId;
 use crate::session::BindKind;
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// An account at its defaults, without a name.
 pub(super) fn account() -> AccountPlan {
     AccountPlan::new(Account::new("", ""))
 }
 
-pub(super) fn accounts(document: &mut Section<'_>) -> Vec<AccountPlan> {
+pub(super) fn accounts(document: &mut Section<'_>, all: &Rules) -> Vec<AccountPlan> {
     let mut plans: Vec<AccountPlan> = Vec::new();
     let mut names = HashSet::new();
     for section in &mut document.list("account") {
-        let plan = read_account(section);
+        let plan = read_account(section, all);
         let name = &plan.account.system_id;
         if !name.is_empty() && !names.insert(name.clone()) {
             section.fault("system_id", format!("\"{name}\" is the name of an account before it"));
@@ -33,9 +34,10 @@ pub(super) fn accounts(document: &mut Section<'_>) -> Vec<AccountPlan> {
     plans
 }
 
-fn read_account(section: &mut Section<'_>) -> AccountPlan {
+fn read_account(section: &mut Section<'_>, all: &Rules) -> AccountPlan {
     let mut plan = account();
-    let AccountPlan { account, queue_max, part_receipts, profile, times, bulk_tlv, join_inbound } = &mut plan;
+    let AccountPlan { account, queue_max, part_receipts, profile, times, rules, bulk_tlv, join_inbound } =
+        &mut plan;
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
     account.password = section.required("password", password).unwrap_or_default();
     section.set("binds", 1..=10_000, &mut account.binds);
@@ -55,6 +57,7 @@ fn read_account(section: &mut Section<'_>) -> AccountPlan {
     let origins = [("submission", ValidityFrom::Submission), ("schedule", ValidityFrom::Schedule)];
     section.set_text("validity_from", |text| choice(text, &origins), &mut times.validity_from);
     *bulk_tlv = section.number("bulk_tlv", VENDOR_TAGS).map(|tag| Tag(tag as u16)); // in range
+    *rules = own_rules(section, all);
     *profile = profile::account(section);
     let is_called = section.has("outbind");
     let outbind = &mut section.section("outbind");
@@ -65,6 +68,27 @@ fn read_account(section: &mut Section<'_>) -> AccountPlan {
         });
     }
     plan
+}
+
+/// Its own validity, where it has one.
+fn own_rules(section: &mut Section<'_>, all: &Rules) -> Option<Rules> {
+    let minutes = |section: &mut Section<'_>, key| {
+        section.number(key, 1..=VALIDITY_MAX_MIN).map(|minutes| Duration::from_secs(minutes * 60))
+    };
+    let (longest, usual) = (minutes(section, "max_validity_min"), minutes(section, "default_validity_min"));
+    if longest.is_none() && usual.is_none() {
+        return None;
+    }
+    let max_validity = longest.unwrap_or(all.max_validity);
+    let default_validity = usual.unwrap_or(all.default_validity.min(max_validity));
+    if default_validity > max_validity {
+        let longest = max_validity.as_secs() / 60;
+        section.fault(
+            "default_validity_min",
+            format!("is longer than its longest validity, which is {longest}"),
+        );
+    }
+    Some(Rules { max_validity, default_validity, ..*all })
 }
 
 /// A carrier at its defaults, without a name.
@@ -125,6 +149,7 @@ fn read_carrier(section: &mut Section<'_>) -> CarrierPlan {
         [("never", Unmarked::Never), ("by_parameter", Unmarked::ByParameter), ("by_text", Unmarked::ByText)];
     section.set_text("unmarked_receipts", |text| choice(text, &habits), &mut carrier.unmarked_receipts);
     section.set_flag("data_sm", &mut carrier.takes_data_sm);
+    section.set_flag("pass_schedule", &mut carrier.passes_schedule);
     section.set_flag("broadcast", &mut carrier.broadcasts);
     carrier.profile = profile::carrier(section);
     CarrierPlan { carrier, ids }
@@ -198,6 +223,8 @@ const VENDOR_TAGS: std::ops::RangeInclusive<u64> = 0x1400..=0x3FFF;
 const NAME_MAX: usize = 64;
 /// An `AccountId` counts further; this is for people.
 const ACCOUNTS_MAX: usize = 50_000;
+/// A year.
+const VALIDITY_MAX_MIN: u64 = 525_600;
 const CARRIERS_MAX: usize = 10_000;
 const LISTS_MAX: usize = 10_000;
 /// A submit_multi to one list becomes so many messages at once.

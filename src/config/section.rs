@@ -116,6 +116,54 @@ impl<'d> Section<'d> {
         }
     }
 
+    /// Reads the list of numbers under `key`, so many of them; `None` if it isn't there or is a fault.
+    pub fn numbers(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        count: RangeInclusive<usize>,
+    ) -> Option<Vec<u64>> {
+        let value = self.find(key)?;
+        let Some(entries) = value.get_ref().as_array() else {
+            self.fault(key, wrong_type("a list of whole numbers", value));
+            return None;
+        };
+        if !count.contains(&entries.len()) {
+            self.fault(
+                key,
+                format!("has {} numbers, not {} to {}", entries.len(), count.start(), count.end()),
+            );
+            return None;
+        }
+        let mut numbers = Vec::new();
+        for (place, entry) in entries.iter().enumerate() {
+            let integer = entry.get_ref().as_integer();
+            let number = integer.and_then(|found| u64::from_str_radix(found.as_str(), found.radix()).ok());
+            match number.filter(|number| range.contains(number)) {
+                Some(number) => numbers.push(number),
+                None => {
+                    let message = format!("is no whole number in {}..={}", range.start(), range.end());
+                    self.report.note(&entry.span(), format!("{}[{place}]", self.path(key)), message);
+                }
+            }
+        }
+        (numbers.len() == entries.len()).then_some(numbers)
+    }
+
+    /// Overwrites `target` with the share of one under `key`, if it is there.
+    pub fn set_share(&mut self, key: &'static str, target: &mut f64) {
+        let Some(value) = self.find(key) else { return };
+        let written = match value.get_ref() {
+            DeValue::Float(share) => share.as_str(),
+            DeValue::Integer(share) => share.as_str(),
+            _ => return self.fault(key, wrong_type("a number", value)), // of all the others none is one
+        };
+        match written.parse::<f64>() {
+            Ok(share) if (0.0..=1.0).contains(&share) => *target = share,
+            Ok(_) | Err(_) => self.fault(key, format!("{written} is outside 0..=1")),
+        }
+    }
+
     /// Overwrites `target` with the yes or no under `key`, if it is there.
     pub fn set_flag(&mut self, key: &'static str, target: &mut bool) {
         let Some(value) = self.find(key) else { return };

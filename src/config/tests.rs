@@ -111,10 +111,13 @@ fn every_key_reaches_its_setting() {
             "part_receipts" => "\"each\"",
             "alphabet" => "\"ascii\"",
             "unmarked_receipts" => "\"never\"",
-            "join_inbound" | "data_sm" | "broadcast" => "true",
+            "join_inbound" | "data_sm" | "broadcast" | "pass_schedule" => "true",
+            "unreceipted" => "\"expired\"",
             "missing_characters" => "\"replace\"",
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
+            "delays_s" => "[7]",
+            "jitter" => "0.5",
             "octet" | "tag" | "to" => "7",
             "bulk_tlv" => "0x1404",
             "members" => "[\"+4477\"]",
@@ -374,16 +377,36 @@ fn table_where_a_value_belongs_and_the_other_way_round_are_faults() {
 }
 
 #[test]
-fn times_that_contradict_each_other_are_faults() {
-    let faults = faults(&with("[validity]\nmax_h = 24\ndefault_h = 25\n[retry]\nfirst_s = 1000\n"));
+fn times_that_contradict_each_other_or_cannot_be_are_faults() {
+    let faults = faults(&with(
+        "[validity]\nmax_h = 24\ndefault_h = 25\n[retry.unknown]\ndelays_s = [7, 0]\njitter = 1.5\n[retry.throttle]\nattempts = 3\n[retry.transient]\ndelays_s = []\n",
+    ));
 
     assert_eq!(
         faults,
         [
             "enroute.toml:13: validity.default_h: is longer than max_h, which is 24",
-            "enroute.toml:15: retry.first_s: 1000 is longer than max_s, which is 900",
+            "enroute.toml:15: retry.unknown.delays_s[1]: is no whole number in 1..=604800",
+            "enroute.toml:16: retry.unknown.jitter: 1.5 is outside 0..=1",
+            "enroute.toml:18: retry.throttle.attempts: unknown key; known here: delays_s, jitter",
+            "enroute.toml:20: retry.transient.delays_s: has 0 numbers, not 1 to 100",
         ]
     );
+}
+
+#[test]
+fn accounts_may_have_their_own_validity() {
+    let own = "[[account]]\nsystem_id = \"otp\"\npassword = \"x\"\nmax_validity_min = 10\n";
+    let config = Config::parse(&with(own), "").expect("sound");
+
+    let [all, otp] = &config.plan.hub.accounts[..] else { panic!("two accounts") };
+    let minutes = |rules: crate::admission::Rules| {
+        (rules.max_validity.as_secs() / 60, rules.default_validity.as_secs() / 60)
+    };
+    assert_eq!((all.rules, otp.rules.map(minutes)), (None, Some((10, 10))));
+    let faults = faults(&with(&format!("{own}default_validity_min = 11\n")));
+    let place = "account[1].default_validity_min: is longer than its longest validity, which is 10";
+    assert!(faults[0].ends_with(place), "{faults:?}");
 }
 
 /// A shorter longest validity alone is no contradiction: the default follows it.

@@ -115,7 +115,7 @@ impl Hub {
         }
     }
 
-    /// Puts a submission that may come in into the bulk of that name; gives its body without the name.
+    /// Puts a submission that may come in into the bulk of that name; gives its body without the name and without its schedule.
     pub(super) fn bundle(&mut self, row: &mut Row, name: Name, body: Bytes) -> Bytes {
         let account = row.account;
         row.bulk = match self.bulks.joining(account, &name) {
@@ -231,7 +231,11 @@ impl Hub {
         let place = self.table.row(slot).bulk;
         let is_late = self.bulks.at(place).is_some_and(|at| at <= now);
         match self.bulks.state(place) {
-            Some(State::Paused) if is_late && now >= expires => self.expire(slot, MessageState::Expired),
+            Some(State::Paused) if is_late && now >= expires => {
+                if !self.puts_off_end(slot) {
+                    self.expire_here(slot);
+                }
+            }
             Some(State::Paused) if is_late => self.set_timer(slot, expires),
             // Its bulk brings it on; a timer of the time before the bulk was given another is nobody's.
             Some(_) | None => {}
@@ -326,14 +330,14 @@ impl Hub {
     }
 }
 
-/// The body of a submit_sm without the parameter of that tag.
+/// The body of a submit_sm without the parameter of that tag, and without a schedule: that is its bulk's.
 fn without(body: &[u8], tag: Tag) -> Option<Bytes> {
     let sm = Sm::decode(body, Reading::Lenient).ok()?;
     let mut tlvs = BytesMut::new();
     sm.tlvs.iter().filter(|tlv| tlv.tag != tag).for_each(|tlv| put_tlv(&mut tlvs, tlv.tag, tlv.value));
     let tlvs = Tlvs::read(&tlvs, Reading::Lenient).ok()?;
     let mut out = BytesMut::with_capacity(body.len());
-    Sm { tlvs, ..sm }.encode_body(&mut out);
+    Sm { tlvs, schedule_delivery_time: b"", ..sm }.encode_body(&mut out);
     Some(out.freeze())
 }
 

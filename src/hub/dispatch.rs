@@ -2,7 +2,7 @@
 
 use super::seats::Out;
 use super::table::{Row, Token, Whereabouts, flag};
-use super::{Effects, Fetch, Hub, LinkState, Mode};
+use super::{Effects, Fetch, Hub, LinkState, Mode, Stage};
 use crate::carrier::{Dispatch, LinkBatch, Words};
 use crate::codec::MessageState;
 use crate::conversion::Profile;
@@ -66,12 +66,16 @@ impl Hub {
             self.settle(token.slot, Outcome::plain(MessageState::Undeliverable));
             return;
         }
-        row.phase = Phase::Queued;
-        row.set(flag::QUEUED);
         if doubtful {
             row.set(flag::DOUBTFUL);
             self.effects.stats.doubtful += 1;
+            // Not worth another attempt, and nobody can say what became of this one.
+            if self.now.wall >= row.expires {
+                return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
+            }
         }
+        row.phase = Phase::Queued;
+        row.set(flag::QUEUED);
         let (carrier, expires) = (row.carrier, row.expires);
         self.carriers[usize::from(carrier.0)].queue.put_back(token);
         self.set_timer(token.slot, expires);
@@ -161,6 +165,7 @@ impl Hub {
                 token: token.to_u64(),
                 body: Bytes::new(),
                 expires: row.expires,
+                left: row.expires.since(now.wall),
                 is_data: row.is(flag::DATA),
                 words: words(row, &accounts[usize::from(row.account.0)].profile),
             };

@@ -3,17 +3,18 @@
 use super::caller::Caller;
 use super::seats::Out;
 use super::table::{Row, flag};
-use super::{Held, Hub, Mode, PortState, Token};
+use super::{AccountState, Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
 use crate::bulk;
-use crate::codec::{Reading, Sm, Status, Version};
+use crate::clock::UnixMs;
+use crate::codec::{Reading, Sm, SmppTime, Status, Version, read_time, write_absolute};
 use crate::conversion::{self, Long};
 use crate::esme::{Intake, PortBatch};
 use crate::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use crate::message::{Phase, receipt_wish};
 use crate::session::BindKind;
 use crate::spool::Record;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 impl Hub {
     pub(super) fn open_port(
@@ -100,8 +101,8 @@ impl Hub {
         flags: u16,
     ) -> Result<Judged, Status> {
         self.check_room(account)?;
-        let admitted =
-            admit(sm, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
+        let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
+        let admitted = admit(sm, rules, times, self.now)?;
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
         let seen = self.examine(sm, account, carrier)?;
         let bulk = self.bulk_of(sm, account)?;
@@ -113,10 +114,12 @@ impl Hub {
         if version == Version::V50 {
             flags |= flag::SUCCESS_ONLY;
         }
+        // No carrier knows bulks.
+        let schedule = if bulk.is_some() { None } else { self.schedule_to_pass(carrier, admitted.due) };
         let row = Row {
             accepted: self.now.wall,
             expires: admitted.expires,
-            at: admitted.due,
+            at: if schedule.is_some() { self.now.wall } else { admitted.due },
             account,
             carrier,
             registered_delivery: if is_datagram(sm) { 0 } else { registered_delivery },
@@ -127,7 +130,7 @@ impl Hub {
             phase: Phase::Accepting,
             ..Row::default()
         };
-        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, bulk })
+        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, bulk, schedule })
     }
 
     /// A submission that may come in does: counted, and written.
@@ -137,14 +140,35 @@ impl Hub {
         mut body: Bytes,
         group: Option<MessageId>,
     ) -> (Lsn, Token) {
-        let Judged { mut row, segments, clamped, bulk } = judged;
+        let Judged { mut row, segments, clamped, bulk, schedule } = judged;
         self.effects.stats.segments += u64::from(segments);
-        self.effects.stats.clamped += u64::from(clamped);
+        if clamped {
+            self.effects.stats.clamp(row.account);
+        }
+        if let Some(schedule) = schedule
+            && let Ok(sm) = Sm::decode(&body, Reading::Lenient)
+        {
+            body = with_schedule(&sm, schedule);
+        }
         let Some(bulk) = bulk else { return self.admit_row(row, body, group) };
         body = self.bundle(&mut row, bulk, body);
         let (lsn, token) = self.admit_row(row, body, group);
         self.enter_bulk(token);
         (lsn, token)
+    }
+
+    /// The schedule that the carrier is to keep in our place, if it keeps schedules and this one is one.
+    pub(super) fn schedule_to_pass(&self, carrier: CarrierId, due: UnixMs) -> Option<UnixMs> {
+        (self.carriers[usize::from(carrier.0)].passes_schedule && due > self.now.wall).then_some(due)
+    }
+
+    /// The schedule that a message for this carrier has in its body, if the carrier is to keep it and it is still to come.
+    pub(super) fn passed_schedule(&self, carrier: CarrierId, sm: &Sm<'_>) -> Option<UnixMs> {
+        let passes = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
+        match read_time(sm.schedule_delivery_time, self.now.wall) {
+            Ok(Some(SmppTime::Absolute(at))) if passes && at > self.now.wall => Some(at),
+            _ => None, // there is none, or it is ours to keep, or it is over
+        }
     }
 
     /// Whether there is room for one more message of this account.
@@ -298,6 +322,8 @@ pub(super) struct Judged {
     clamped: bool,
     /// The bulk that it is to be of.
     bulk: Option<bulk::Name>,
+    /// The schedule that its carrier keeps in our place.
+    schedule: Option<UnixMs>,
 }
 
 /// What a look at a text tells.
@@ -305,6 +331,15 @@ pub(super) struct Seen {
     /// Bits of [`flag`].
     pub flags: u16,
     segments: u8,
+}
+
+/// The body of the same submit_sm with its schedule as a date, which means the same whenever it is read: in whole seconds, and
+/// not before its time.
+pub(super) fn with_schedule(sm: &Sm<'_>, schedule: UnixMs) -> Bytes {
+    let mut out = BytesMut::new();
+    let date = write_absolute(UnixMs(schedule.0.next_multiple_of(1000)));
+    Sm { schedule_delivery_time: &date, ..*sm }.encode_body(&mut out);
+    out.freeze()
 }
 
 /// What its form says of a text: whether it is one part of several.

@@ -49,10 +49,12 @@ mod upkeep;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use replay::Replay;
-pub use settings::{AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings};
-pub use stats::{CarrierGauges, Gauges, Stats, label};
+pub use settings::{
+    AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
+};
+pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
 
-use crate::admission::Times;
+use crate::admission::{Rules, Times};
 use crate::bulk::{Answer as BulkAnswer, Bulks};
 use crate::carrier::LinkBatch;
 use crate::clock::{Now, Watch};
@@ -165,6 +167,7 @@ struct AccountState {
     part_receipts: PartReceipts,
     times: Times,
     bulk_tlv: Option<Tag>,
+    rules: Rules,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
@@ -180,6 +183,8 @@ struct CarrierState {
     name: Box<[u8]>,
     ids: IdForms,
     profile: Arc<Profile>,
+    /// It keeps scheduled messages itself.
+    passes_schedule: bool,
     queue: Queue,
     /// Seats of its links that submit.
     links: Vec<u32>,
@@ -188,6 +193,8 @@ struct CarrierState {
     misread: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
+    /// How often it has asked so since it last took a message.
+    throttles: u8,
     dirty: bool,
 }
 

@@ -3,12 +3,12 @@
 //! Ids are good for the account that got them; a foreign one is answered exactly like one that never was. Addresses are
 //! compared by the hashes that each row keeps, so no body is read for a query or a cancel.
 
-use super::Hub;
 use super::caller::Caller;
 use super::dispatch::fetch_if_parked;
-use super::intake::is_datagram;
+use super::intake::{is_datagram, with_schedule};
 use super::search::{Errand, Wanted};
 use super::table::{Row, Token, flag};
+use super::{AccountState, Hub};
 use crate::admission::admit;
 use crate::codec::{
     CancelSm, MessageState, QueryResp, QuerySm, Reading, ReplaceSm, Sm, Status, Tag, Tlvs, header_only,
@@ -54,7 +54,7 @@ impl Hub {
         };
         let Some((state, error, at)) = told else { return self.refuse(caller, Status::RINVMSGID) };
         let mut room = [0; 16];
-        let final_date = match state.is_final() || state == MessageState::Unknown {
+        let final_date = match !matches!(state, MessageState::Scheduled | MessageState::Enroute) {
             true => write_final_date(at, caller.version, &mut room),
             false => b"",
         };
@@ -187,10 +187,12 @@ impl Hub {
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
         let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
         let (bulk, at, expires) = self.times_of(token.slot)?;
-        // It may have waited longer than a schedule may lie in the past.
-        let (due, expires) = (write_absolute(at.max(self.now.wall)), write_absolute(expires));
+        let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
+        let at = self.passed_schedule(carrier, &sm).unwrap_or(at);
+        // It may have waited longer than a schedule may lie in the past.
+        let due = write_absolute(at.max(self.now.wall));
         let tlvs = without_text_and_lifetime(sm.tlvs);
         let (schedule, kept) = (replace.schedule_delivery_time, |given: &'_ [u8]| given.is_empty());
         let new = Sm {
@@ -202,12 +204,21 @@ impl Hub {
             tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
             ..sm
         };
-        let admitted =
-            admit(&new, &self.settings.rules, &self.accounts[usize::from(account.0)].times, self.now)?;
+        let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
+        let admitted = admit(&new, rules, times, self.now)?;
+        // One that waits for its bulk goes on doing so: its times are told from those of the bulk.
+        let stays = bulk && kept(schedule);
+        let passed = if stays { None } else { self.schedule_to_pass(carrier, admitted.due) };
+        let due = match passed {
+            _ if stays => at,
+            Some(_) => self.now.wall,
+            None => admitted.due,
+        };
         let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
+        let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
         new.encode_body(&mut out);
-        let body = out.freeze();
+        let body = passed.map_or(out.freeze(), |schedule| with_schedule(&new, schedule));
         let row = self.table.row(token.slot);
         if row.is(flag::FETCHING) {
             row.set(flag::MOVED);
@@ -215,15 +226,13 @@ impl Hub {
         row.registered_delivery =
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
-        // Times of a message that waits for its bulk are told from the bulk's.
-        let stays = bulk && kept(schedule);
-        (row.at, row.expires) = (if stays { at } else { admitted.due }, admitted.expires);
+        (row.at, row.expires) = (due, admitted.expires);
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
         let row = self.table.row(token.slot);
         let (id, old) = (row.id(token.slot), row.locator());
-        let (accepted, due, flags, attempts) = (row.accepted, row.at, row.kept_flags(), row.attempts);
+        let (accepted, flags, attempts, error) = (row.accepted, row.kept_flags(), row.attempts, row.error);
         let appended = self.journal.append(&Record::Accepted {
             id,
             account: &self.accounts[usize::from(account.0)].name,
@@ -238,7 +247,7 @@ impl Hub {
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due }).lsn;
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error }).lsn;
         }
         self.table.row(token.slot).set_locator(appended.locator);
         self.table.keep_body(token.slot, body);

@@ -2,14 +2,14 @@
 
 use super::inbound::Refusal;
 use super::table::{Token, Whereabouts, flag};
-use super::{Held, Hub};
+use super::{Held, Hub, Stage, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
 use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Sm, Status};
 use crate::correlation::{EARLY_AGE, Early, IdHash, Reading as IdReading};
 use crate::id::{CarrierId, Lsn, SessionId};
 use crate::message::{Outcome, Phase};
-use crate::schedule::THROTTLE_PAUSE;
+use crate::schedule::Failure;
 use crate::spool::Record;
 use bytes::Bytes;
 
@@ -83,6 +83,7 @@ impl Hub {
         };
         row.phase = Phase::Awaiting;
         let (carrier, message, expires) = (row.carrier, row.id(token.slot), row.expires);
+        self.carriers[usize::from(carrier.0)].throttles = 0;
         if row.is(flag::QUEUED) {
             self.wake_carrier(carrier); // those behind it may have waited for its body
         }
@@ -135,16 +136,24 @@ impl Hub {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
             return;
         };
-        let (carrier, attempts) = (row.carrier, row.attempts);
-        match status.class() {
-            Class::Throttle | Class::Session => {
-                self.carriers[usize::from(carrier.0)].paused = Some(self.now.mono + THROTTLE_PAUSE);
-                again.push(token);
+        let (carrier, expires) = (row.carrier, row.expires);
+        let class = status.class();
+        if matches!(class, Class::Throttle | Class::Session) {
+            self.pause(carrier, u64::from(token.serial));
+        }
+        // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
+        if self.now.wall >= expires {
+            let Outcome { error, .. } = Outcome::refused(status);
+            let outcome = Outcome { state: MessageState::Expired, error };
+            return self.expire(token.slot, Stage::InFlight, outcome);
+        }
+        match class {
+            Class::Throttle | Class::Session => again.push(token),
+            Class::Transient if status == Status::RUNKNOWNERR => {
+                self.defer(token.slot, Failure::Unknown, Outcome::refused(status));
             }
-            Class::Transient if status == Status::RUNKNOWNERR && attempts >= UNKNOWN_ATTEMPTS => {
-                self.settle(token.slot, Outcome::refused(status));
-            }
-            class @ (Class::Transient | Class::QueueFull) => self.defer(token.slot, class, status),
+            Class::Transient => self.defer(token.slot, Failure::Transient, Outcome::refused(status)),
+            Class::QueueFull => self.defer(token.slot, Failure::QueueFull, Outcome::refused(status)),
             Class::Permanent | Class::Route | Class::Malformed => {
                 self.settle(token.slot, Outcome::refused(status));
             }
@@ -161,23 +170,43 @@ impl Hub {
         };
         row.set(flag::DOUBTFUL);
         self.effects.stats.doubtful += 1;
-        self.defer(token.slot, Class::Transient, Status::RUNKNOWNERR);
+        if self.now.wall >= row.expires {
+            return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
+        }
+        self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));
     }
 
-    /// Lets a message wait for its next attempt, if its validity allows one.
-    fn defer(&mut self, slot: u32, class: Class, status: Status) {
+    /// Leaves a carrier alone that throttles us: longer each time, until it takes something again.
+    fn pause(&mut self, carrier: CarrierId, salt: u64) {
+        let now = self.now.mono;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        // What was under way before the pause says nothing new.
+        if state.paused.is_none_or(|until| until <= now) {
+            state.throttles = state.throttles.saturating_add(1);
+        }
+        let until = now + self.settings.retry.throttle.wait(state.throttles, salt);
+        state.paused = state.paused.max(Some(until));
+    }
+
+    /// Lets a message wait for its next attempt, if its validity and its ladder allow one; `last` is how it ends without.
+    fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
         let row = self.table.row(slot);
         if row.is(flag::ONCE) {
-            let error = Outcome::refused(status).error;
+            let Outcome { error, .. } = last;
             self.settle(slot, Outcome { state: MessageState::Undeliverable, error });
             return;
         }
         row.attempts = row.attempts.saturating_add(1);
-        let wait = self.settings.ladder.wait(class, row.attempts, row.serial);
-        row.at = self.now.wall.after(wait);
-        row.phase = Phase::Scheduled;
-        let (id, attempts, due, expires) = (row.id(slot), row.attempts, row.at, row.expires);
-        self.journal.append(&Record::Deferred { id, attempts, due });
+        let ladder = self.settings.retry.ladder(failure);
+        if ladder.is_used_up(row.attempts) {
+            self.settle(slot, last);
+            return;
+        }
+        row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
+        (row.phase, row.error) = (Phase::Scheduled, last.error);
+        let (id, attempts, due, expires, error) =
+            (row.id(slot), row.attempts, row.at, row.expires, row.error);
+        self.journal.append(&Record::Deferred { id, attempts, due, error });
         self.effects.stats.deferred += 1;
         self.set_timer(slot, due.min(expires));
     }
@@ -245,6 +274,7 @@ impl Hub {
         if !given.outcome.state.is_final() {
             self.effects.stats.receipts_intermediate += 1;
             if let Some(slot) = self.match_receipt(given) {
+                self.note_interim(slot, given.outcome);
                 self.take_notice(slot, given.outcome.state, given.outcome.error);
             }
             return None;
@@ -267,6 +297,34 @@ impl Hub {
             .lsn;
         self.hold_early(given, self.now.wall, lsn);
         Some(lsn)
+    }
+
+    /// ACCEPTED and UNKNOWN are how a message ends if nothing better comes before its time is over (fact sheet 5.6).
+    fn note_interim(&mut self, slot: u32, outcome: Outcome) {
+        let row = self.table.row(slot);
+        if row.phase == Phase::Awaiting
+            && matches!(outcome.state, MessageState::Accepted | MessageState::Unknown)
+        {
+            (row.state, row.error) = (outcome.state, outcome.error);
+        }
+    }
+
+    /// The grace after a message's validity is over, and its carrier never told how it ended (fact sheet 8.4).
+    pub(super) fn give_up_awaiting(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let (state, error) = (row.state, row.error);
+        match state {
+            MessageState::Accepted => drop(self.settle(slot, Outcome { state, error })),
+            MessageState::Unknown => self.expire(slot, Stage::Awaiting, Outcome { state, error }),
+            // It said nothing, or nothing that counts.
+            _ => {
+                let state = match self.settings.limits.unreceipted {
+                    Unreceipted::Unknown => MessageState::Unknown,
+                    Unreceipted::Expired => MessageState::Expired,
+                };
+                self.expire(slot, Stage::Awaiting, Outcome::plain(state));
+            }
+        }
     }
 
     /// Takes a receipt up again that was held when the hub stopped.
@@ -368,6 +426,3 @@ fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
 
 /// Digits at the end of a number that tell two apart.
 const TAIL_DIGITS: usize = 7;
-
-/// Attempts that "unknown error" is worth (fact sheet 4, 0x000000FF).
-const UNKNOWN_ATTEMPTS: u8 = 2;

@@ -8,7 +8,7 @@ use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
 use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
-use crate::codec::{MessageState, Reading, Sm, Version};
+use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
@@ -60,12 +60,14 @@ impl Replay {
             joins: plan.join_inbound,
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
+            rules: plan.rules.unwrap_or(settings.rules),
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
             name: plan.carrier.name.as_bytes().into(),
             ids: plan.ids,
             profile: Arc::clone(&plan.carrier.profile),
+            passes_schedule: plan.carrier.passes_schedule,
             ..CarrierState::default()
         };
         Self {
@@ -104,22 +106,12 @@ impl Replay {
                 }
             }
             Record::Sent { id, carrier, carrier_message_id, at } => {
-                let carrier = self.carrier(carrier);
-                if let Some(row) = self.table.find(id) {
-                    if row.is(flag::INBOUND) {
-                        row.carrier = carrier; // where it came from
-                        return;
-                    }
-                    row.phase = Phase::Awaiting;
-                    row.carrier = carrier;
-                    row.at = at;
-                    row.carrier_message_id =
-                        (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
-                }
+                self.take_sent(id, carrier, carrier_message_id, at);
             }
-            Record::Deferred { id, attempts, due } => {
+            Record::Deferred { id, attempts, due, error } => {
                 if let Some(row) = self.table.find(id) {
                     (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
+                    row.error = error;
                 }
             }
             Record::Settled { id, state, error, at } => {
@@ -157,6 +149,17 @@ impl Replay {
         }
     }
 
+    fn take_sent(&mut self, id: MessageId, carrier: &[u8], carrier_message_id: &[u8], at: UnixMs) {
+        let carrier = self.carrier(carrier);
+        let Some(row) = self.table.find(id) else { return };
+        row.carrier = carrier;
+        if row.is(flag::INBOUND) {
+            return; // it came from there
+        }
+        (row.phase, row.at) = (Phase::Awaiting, at);
+        row.carrier_message_id = (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
+    }
+
     fn take_accepted(
         &mut self,
         id: MessageId,
@@ -175,6 +178,12 @@ impl Replay {
         let carrier = match is_inbound {
             true => NOWHERE, // whatever else its records say, none gets it
             false => self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE),
+        };
+        // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
+        let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
+        let at = match read_time(sm.schedule_delivery_time, accepted) {
+            Ok(Some(SmppTime::Absolute(schedule))) if !keeps => at.max(schedule),
+            _ => at, // a relative one was kept by us, and is in the record
         };
         let mut row = Row {
             serial: id.serial,

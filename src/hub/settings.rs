@@ -11,7 +11,7 @@ use crate::correlation::IdForms;
 use crate::esme::Account;
 use crate::id::AccountId;
 use crate::route;
-use crate::schedule::Ladder;
+use crate::schedule::Retry;
 use crate::spool::CompactionRules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Settings {
     /// Whose messages from handsets are.
     pub inbound: route::Inbound,
     pub rules: Rules,
-    pub ladder: Ladder,
+    pub retry: Retry,
     pub limits: Limits,
     pub compaction: CompactionRules,
     /// When the wall clock is not believed.
@@ -50,6 +50,8 @@ pub struct AccountPlan {
     pub bulk_tlv: Option<Tag>,
     /// It gets long texts of handsets whole.
     pub join_inbound: bool,
+    /// What validity and schedule its messages may have; `None`: what everybody's may.
+    pub rules: Option<Rules>,
 }
 
 impl AccountPlan {
@@ -63,6 +65,7 @@ impl AccountPlan {
             times: Times::default(),
             bulk_tlv: None,
             join_inbound: false,
+            rules: None,
         }
     }
 }
@@ -118,6 +121,8 @@ pub struct Limits {
     pub early_receipts: usize,
     /// How long after its validity a message waits for its receipt.
     pub receipt_grace: Duration,
+    /// How a message ends then.
+    pub unreceipted: Unreceipted,
     /// How long a receipt waits for its account to bind.
     pub receipt_retention: Duration,
     /// How long a message from a handset waits for its account to bind.
@@ -134,6 +139,15 @@ pub struct Limits {
     pub overdue_parts: Overdue,
     /// Bulks, and how long they are remembered.
     pub bulks: bulk::Limits,
+}
+
+/// How a message ends whose carrier took it and never told its outcome (fact sheet 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreceipted {
+    /// UNKNOWN: nobody can say whether it arrived.
+    Unknown,
+    /// EXPIRED.
+    Expired,
 }
 
 /// What becomes of parts of a text whose others never came.
@@ -153,6 +167,7 @@ impl Default for Limits {
             body_age: Duration::from_secs(2),
             early_receipts: 100_000,
             receipt_grace: Duration::from_secs(3600),
+            unreceipted: Unreceipted::Unknown,
             receipt_retention: Duration::from_secs(7 * 24 * 3600),
             inbound_retention: Duration::from_secs(48 * 3600),
             receipt_retry: Duration::from_secs(5),

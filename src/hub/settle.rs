@@ -1,7 +1,7 @@
 //! Messages end: their outcome is written, and then they are forgotten.
 
 use super::table::{Row, Whereabouts, flag};
-use super::{Held, Hub, PartReceipts};
+use super::{Held, Hub, PartReceipts, Stage};
 use crate::codec::MessageState;
 use crate::id::Lsn;
 use crate::message::{Outcome, Phase, wants_receipt};
@@ -95,13 +95,26 @@ impl Hub {
         lsn
     }
 
-    /// Gives up on a message that is still on its way.
-    pub(super) fn expire(&mut self, slot: u32, state: MessageState) {
+    /// Ends a message whose time is over and that nobody but the hub has: EXPIRED, and why its last attempt failed.
+    pub(super) fn expire_here(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let stage = match row.phase {
+            Phase::Scheduled if row.attempts > 0 => Stage::Backoff,
+            Phase::Scheduled => Stage::Scheduled,
+            _ => Stage::Queued,
+        };
+        let outcome = Outcome { state: MessageState::Expired, error: row.error };
+        self.expire(slot, stage, outcome);
+    }
+
+    /// Ends a message whose time was over at this stage.
+    pub(super) fn expire(&mut self, slot: u32, stage: Stage, outcome: Outcome) {
         if self.table.row(slot).is(flag::INBOUND) {
             self.effects.stats.inbound.expired += 1;
             self.finish(slot);
             return;
         }
-        self.settle(slot, Outcome::plain(state));
+        self.effects.stats.expired[stage as usize] += 1;
+        self.settle(slot, outcome);
     }
 }

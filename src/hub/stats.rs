@@ -3,13 +3,17 @@
 use crate::bulk::State;
 use crate::clock::Change;
 use crate::codec::{MessageState, Status};
+use crate::id::AccountId;
 use crate::metrics::{Buckets, Metrics};
 
 /// Counts of one turn.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub submitted: u64,
-    pub clamped: u64,
+    /// Submissions whose validity was cut, by account; one may be there more than once.
+    pub clamped: Vec<(AccountId, u64)>,
+    /// Messages whose validity ended, by [`Stage`].
+    pub expired: [u64; Stage::EACH.len()],
     /// Short messages that the accepted submissions amount to.
     pub segments: u64,
     /// Long texts sent in parts, parts sent as one, and parts whose others never came.
@@ -128,6 +132,38 @@ impl InboundStats {
     }
 }
 
+/// Where a message was when its validity ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Waiting to become due; its time passed while nobody could act on it.
+    Scheduled,
+    /// Due, waiting for a link, or for the other parts of its text.
+    Queued,
+    /// Waiting for another attempt.
+    Backoff,
+    /// With the carrier, which had not answered.
+    InFlight,
+    /// Taken by the carrier, which never told its outcome: counted at the end of the grace.
+    Awaiting,
+}
+
+impl Stage {
+    /// All of them, in the order of [`Stats::expired`].
+    pub const EACH: [Self; 5] =
+        [Self::Scheduled, Self::Queued, Self::Backoff, Self::InFlight, Self::Awaiting];
+
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Queued => "queued",
+            Self::Backoff => "backoff",
+            Self::InFlight => "in_flight",
+            Self::Awaiting => "awaiting",
+        }
+    }
+}
+
 /// How much of what there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
@@ -163,6 +199,14 @@ pub struct CarrierGauges {
 }
 
 impl Stats {
+    /// Counts a validity of `account` that was cut.
+    pub(super) fn clamp(&mut self, account: AccountId) {
+        match self.clamped.last_mut() {
+            Some((known, times)) if *known == account => *times += 1,
+            Some(_) | None => self.clamped.push((account, 1)),
+        }
+    }
+
     pub(super) fn refuse(&mut self, status: Status) {
         count(&mut self.refused, status);
     }
@@ -182,10 +226,12 @@ impl Stats {
     /// Adds the counts to the process's metrics.
     pub fn fold(&self, metrics: &Metrics) {
         metrics.submitted.inc_by(self.submitted);
-        metrics.clamped.inc_by(self.clamped);
         metrics.segments.inc_by(self.segments);
         metrics.cancelled.inc_by(self.cancelled);
         metrics.replaced.inc_by(self.replaced);
+        for (stage, times) in Stage::EACH.into_iter().zip(self.expired).filter(|(_, times)| *times > 0) {
+            metrics.expired.with_label_values(&[stage.name()]).inc_by(times);
+        }
         metrics.dispatched.inc_by(self.dispatched);
         metrics.taken.inc_by(self.taken);
         metrics.submit_response.fold(&self.submit_response);

@@ -4,7 +4,6 @@ use super::dispatch::fetch_if_parked;
 use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;
-use crate::codec::MessageState;
 use crate::message::Phase;
 use std::time::{Duration, Instant};
 
@@ -44,7 +43,7 @@ impl Hub {
         match phase {
             Phase::Scheduled | Phase::Queued | Phase::Gathering if now >= expires => {
                 if !self.puts_off_end(slot) {
-                    self.expire(slot, MessageState::Expired);
+                    self.expire_here(slot);
                 }
             }
             Phase::Scheduled if now < due => self.await_due(slot),
@@ -66,7 +65,7 @@ impl Hub {
             // The carrier never told: nobody knows whether it arrived (fact sheet 8.4).
             Phase::Awaiting if now >= expires.after(self.settings.limits.receipt_grace) => {
                 if !self.puts_off_end(slot) {
-                    self.expire(slot, MessageState::Unknown);
+                    self.give_up_awaiting(slot);
                 }
             }
             Phase::Awaiting => self.set_timer(slot, expires.after(self.settings.limits.receipt_grace)),

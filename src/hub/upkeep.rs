@@ -171,7 +171,7 @@ impl Hub {
             row.set(flag::MOVED);
         }
         if row.attempts > 0 {
-            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due });
+            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due, error: row.error });
         }
         match row.phase {
             // Nothing else is written of it: it waits until it is gone.

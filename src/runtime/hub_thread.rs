@@ -11,6 +11,7 @@ use crate::hub::{Effects, Event, Hub};
 use crate::id::{AccountId, Lsn, SessionId};
 use crate::metrics::Metrics;
 use foldhash::HashMap;
+use prometheus::IntCounter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -27,6 +28,8 @@ pub(super) struct HubThread {
     pub metrics: Metrics,
     /// Names of the carriers, for their gauges.
     pub carriers: Vec<String>,
+    /// How often each account's validity was cut: its name, and its counter once it is needed.
+    pub clamped: Vec<(String, Option<IntCounter>)>,
     /// Set while nothing is out that could be doubled.
     pub quiet: Arc<AtomicBool>,
     /// Who is to be called.
@@ -142,6 +145,12 @@ impl HubThread {
         }
         if let Some(change) = stats.clock {
             warn_of(change);
+        }
+        for (account, times) in &stats.clamped {
+            if let Some((name, counter)) = self.clamped.get_mut(usize::from(account.0)) {
+                let resolve = || self.metrics.clamped.with_label_values(&[name]);
+                counter.get_or_insert_with(resolve).inc_by(*times);
+            }
         }
         stats.fold(&self.metrics);
     }

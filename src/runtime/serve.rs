@@ -149,6 +149,7 @@ impl Threads {
             requests: Arc::clone(&requests),
             metrics: shared.metrics.clone(),
             carriers: plan.hub.carriers.iter().map(|plan| plan.carrier.name.clone()).collect(),
+            clamped: plan.hub.accounts.iter().map(|plan| (plan.account.system_id.clone(), None)).collect(),
             quiet: Arc::clone(&quiet),
             calls,
             ports: HashMap::default(),

@@ -42,8 +42,8 @@ pub enum Record<'a> {
         carrier_message_id: &'a [u8],
         at: UnixMs,
     },
-    /// It waits for another attempt.
-    Deferred { id: MessageId, attempts: u8, due: UnixMs },
+    /// It waits for another attempt; `error` is why the last one failed.
+    Deferred { id: MessageId, attempts: u8, due: UnixMs, error: [u8; 3] },
     /// It has its final state (SMPP 3.4 §5.2.28) and the three characters of a receipt's `err:`.
     Settled { id: MessageId, state: u8, error: [u8; 3], at: UnixMs },
     /// The receipt was taken by the account, or none was owed: the message is gone.
@@ -127,9 +127,10 @@ impl<'a> Record<'a> {
                 put_name(out, carrier);
                 put_name(out, carrier_message_id);
             }
-            Self::Deferred { attempts, due, .. } => {
+            Self::Deferred { attempts, due, error, .. } => {
                 out.put_u8(attempts);
                 out.put_u64(due.0);
+                out.put_slice(&error);
             }
             Self::Settled { state, error, at, .. } => {
                 out.put_u8(state);
@@ -193,9 +194,13 @@ impl<'a> Record<'a> {
                 carrier: fields.name("carrier")?,
                 carrier_message_id: fields.name("carrier_message_id")?,
             },
-            DEFERRED => {
-                Self::Deferred { id, attempts: fields.u8("attempts")?, due: UnixMs(fields.u64("due")?) }
-            }
+            DEFERRED => Self::Deferred {
+                id,
+                attempts: fields.u8("attempts")?,
+                due: UnixMs(fields.u64("due")?),
+                // Formats 1 and 2 don't say.
+                error: fields.array("error").unwrap_or_default(),
+            },
             SETTLED => Self::Settled {
                 id,
                 state: fields.u8("state")?,
@@ -435,7 +440,7 @@ mod tests {
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },
-            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5) },
+            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5), error: [7, 0, 8] },
             Record::Settled { id: ID, state: 2, error: *b"000", at: UnixMs(6) },
             Record::Done { id: ID },
         ];

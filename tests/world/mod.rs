@@ -26,7 +26,7 @@ use enroute::hub::{
 };
 use enroute::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use enroute::route;
-use enroute::schedule::Ladder;
+use enroute::schedule::Retry;
 use enroute::session::BindKind;
 use enroute::spool::{self, CompactionRules, Frames, MemoryDisk, Reader, Record, Writer};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ pub fn settings() -> Settings {
         routes: route::Table::new(Some(CARRIER)),
         inbound: route::Inbound::default(),
         rules: Rules::default(),
-        ladder: Ladder::default(),
+        retry: Retry::default(),
         limits: Limits::default(),
         compaction: CompactionRules { factor: 2, slack_octets: 64 << 10 },
         caution: Caution::default(),
