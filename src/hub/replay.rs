@@ -106,18 +106,7 @@ impl Replay {
                 }
             }
             Record::Sent { id, carrier, carrier_message_id, at } => {
-                let carrier = self.carrier(carrier);
-                if let Some(row) = self.table.find(id) {
-                    if row.is(flag::INBOUND) {
-                        row.carrier = carrier; // where it came from
-                        return;
-                    }
-                    row.phase = Phase::Awaiting;
-                    row.carrier = carrier;
-                    row.at = at;
-                    row.carrier_message_id =
-                        (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
-                }
+                self.take_sent(id, carrier, carrier_message_id, at);
             }
             Record::Deferred { id, attempts, due, error } => {
                 if let Some(row) = self.table.find(id) {
@@ -158,6 +147,17 @@ impl Replay {
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
         }
+    }
+
+    fn take_sent(&mut self, id: MessageId, carrier: &[u8], carrier_message_id: &[u8], at: UnixMs) {
+        let carrier = self.carrier(carrier);
+        let Some(row) = self.table.find(id) else { return };
+        row.carrier = carrier;
+        if row.is(flag::INBOUND) {
+            return; // it came from there
+        }
+        (row.phase, row.at) = (Phase::Awaiting, at);
+        row.carrier_message_id = (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
     }
 
     fn take_accepted(
