@@ -263,7 +263,7 @@ impl Hub {
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
                 self.table.park(slot);
             }
-            self.set_timer(slot, at);
+            self.set_due_timer(slot);
         } else {
             let expires = row.expires;
             self.set_timer(slot, expires);

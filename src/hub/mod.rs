@@ -18,6 +18,7 @@
 
 mod broadcast;
 mod caller;
+mod clockwork;
 mod congestion;
 mod delivery;
 mod dispatch;
@@ -58,10 +59,10 @@ use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
 use crate::spool::Journal;
-use crate::wheel::Wheel;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
+use clockwork::Clockwork;
 use foldhash::HashMap;
 use kin::Kin;
 use notice::Notice;
@@ -80,7 +81,7 @@ pub struct Hub {
     journal: Journal,
     id_key: IdKey,
     table: Table,
-    wheel: Wheel,
+    wheel: Clockwork,
     correlation: Correlation,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
@@ -418,6 +419,7 @@ impl Hub {
             ..Gauges::default()
         };
         gauges.scheduled = self.wheel.len() as u64;
+        gauges.timers = self.wheel.counts();
         gauges.carriers = self
             .carriers
             .iter()

@@ -1,5 +1,6 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::clockwork::Clockwork;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
@@ -13,7 +14,6 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
-use crate::wheel::Wheel;
 use bytes::BytesMut;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -240,7 +240,7 @@ impl Replay {
             correlation: Correlation::new(self.settings.limits.early_receipts),
             journal,
             table: self.table,
-            wheel: Wheel::new(now.wall.0 / super::timers::TICK_MS),
+            wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),
             accounts: self.accounts,
             carriers: self.carriers,
             ports: Seats::default(),

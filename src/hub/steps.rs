@@ -4,10 +4,10 @@
 //! messages' timers in slices, each as its message says.
 
 use super::Hub;
+use super::clockwork::Clockwork;
 use super::timers::TICK_MS;
 use crate::clock::{Change, Now, UnixMs};
 use crate::message::Phase;
-use crate::wheel::Wheel;
 
 impl Hub {
     /// Looks at the clock, once a turn.
@@ -17,7 +17,7 @@ impl Hub {
         self.note_clock(change);
         let tick = self.now.wall.0 / TICK_MS;
         if self.wheel.now() > tick + NEGLIGIBLE_TICKS {
-            self.wheel = Wheel::new(tick);
+            self.wheel = Clockwork::new(tick);
             self.refill = Some(0);
         }
     }

@@ -1,5 +1,7 @@
 //! What falls due: one timer a message, in ticks of wall time.
 
+use super::clockwork::Kind;
+use super::dispatch::fetch_if_parked;
 use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;
@@ -12,7 +14,41 @@ impl Hub {
         let tick = at.0.div_ceil(TICK_MS);
         // The clock went back by next to nothing: what falls between waits for the wheel rather than come over and over.
         let is_ahead = self.wheel.now() > self.now.wall.0 / TICK_MS;
-        self.wheel.reschedule(slot, if is_ahead { tick.max(self.wheel.now() + 1) } else { tick });
+        let tick = if is_ahead { tick.max(self.wheel.now() + 1) } else { tick };
+        let kind = self.timer_kind(slot, at);
+        self.wheel.set(slot, tick, kind);
+    }
+
+    /// Sets the timer of a message that waits until it is due: first a little before, so that its body is at hand by then.
+    pub(super) fn set_due_timer(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let (due, expires) = (row.at, row.expires);
+        let ahead = UnixMs(due.0.saturating_sub(LEAD_MS));
+        let at = if ahead > self.now.wall { ahead } else { due };
+        self.set_timer(slot, at.min(expires));
+    }
+
+    fn timer_kind(&mut self, slot: u32, at: UnixMs) -> Kind {
+        let retention = self.settings.limits.receipt_retention;
+        let row = self.table.row(slot);
+        match row.phase {
+            Phase::Scheduled if at >= row.expires => Kind::Validity,
+            Phase::Scheduled if row.attempts > 0 => Kind::Backoff,
+            Phase::Scheduled => Kind::Scheduled,
+            Phase::Awaiting => Kind::ReceiptGrace,
+            Phase::Waiting if at < row.at.after(retention) => Kind::ReceiptRetry,
+            Phase::Waiting => Kind::Retention,
+            // On its way, or about to be: nothing else can come of it but the end of its validity.
+            Phase::Free
+            | Phase::Accepting
+            | Phase::Queued
+            | Phase::Gathering
+            | Phase::Divided
+            | Phase::Joined
+            | Phase::Dispatched
+            | Phase::Settled
+            | Phase::Delivering => Kind::Validity,
+        }
     }
 
     pub(super) fn fire_timers(&mut self) {
@@ -42,7 +78,12 @@ impl Hub {
                     self.expire_here(slot);
                 }
             }
-            Phase::Scheduled if now < due => self.set_timer(slot, due.min(expires)),
+            Phase::Scheduled if now < due => {
+                if due.since(now).as_millis() as u64 <= LEAD_MS {
+                    self.fetch_ahead(slot);
+                }
+                self.set_due_timer(slot);
+            }
             Phase::Scheduled => {
                 self.set_timer(slot, expires);
                 self.enqueue(slot);
@@ -74,6 +115,15 @@ impl Hub {
         }
     }
 
+    /// A parked message is about to be due: asks for its body, if there is room for it.
+    fn fetch_ahead(&mut self, slot: u32) {
+        let token = self.table.token(slot);
+        let Self { table, effects, durable, bodies, settings, .. } = self;
+        if bodies.len() + effects.fetches.len() < settings.limits.bodies {
+            fetch_if_parked(table, effects, token, *durable);
+        }
+    }
+
     /// When the next turn is due even if nothing happens.
     pub fn next_timeout(&self) -> Option<Instant> {
         let wheel = self.wheel.next_tick().map(|tick| {
@@ -98,6 +148,9 @@ impl Hub {
 
 /// Milliseconds of a tick of the wheel.
 pub(super) const TICK_MS: u64 = 10;
+
+/// How long before they are due messages' bodies are read back: a disk may take so long under load.
+const LEAD_MS: u64 = 200;
 
 /// Timers that fire in one turn at most, so that a million due at once stall nobody.
 const FIRE_MAX: usize = 10_000;

@@ -140,7 +140,8 @@ pub(super) fn run_reader<D: Disk>(reader: &Reader<D>, requests: &Mailbox<Request
         requests.receive(&mut letters, None);
         for request in letters.drain(..) {
             match request {
-                Request::Fetch(fetches) => {
+                Request::Fetch(mut fetches) => {
+                    fetches.sort_unstable_by_key(|fetch| fetch.locator.at); // as the disk has them
                     let fetched = fetches.into_iter().map(|fetch| read_body(reader, fetch)).collect();
                     hub.send(Mail::Event(Event::Fetched(fetched)));
                 }
