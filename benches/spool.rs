@@ -5,14 +5,17 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use enroute::clock::{Now, UnixMs};
 use enroute::id::MessageId;
-use enroute::spool::{Disk, DiskFile, Frames, Journal, MemoryDisk, Reader, Record, Settings, Writer, open};
+use enroute::runtime::FileDisk;
+use enroute::spool::{
+    Disk, DiskFile, Frames, Journal, Locator, MemoryDisk, Reader, Record, Settings, Writer, open,
+};
 use std::hint::black_box;
 use std::time::Instant;
 
 const BODY: [u8; 150] = [b'x'; 150];
 const BATCH: u32 = 1000;
 
-fn store(disk: MemoryDisk) -> (Journal, Writer<MemoryDisk>, Reader<MemoryDisk>) {
+fn store<D: Disk>(disk: D) -> (Journal, Writer<D>, Reader<D>) {
     let now = Now { mono: Instant::now(), wall: UnixMs(1_800_000_000_000) };
     let (journal, writer, reader, _) = open(disk, Settings::default(), 0, now, &mut |record, _| {
         _ = black_box(record);
@@ -23,19 +26,25 @@ fn store(disk: MemoryDisk) -> (Journal, Writer<MemoryDisk>, Reader<MemoryDisk>) 
 
 fn append(journal: &mut Journal, messages: u32) {
     for slot in 0..messages {
-        let id = MessageId { serial: journal.next_serial(), slot };
-        let appended = journal.append(&Record::Accepted {
-            id,
-            account: b"account",
-            accepted: UnixMs(1),
-            due: UnixMs(2),
-            expires: UnixMs(3),
-            flags: 0,
-            group: None,
-            body: &BODY,
-        });
-        journal.retire(appended.locator);
+        let locator = accept(journal, slot);
+        journal.retire(locator);
     }
+}
+
+fn accept(journal: &mut Journal, slot: u32) -> Locator {
+    let id = MessageId { serial: journal.next_serial(), slot };
+    let accepted = Record::Accepted {
+        id,
+        account: b"account",
+        accepted: UnixMs(1),
+        due: UnixMs(2),
+        expires: UnixMs(3),
+        flags: 0,
+        group: None,
+        bulk: None,
+        body: &BODY,
+    };
+    journal.append(&accepted).locator
 }
 
 /// Keeps the log one segment or two long, so that the memory disk doesn't grow.
@@ -109,5 +118,24 @@ fn replay(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commit_batches, replay);
+/// A thousand parked bodies that lie together, from a real file: what each costs alone, and all at one time.
+fn read_back(c: &mut Criterion) {
+    let folder = std::env::temp_dir().join(format!("enroute-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder of our own");
+    let disk = FileDisk::open(&folder).expect("nobody else's");
+    let (mut journal, mut writer, reader) = store(disk);
+    let locators: Vec<_> = (0..BATCH).map(|slot| accept(&mut journal, slot)).collect();
+    let mut frames: Vec<Frames> = journal.seal().into_iter().collect();
+    writer.commit(&mut frames).expect("a healthy disk");
+    let mut group = c.benchmark_group("spool/read_back");
+    group.throughput(Throughput::Elements(u64::from(BATCH)));
+    group.bench_function("each_alone", |b| {
+        b.iter(|| locators.iter().filter(|locator| reader.read(**locator).is_ok()).count());
+    });
+    group.bench_function("at_one_time", |b| b.iter(|| reader.read_all(&locators)));
+    group.finish();
+    std::fs::remove_dir_all(&folder).expect("our own folder");
+}
+
+criterion_group!(benches, commit_batches, replay, read_back);
 criterion_main!(benches);

@@ -118,6 +118,13 @@ impl<K: Hash + Eq + Clone, P> Assembly<K, P> {
         Outcome::Whole(parts)
     }
 
+    /// Part `number` of a text under way, if it has come.
+    pub fn part(&self, key: &K, number: u8) -> Option<&P> {
+        let parts = &self.entries.get(key)?.parts;
+        let place = parts.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(&parts[place].1)
+    }
+
     /// When [`Assembly::expire`] has something next.
     pub fn next_timeout(&self) -> Option<Instant> {
         let (_, key) = self.begun.first_key_value()?;
@@ -192,10 +199,12 @@ mod tests {
             for number in &order[..2] {
                 assert_eq!(insert(&mut assembly, 7, (3, *number), letter(*number)), Outcome::Kept);
                 assert_eq!(insert(&mut assembly, 7, (3, *number), 'x'), Outcome::Duplicate('x'));
+                assert_eq!(assembly.part(&7, *number), Some(&letter(*number)));
             }
             let whole = insert(&mut assembly, 7, (3, order[2]), letter(order[2]));
 
             assert_eq!(whole, Outcome::Whole(vec!['b', 'c', 'd']));
+            assert_eq!(assembly.part(&7, 1), None);
             assert!(assembly.is_empty());
             assert_eq!(assembly.octets(), 0);
             assert_eq!(assembly.next_timeout(), None);

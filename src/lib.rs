@@ -22,7 +22,7 @@
 //! peer with other habits, [`assembly`] gathers the parts of a long text.
 //!
 //! **What becomes of a message.** [`message`] names its phases. [`admission`] says whether it may come in, [`spool`] keeps
-//! it, [`wheel`] wakes it, [`schedule`] says how long to wait, [`route`] whither, and [`correlation`] whose receipt this is. None of these rooms knows
+//! it, [`wheel`] wakes it, [`schedule`] says how long to wait, [`route`] whither, and [`correlation`] whose receipt this is; [`bulk`] has the messages that are scheduled and controlled together. None of these rooms knows
 //! another; the hub knows them all.
 //!
 //! **Where it touches the world.** [`runtime`] has the tasks, threads, sockets, files and clocks; [`http`] is the operators' door;
@@ -48,6 +48,7 @@
 
 pub mod admission;
 pub mod assembly;
+pub mod bulk;
 pub mod carrier;
 pub mod clock;
 pub mod codec;

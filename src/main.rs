@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{Level, info};
 
 #[global_allocator]
@@ -127,12 +127,16 @@ async fn work(config: Config, hint: Option<String>) -> anyhow::Result<()> {
         .with_context(|| format!("can't listen on {} for HTTP", config.http))?;
     let http_address = door.local_addr()?;
     let (shut, shutting) = oneshot::channel::<()>();
-    let door = tokio::spawn(http::serve(door, metrics.clone(), async move {
+    let accounts: Vec<_> = config.plan.hub.accounts.iter().map(|plan| plan.account.clone()).collect();
+    let (calls, asked) = mpsc::channel(http::SEATS);
+    let desk = http::Desk::new(&accounts, calls);
+    let door = tokio::spawn(http::serve(door, metrics.clone(), desk, async move {
         // Told to shut, or the teller is gone: either way it is over.
         let _ = shutting.await;
     }));
 
-    let hub = runtime::start(config.plan, metrics.clone()).await?;
+    let mut hub = runtime::start(config.plan, metrics.clone()).await?;
+    hub.answer(asked);
     say(&format!("smpp listening on {}", hub.address));
     say(&format!("http listening on {http_address}"));
     metrics.ready.set(1);

@@ -14,6 +14,8 @@
 //!                        ▲                          │
 //!                        └──── refused for now ─────┘
 //! ```
+//!
+//! A message from a handset goes from Accepting to Waiting at once (to Gathering and Joined if it is a part that its account wants joined).
 
 use crate::codec::{MessageState, Status, Version};
 
@@ -40,9 +42,9 @@ pub enum Phase {
     Awaiting,
     /// Its outcome is written, not yet durable.
     Settled,
-    /// The account's receipt waits for a port with room.
+    /// The account's receipt, or the message from a handset, waits for a port with room.
     Waiting,
-    /// The account's receipt is with a port, which has not answered.
+    /// The account's receipt, or the message from a handset, is with a port, which has not answered.
     Delivering,
 }
 

@@ -1,36 +1,42 @@
 //! A hierarchical timing wheel: millions of deadlines, each set, moved and cancelled in a few nanoseconds.
 //!
 //! Keys are the caller's dense small numbers (message slots): a key's deadline lives at the key's place in one
-//! array, so there is no hash and no allocation per deadline. Time is the caller's too, in ticks (10 ms in the hub).
+//! slab, so there is no hash and no allocation per deadline. Time is the caller's too, in ticks (10 ms in the hub).
 //!
 //! ```text
-//! level 0: 64 slots of 1 tick | level 1: 64 of 64 ticks | ... | level 10: all that a u64 can say
+//! level 0: 128 slots of 1 tick | level 1: 128 of 64 ticks | level 2: 128 of 64² ticks | ... | level 7: 128 of 64⁷ ticks
 //! ```
 //!
-//! A deadline goes into the level of the highest digit (base 64) in which it differs from now, and moves down when the
-//! wheel's time reaches its slot. Each level has a map of its occupied slots, so empty time costs nothing to cross.
-//! [`Wheel::advance`] does a bounded amount of work: both firing and moving down count, so a slot with a million deadlines
-//! never stalls its caller. After Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987), scheme 7.
+//! A deadline goes into the lowest level that reaches it. A slot holds 64 of the level below, yet that level has twice as many: so
+//! the slot that comes next can be moved down at leisure all the while that the one before it runs, and is empty when its
+//! time begins. [`Wheel::advance`] does so with what its turn leaves; if time jumps, it does it then. Both firing and moving
+//! down count, so a slot with a million deadlines never stalls its caller. Each level has a map of its occupied slots, so
+//! empty time costs nothing to cross. After Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987), scheme 7.
 
 /// Deadlines of dense keys. A key has at most one.
 pub struct Wheel {
     now: u64,
-    /// By key; grows to the highest key ever inserted.
-    entries: Vec<Entry>,
+    entries: Slab,
     /// First and last key of each slot's list.
     slots: Vec<Slot>,
     /// The occupied slots of each level, and the levels that have any.
-    occupied: [u64; LEVELS],
-    levels: u16,
+    occupied: [u128; LEVELS],
+    levels: u8,
     len: usize,
+    /// When slots are moved down ahead of their time again.
+    ahead_at: u64,
 }
 
-/// 24 octets a key.
+/// By key, in chunks: growing copies nothing and never holds the whole twice.
+struct Slab(Vec<Box<[Entry; CHUNK]>>);
+
+/// 16 octets a key.
 #[derive(Clone, Copy)]
 struct Entry {
-    tick: u64,
     previous: u32,
     next: u32,
+    tick_low: u32,
+    tick_high: u16,
     /// Which slot it is in, or [`NOWHERE`].
     slot: u16,
 }
@@ -44,13 +50,15 @@ struct Slot {
 impl Wheel {
     /// An empty wheel whose time is `start_tick`.
     pub fn new(start_tick: u64) -> Self {
+        assert!(start_tick <= FAR, "time begins before the horizon");
         Self {
             now: start_tick,
-            entries: Vec::new(),
+            entries: Slab(Vec::new()),
             slots: vec![Slot { first: NONE, last: NONE }; LEVELS * SLOTS + 1],
             occupied: [0; LEVELS],
             levels: 0,
             len: 0,
+            ahead_at: 0,
         }
     }
 
@@ -71,42 +79,34 @@ impl Wheel {
 
     /// The key's deadline, if it has one.
     pub fn deadline(&self, key: u32) -> Option<u64> {
-        let entry = self.entries.get(key as usize)?;
-        (entry.slot != NOWHERE).then_some(entry.tick)
+        self.entries.find(key).filter(|entry| entry.slot != NOWHERE).map(Entry::tick)
     }
 
-    /// Sets the key's deadline, in place of any that it had. A tick in the past fires at the next advance;
-    /// there is no horizon.
+    /// Sets the key's deadline, in place of any that it had. A tick in the past fires at the next advance; one beyond the
+    /// horizon of 2⁴⁸ - 1 ticks since 0 (89,000 years of 10 ms) counts as the horizon.
     pub fn insert(&mut self, key: u32, tick: u64) {
-        assert!(key < NONE, "the last key is taken");
-        let place = key as usize;
-        if place >= self.entries.len() {
-            self.entries.resize(place + 1, VACANT);
-        } else {
-            self.cancel(key);
-        }
-        self.entries[place].tick = tick;
-        self.link(key);
-        self.len += 1;
+        self.reschedule(key, tick);
     }
 
     /// The same as [`Wheel::insert`]; says whether there was a deadline to move.
     pub fn reschedule(&mut self, key: u32, tick: u64) -> bool {
-        let moved = self.cancel(key);
-        self.insert(key, tick);
+        let moved = self.entries.seat(key).slot != NOWHERE;
+        match moved {
+            true => self.unlink(key),
+            false => self.len += 1,
+        }
+        self.link(key, tick.min(FAR));
         moved
     }
 
     /// Takes the key's deadline away; false if it had none.
     pub fn cancel(&mut self, key: u32) -> bool {
-        match self.entries.get(key as usize) {
-            Some(entry) if entry.slot != NOWHERE => {
-                self.unlink(key);
-                self.len -= 1;
-                true
-            }
-            Some(_) | None => false,
+        let found = self.entries.find(key).is_some_and(|entry| entry.slot != NOWHERE);
+        if found {
+            self.unlink(key);
+            self.len -= 1;
         }
+        found
     }
 
     /// Moves time on to `to_tick` and appends the keys whose deadlines it passes (at or before it) to `fired`, by
@@ -115,19 +115,15 @@ impl Wheel {
     /// At most `budget` keys are fired or moved down a level. False: the budget is used up and time stands somewhere before
     /// `to_tick`; call again. Time never goes back.
     pub fn advance(&mut self, to_tick: u64, budget: usize, fired: &mut Vec<u32>) -> bool {
+        let to_tick = to_tick.min(FAR);
         let mut left = budget;
         loop {
             if !self.fire(LATE, &mut left, fired) {
                 return false;
             }
-            let Some((level, slot, begin)) = self.next_slot() else {
-                self.now = self.now.max(to_tick);
-                return true;
+            let Some((level, slot, begin)) = self.next_slot().filter(|(.., begin)| *begin <= to_tick) else {
+                break;
             };
-            if begin > to_tick {
-                self.now = self.now.max(to_tick);
-                return true;
-            }
             self.now = self.now.max(begin);
             let done = match level {
                 0 => self.fire(slot, &mut left, fired),
@@ -137,35 +133,53 @@ impl Wheel {
                 return false;
             }
         }
+        self.now = self.now.max(to_tick);
+        if self.now >= self.ahead_at {
+            self.move_ahead(left.min(budget.div_ceil(AHEAD_SHARE)));
+        }
+        true
     }
 
-    /// When [`Wheel::advance`] has something to do next: never after the first deadline, exact if that is under 64 ticks away,
-    /// else at times the beginning of the slot that it is in. `None` if there are no deadlines.
+    /// When [`Wheel::advance`] has something to do next: never after the first deadline, at times before it: when a slot can be
+    /// moved down. `None` if there are no deadlines.
     pub fn next_tick(&self) -> Option<u64> {
         if self.slots[LATE].first != NONE {
             return Some(self.now);
         }
-        self.next_slot().map(|(_, _, begin)| begin)
+        let of_level = |level: usize| {
+            let (number, begin) = self.first_of(level);
+            match level {
+                0 => begin,
+                // Its time has begun and the budget ended, or it will be moved down from one slot before it on.
+                _ if begin <= self.now => self.now,
+                _ => (number - 1 << (BITS * level as u32)).max(self.ahead_at).clamp(self.now, begin),
+            }
+        };
+        bits(self.levels).map(of_level).min()
     }
 
     /// The earliest occupied slot and the tick at which it begins, now if it has begun. Of two that begin together the
     /// higher level comes first: what is in it may belong before what is in the lower one.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
         let mut next: Option<(usize, usize, u64)> = None;
-        let mut levels = self.levels;
-        while levels != 0 {
-            let level = levels.trailing_zeros() as usize;
-            levels &= levels - 1;
-            // All of a level's deadlines share the digits above with now, and none is behind it.
-            let shift = BITS * level as u32;
-            let place = self.occupied[level].trailing_zeros();
-            let above = u64::MAX.checked_shl(shift + BITS).unwrap_or(0);
-            let begin = (self.now & above | u64::from(place) << shift).max(self.now);
+        for level in bits(self.levels) {
+            let (number, begin) = self.first_of(level);
+            let begin = begin.max(self.now);
             if next.is_none_or(|(.., earliest)| begin <= earliest) {
-                next = Some((level, level * SLOTS + place as usize, begin));
+                next = Some((level, place(level, number), begin));
             }
         }
         next
+    }
+
+    /// The number of the first occupied slot of a level that has any, and the tick at which it begins.
+    fn first_of(&self, level: usize) -> (u64, u64) {
+        let shift = BITS * level as u32;
+        // None is behind now, and none SLOTS or more ahead.
+        let current = self.now >> shift;
+        let distance = self.occupied[level].rotate_right(current as u32 % SLOTS as u32).trailing_zeros();
+        let number = current + u64::from(distance);
+        (number, number << shift)
     }
 
     /// Fires all of a slot's list; false if the budget ends first.
@@ -191,25 +205,41 @@ impl Wheel {
             }
             *left -= 1;
             let key = self.slots[slot].first;
+            let tick = self.entries.at(key).tick();
             self.unlink(key);
-            self.link(key);
+            self.link(key, tick);
         }
         true
     }
 
-    /// Puts a key at the end of the list of the slot that its tick belongs to.
-    fn link(&mut self, key: u32) {
-        let slot = self.slot_of(self.entries[key as usize].tick);
-        let last = self.slots[slot].last;
-        let entry = &mut self.entries[key as usize];
-        entry.slot = slot as u16;
-        entry.previous = last;
-        entry.next = NONE;
-        match last {
-            NONE => self.slots[slot].first = key,
-            last => self.entries[last as usize].next = key,
+    /// Moves slots down that come next, the nearest first: at most `left` keys in one tick.
+    fn move_ahead(&mut self, mut left: usize) {
+        for level in bits(self.levels & !1) {
+            let next = (self.now >> (BITS * level as u32)) + 1;
+            if !self.move_down(place(level, next), &mut left) {
+                self.ahead_at = self.now + 1;
+                return;
+            }
         }
+    }
+
+    /// Puts a key at the end of the list of the slot that its tick belongs to.
+    fn link(&mut self, key: u32, tick: u64) {
+        let slot = self.slot_of(tick);
+        let last = self.slots[slot].last;
+        *self.entries.at_mut(key) = Entry {
+            previous: last,
+            next: NONE,
+            tick_low: tick as u32,
+            tick_high: (tick >> 32) as u16,
+            slot: slot as u16,
+        };
         self.slots[slot].last = key;
+        if last != NONE {
+            self.entries.at_mut(last).next = key;
+            return;
+        }
+        self.slots[slot].first = key;
         if slot != LATE {
             self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
             self.levels |= 1 << (slot / SLOTS);
@@ -217,18 +247,19 @@ impl Wheel {
     }
 
     fn unlink(&mut self, key: u32) {
-        let Entry { previous, next, slot, .. } = self.entries[key as usize];
+        let entry = self.entries.at_mut(key);
+        let Entry { previous, next, slot, .. } = *entry;
+        entry.slot = NOWHERE;
         let slot = usize::from(slot);
         match previous {
             NONE => self.slots[slot].first = next,
-            previous => self.entries[previous as usize].next = next,
+            previous => self.entries.at_mut(previous).next = next,
         }
         match next {
             NONE => self.slots[slot].last = previous,
-            next => self.entries[next as usize].previous = previous,
+            next => self.entries.at_mut(next).previous = previous,
         }
-        self.entries[key as usize].slot = NOWHERE;
-        if slot != LATE && self.slots[slot].first == NONE {
+        if previous == NONE && next == NONE && slot != LATE {
             let occupied = &mut self.occupied[slot / SLOTS];
             *occupied &= !(1 << (slot % SLOTS));
             if *occupied == 0 {
@@ -237,29 +268,91 @@ impl Wheel {
         }
     }
 
+    /// The slot of the lowest level that reaches `tick`. Above level 0 that is never one that has begun, nor the next one.
     fn slot_of(&self, tick: u64) -> usize {
-        if tick < self.now {
-            return LATE;
-        }
-        let level = match tick ^ self.now {
-            0 => 0,
-            differs => (63 - differs.leading_zeros()) / BITS,
+        let Some(distance) = tick.checked_sub(self.now) else { return LATE };
+        let level = (63 - (distance | 1).leading_zeros()) / BITS;
+        let below = BITS * level.saturating_sub(1);
+        let level = match (tick >> below) - (self.now >> below) < SLOTS as u64 {
+            true => level.saturating_sub(1),
+            false => level,
         };
-        level as usize * SLOTS + (tick >> (BITS * level)) as usize % SLOTS
+        place(level as usize, tick >> (BITS * level))
     }
+}
+
+impl Slab {
+    fn find(&self, key: u32) -> Option<&Entry> {
+        self.0.get(key as usize / CHUNK).map(|chunk| &chunk[key as usize % CHUNK])
+    }
+
+    /// The place of a key that has been seated.
+    fn at(&self, key: u32) -> &Entry {
+        &self.0[key as usize / CHUNK][key as usize % CHUNK]
+    }
+
+    fn at_mut(&mut self, key: u32) -> &mut Entry {
+        &mut self.0[key as usize / CHUNK][key as usize % CHUNK]
+    }
+
+    /// The place of any key; makes it if need be.
+    fn seat(&mut self, key: u32) -> &Entry {
+        if self.0.len() <= key as usize / CHUNK {
+            self.grow(key);
+        }
+        self.at(key)
+    }
+
+    /// Made on the heap: a chunk is too big to pass over the stack.
+    #[cold]
+    fn grow(&mut self, key: u32) {
+        assert!(key < NONE, "the last key is taken");
+        while self.0.len() <= key as usize / CHUNK {
+            let chunk = vec![VACANT; CHUNK].into_boxed_slice();
+            self.0.push(chunk.try_into().unwrap_or_else(|_| unreachable!("it has CHUNK entries")));
+        }
+    }
+}
+
+impl Entry {
+    const fn tick(&self) -> u64 {
+        (self.tick_high as u64) << 32 | self.tick_low as u64
+    }
+}
+
+/// Where the slot of that number stands in the array of all slots.
+const fn place(level: usize, number: u64) -> usize {
+    level * SLOTS + number as usize % SLOTS
+}
+
+/// The places of the bits that are set, lowest first.
+fn bits(mut set: u8) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (set != 0).then(|| set.trailing_zeros() as usize);
+        set &= set.wrapping_sub(1);
+        bit
+    })
 }
 
 /// No key: the end of a list.
 const NONE: u32 = u32::MAX;
 /// The slot of a key without a deadline.
 const NOWHERE: u16 = u16::MAX;
-const VACANT: Entry = Entry { tick: 0, previous: NONE, next: NONE, slot: NOWHERE };
-/// Eleven digits are all of a u64, so nothing is ever beyond the horizon; levels that nobody uses cost nothing.
-const LEVELS: usize = 11;
+const VACANT: Entry = Entry { previous: NONE, next: NONE, tick_low: 0, tick_high: 0, slot: NOWHERE };
+/// Entries of a chunk: 1 MiB.
+const CHUNK: usize = 1 << 16;
+/// Each level's slots hold 64 of the level below.
 const BITS: u32 = 6;
-const SLOTS: usize = 1 << BITS;
+/// Twice 64, see above.
+const SLOTS: usize = 2 << BITS;
+/// Eight digits to the base of 64 are all of a tick; levels that nobody uses cost nothing.
+const LEVELS: usize = 8;
+/// The last tick.
+const FAR: u64 = (1 << (BITS * LEVELS as u32)) - 1;
 /// The slot of what was late when it came.
 const LATE: usize = LEVELS * SLOTS;
+/// This part of a turn's budget at most is spent on what is not due yet.
+const AHEAD_SHARE: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -313,8 +406,62 @@ mod tests {
     }
 
     #[test]
-    fn entry_takes_24_octets() {
-        assert_eq!(size_of::<Entry>(), 24);
+    fn entry_takes_16_octets_and_growing_moves_none() {
+        let mut wheel = Wheel::new(0);
+        wheel.insert(0, 1);
+        let before = wheel.entries.at(0) as *const Entry;
+
+        wheel.insert(5 * CHUNK as u32, 2);
+
+        assert_eq!(size_of::<Entry>(), 16);
+        assert_eq!(wheel.entries.at(0) as *const Entry, before);
+        assert_eq!(drain(&mut wheel, 2), [0, 5 * CHUNK as u32]);
+    }
+
+    #[test]
+    fn what_lies_beyond_the_horizon_waits_at_the_horizon() {
+        let mut wheel = Wheel::new(1 << 37);
+        wheel.insert(1, u64::MAX);
+        wheel.insert(2, FAR - 1);
+
+        assert_eq!(wheel.deadline(1), Some(FAR));
+        assert_eq!(drain(&mut wheel, FAR - 2), Vec::<u32>::new());
+        assert_eq!(drain(&mut wheel, u64::MAX), [2, 1]);
+    }
+
+    #[test]
+    fn slot_has_been_moved_down_when_its_time_begins() {
+        const KEYS: u32 = 5000;
+        // All in one slot of level 2, which time reaches tick by tick.
+        let mut wheel = Wheel::new(1);
+        (0..KEYS).for_each(|key| wheel.insert(key, 64 * 64 * 200 + u64::from(key) / 2));
+        let mut fired = Vec::new();
+
+        for tick in 2..64 * 64 * 200 + u64::from(KEYS) {
+            let before = fired.len();
+            // A share of 10 a tick is for what is not due; 4 are left for what is.
+            assert!(wheel.advance(tick, 40, &mut fired), "time stands still at {tick}");
+            assert!(fired[before..].iter().all(|key| 64 * 64 * 200 + u64::from(*key) / 2 == tick));
+        }
+
+        assert_eq!(fired.len(), KEYS as usize);
+    }
+
+    #[test]
+    fn sleeping_until_the_next_tick_takes_few_turns_and_misses_nothing() {
+        for tick in [3, 127, 128, 129, 8191, 8192, 1 << 20, (1 << 32) + 5, 1 << 40] {
+            let mut wheel = Wheel::new(1);
+            wheel.insert(0, tick);
+            let (mut turns, mut fired) = (0, Vec::new());
+            while let Some(next) = wheel.next_tick() {
+                assert!(next <= tick);
+                wheel.advance(next, 10_000, &mut fired);
+                turns += 1;
+            }
+
+            assert_eq!((wheel.now(), fired.len()), (tick, 1));
+            assert!(turns <= 2 * LEVELS, "{turns} turns for {tick}");
+        }
     }
 
     #[derive(Clone, Debug)]
@@ -325,14 +472,23 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let distance = prop_oneof![0u64..70, 0u64..5000, 0u64..1 << 20, 0u64..1 << 38];
+        // The last two are beyond a year of 10 ms, and beyond all years.
+        let distance = prop_oneof![
+            4 => 0u64..70,
+            4 => 60u64..200,
+            4 => 0u64..10_000,
+            4 => 0u64..1 << 20,
+            2 => 0u64..1 << 33,
+            2 => 0u64..1 << 41,
+            1 => FAR - 10..=FAR,
+        ];
         let far = distance.clone();
         let step = prop_oneof![
-            4 => (0u32..40, distance).prop_map(|(key, tick)| Step::Insert(key, tick)),
-            1 => (0u32..40).prop_map(Step::Cancel),
+            5 => (0u32..60, distance).prop_map(|(key, tick)| Step::Insert(key, tick)),
+            1 => (0u32..60).prop_map(Step::Cancel),
             3 => (far, 0usize..20).prop_map(|(by, budget)| Step::Advance(by, budget)),
         ];
-        prop::collection::vec(step, 1..200)
+        prop::collection::vec(step, 1..400)
     }
 
     proptest! {
@@ -343,23 +499,34 @@ mod tests {
             let mut wheel = Wheel::new(start);
             let mut model: BTreeMap<u32, u64> = BTreeMap::new();
             let mut target = start;
+            let mut late: BTreeSet<u32> = BTreeSet::new();
             for step in steps {
                 match step {
                     Step::Insert(key, ahead) => {
                         // Now and then in the past.
                         let tick = (target + ahead).saturating_sub(30);
-                        wheel.insert(key, tick);
-                        model.insert(key, tick);
+                        prop_assert_eq!(wheel.reschedule(key, tick), model.contains_key(&key));
+                        model.insert(key, tick.min(FAR));
+                        if tick < wheel.now() {
+                            late.insert(key);
+                        } else {
+                            late.remove(&key);
+                        }
                     }
                     Step::Cancel(key) => prop_assert_eq!(wheel.cancel(key), model.remove(&key).is_some()),
                     Step::Advance(by, budget) => {
-                        target += by;
+                        target = (target + by).min(FAR);
                         let mut fired = Vec::new();
                         let done = wheel.advance(target, budget, &mut fired);
                         prop_assert!(fired.len() <= budget);
+                        let mut last = 0;
                         for key in fired {
                             let tick = model.remove(&key);
-                            prop_assert!(tick.is_some_and(|tick| tick <= target));
+                            prop_assert!(tick.is_some_and(|tick| tick <= wheel.now()));
+                            // Those that came too late come first, the others by deadline.
+                            let tick = if late.remove(&key) { 0 } else { tick.unwrap_or(0) };
+                            prop_assert!(tick >= last);
+                            last = tick;
                         }
                         prop_assert!(wheel.now() <= target);
                         if done {

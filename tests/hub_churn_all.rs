@@ -52,6 +52,7 @@ struct Peers {
     /// Receipts by message: under which id, and with which state.
     told: BTreeMap<u64, (String, MessageState)>,
     over: BTreeSet<String>,
+    handsets: Handsets,
     /// Messages that may be ours without their customer's knowing: the answer was lost.
     unheard: usize,
 }
@@ -73,6 +74,7 @@ impl Peers {
             known: BTreeMap::new(),
             told: BTreeMap::new(),
             over: BTreeSet::new(),
+            handsets: Handsets::default(),
             unheard: 0,
         }
     }
@@ -87,6 +89,7 @@ impl Peers {
         }
         (self.open, self.late, self.held) = (Vec::new(), Vec::new(), Vec::new());
         self.over.clear(); // a query may tell what a power cut undoes
+        self.handsets.lose_hub();
         self.bind_link(world);
     }
 
@@ -106,6 +109,7 @@ impl Peers {
         self.sessions += 1;
         self.link = SessionId(self.sessions);
         world.bind_link(self.link, WINDOW);
+        self.handsets.bring_again(world, self.link);
     }
 
     fn rebind(&mut self, world: &mut World) {
@@ -120,6 +124,7 @@ impl Peers {
         let version = port.version;
         world.inbox.push(Event::PortClosed { session: port.session });
         self.held.retain(|(session, _)| *session != port.session);
+        self.handsets.lose_port(world, port.session);
         self.forget(port);
         self.bind_port(world, version);
     }
@@ -189,6 +194,7 @@ impl Peers {
         self.hear_replies(world);
         self.be_the_carrier(world);
         self.take_receipts(world);
+        self.handsets.hear(world, &mut self.random, self.calm);
     }
 
     fn answered(&mut self, session: SessionId, command: Command, sequence: u32) -> Option<Asked> {
@@ -242,6 +248,9 @@ impl Peers {
 
     fn be_the_carrier(&mut self, world: &mut World) {
         for (session, sequence, status) in std::mem::take(&mut world.arrivals_answered) {
+            if self.handsets.answered(sequence, status) {
+                continue;
+            }
             assert_eq!(status, Status::ROK);
             if session == self.link {
                 self.receipts.remove(&sequence);
@@ -322,6 +331,8 @@ fn open(seed: u64) -> World {
     settings.carriers[0].carrier.profile = Arc::new(Profile { long, ..Profile::default() });
     let wishes = [PartReceipts::Worst, PartReceipts::Last, PartReceipts::Each];
     settings.accounts[0].part_receipts = wishes[seed as usize / 3 % 3];
+    settings.inbound = all_to(ACCOUNT);
+    settings.accounts[0].join_inbound = seed.is_multiple_of(2);
     settings.compaction.slack_octets = 4 << 10;
     settings.limits.bodies = 10;
     settings.limits.gathering.patience = secs(30);
@@ -335,6 +346,9 @@ fn live(peers: &mut Peers, world: &mut World, turns: usize) {
     for _ in 0..turns {
         for _ in 0..peers.random.u8(0..6) {
             peers.ask(world);
+        }
+        if peers.random.u8(0..3) == 0 {
+            peers.handsets.write(world, peers.link, &mut peers.random);
         }
         world.turn();
         peers.act(world);
@@ -383,6 +397,7 @@ fn check_receipts(peers: &Peers, world: &World, seed: u64) {
     }
     assert!(heard.len() <= peers.unheard, "seed {seed}: ids that nobody was told: {heard:?}");
     assert!(!peers.known.is_empty());
+    peers.handsets.check(seed);
 }
 
 #[test]

@@ -96,19 +96,42 @@ fn cancelled_and_expired_messages_leave_no_timer() {
 fn parked_message_is_read_back_ahead_of_its_time() {
     let mut world = World::bound(settings(), 100);
     world.schedule(50, b"000000001000000R");
-    world.pass_ms(599_700);
-    let none = world.hub.gauges();
+    world.pass_ms(598_900);
+    assert_eq!(world.hub.gauges().bodies, 0);
     world.now = world.now.after(Duration::from_millis(100));
     world.turn();
     assert_eq!(world.fetches.len(), 50);
     world.read_back();
     world.run();
-    assert_eq!((world.sent_texts().len(), none.messages), (0, 50));
+    assert_eq!(world.sent_texts().len(), 0);
 
-    world.now = world.now.after(Duration::from_millis(200));
+    world.now = world.now.after(Duration::from_millis(1000));
     world.turn();
 
     assert_eq!((world.sent_texts().len(), world.fetches.len()), (50, 0));
+}
+
+/// The same for another attempt, for which a body at hand would have to wait too long.
+#[test]
+fn message_in_backoff_is_read_back_ahead_of_its_next_attempt() {
+    let mut world = World::bound(settings(), 100);
+    world.accepted(text("a"));
+    let (link, token, _) = world.sent().pop().expect("an attempt");
+    world.say(link, token, Word::Answered(Status::RSYSERR), "");
+    world.run();
+    let mut fetched_at = None;
+    for tenth in 1..=300 {
+        world.now = world.now.after(Duration::from_millis(100));
+        world.turn();
+        fetched_at = fetched_at.or((!world.fetches.is_empty()).then_some(tenth));
+        world.read_back();
+        if !world.dispatches.is_empty() {
+            let ahead = tenth - fetched_at.expect("it was parked");
+            assert!((9..=11).contains(&ahead), "{ahead} tenths of a second");
+            return;
+        }
+    }
+    panic!("no second attempt");
 }
 
 /// However many are due soon, memory has its bound.
@@ -118,13 +141,13 @@ fn no_more_bodies_are_read_ahead_than_may_be_at_hand() {
     let limits = enroute::hub::Limits { bodies: 20, ..settings.limits };
     let mut world = World::bound(Settings { limits, ..settings }, 100);
     world.schedule(50, b"000000001000000R");
-    world.pass_ms(599_700);
+    world.pass_ms(598_900);
     world.now = world.now.after(Duration::from_millis(100));
 
     world.turn();
 
     assert!((1..=20).contains(&world.fetches.len()), "{}", world.fetches.len());
-    world.pass_ms(200);
+    world.pass_ms(1000);
     assert_eq!(world.sent_texts().len(), 50);
 }
 

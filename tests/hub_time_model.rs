@@ -7,6 +7,9 @@
 mod time_model;
 mod world;
 
+#[path = "time_model/bulks.rs"]
+mod bulks;
+
 use enroute::carrier::Verdict as Word;
 use enroute::clock::UnixMs;
 use enroute::codec::{CancelSm, Command, MessageState, ReplaceSm, Status};
@@ -14,7 +17,8 @@ use enroute::esme::Verdict;
 use enroute::hub::Event;
 use enroute::spool::{self, MemoryDisk};
 use std::collections::{BTreeMap, BTreeSet};
-use time_model::{Deed, GRACE, Message, Stage, Version, number_of, relative, version};
+use std::time::Duration;
+use time_model::{Bulk, Deed, GRACE, Message, Stage, Version, number_of, relative, version};
 use world::*;
 
 /// Steps in all, over this many hubs.
@@ -34,6 +38,14 @@ fn million_steps_agree_with_sorted_maps() {
             std::mem::forget(told);
         }
     }
+}
+
+/// The hub's settings: clocks are believed, and what bulks came to is remembered.
+fn plan() -> enroute::hub::Settings {
+    let mut settings = with_bulks(settings());
+    settings.caution.hold = Duration::ZERO;
+    settings.limits.bulks.retention = Duration::from_secs(10_000 * 86_400);
+    settings
 }
 
 /// Tells how it came to a failure.
@@ -60,16 +72,14 @@ struct Model {
     known: BTreeMap<String, u64>,
     over: Vec<String>,
     next: u64,
+    bulks: Vec<Bulk>,
     link_up: bool,
     trace: Vec<String>,
 }
 
 impl Model {
     fn new(seed: u64) -> Self {
-        let mut settings = settings();
-        // What is over when the store is opened ends at once: the model knows no doubt of the clock.
-        settings.caution.hold = secs(0);
-        let mut world = World::open(settings, SPOOL, MemoryDisk::new(seed), start());
+        let mut world = World::open(plan(), SPOOL, MemoryDisk::new(seed), start());
         world.bind_port(PORT);
         world.bind_link(LINK, 10_000);
         Self {
@@ -81,6 +91,7 @@ impl Model {
             known: BTreeMap::new(),
             over: Vec::new(),
             next: 0,
+            bulks: Vec::new(),
             link_up: true,
             trace: Vec::new(),
         }
@@ -95,10 +106,12 @@ impl Model {
 
     fn step(&mut self) {
         match self.dice.u8(0..100) {
-            0..=34 => self.submit(),
-            35..=49 => self.cancel(),
-            50..=61 => self.replace(),
-            62..=93 => self.pass(),
+            0..=26 => self.submit(),
+            27..=36 => self.submit_to_bulk(),
+            37..=44 => self.ask_bulk(),
+            45..=55 => self.cancel(),
+            56..=65 => self.replace(),
+            66..=93 => self.pass(),
             94..=97 => self.turn_link(),
             _ => self.crash(None),
         }
@@ -161,7 +174,7 @@ impl Model {
             (Ok(id), Ok(version)) => {
                 let id = self.world.name(id);
                 self.known.insert(id.clone(), number);
-                self.enter(number, Some(id), version);
+                self.enter(number, Some(id), version, None);
                 self.settle();
             }
             (Err(status), Err(expected)) => assert_eq!(status, expected),
@@ -169,10 +182,13 @@ impl Model {
         }
     }
 
-    fn enter(&mut self, number: u64, id: Option<String>, version: Version) {
+    fn enter(&mut self, number: u64, id: Option<String>, version: Version, bulk: Option<usize>) {
         self.agenda.extend([(version.due, number), (version.expires, number)]);
-        self.messages
-            .insert(number, Message { id, stage: Stage::Waiting, versions: vec![version], in_doubt: false });
+        let is_bundled = bulk.is_some_and(|place| self.bulks[place].is_unfired());
+        self.messages.insert(
+            number,
+            Message { id, stage: Stage::Waiting, versions: vec![version], in_doubt: false, bulk, is_bundled },
+        );
     }
 
     /// A message whose id its customer knows; now and then one that is over.
@@ -233,13 +249,21 @@ impl Model {
             ..ReplaceSm::default()
         };
         let now = self.world.now.wall;
+        let waits = self.waits(&id);
+        let bundled = waits.is_some_and(|number| self.messages[&number].is_bundled);
         let change = |old: &Version| {
             let due = schedule.map_or(old.due.max(now), |seconds| now.after(secs(seconds)));
             let asked = validity.map_or(old.expires, |seconds| now.after(secs(seconds)));
-            version(words.clone(), due, Some(asked))
+            let new = version(words.clone(), due, Some(asked))?;
+            // It keeps the time of its bulk, which may have passed.
+            Ok(if bundled && schedule.is_none() {
+                Version { due: old.due, ..new }.moved_to(old.due)
+            } else {
+                new
+            })
         };
-        let waits = self.waits(&id);
-        let crashes = self.dice.u8(0..30) == 0;
+        // One that leaves its bulk in a crash would leave open too much.
+        let crashes = self.dice.u8(0..30) == 0 && !(bundled && schedule.is_some());
         if crashes {
             self.world.hand_in(PORT, Command::REPLACE_SM, 900, |out| replace.encode_body(out));
         } else {
@@ -263,6 +287,9 @@ impl Model {
                 |new: &Result<Version, Status>| new.as_ref().err().copied().unwrap_or(Status::ROK) == status;
             let pairs: Vec<_> = message.versions.drain(..).zip(new).filter(|(_, new)| said(new)).collect();
             assert!(!pairs.is_empty(), "replace is answered {status:?}");
+            if status.is_ok() && schedule.is_some() && message.is_bundled {
+                (message.is_bundled, message.bulk) = (false, None);
+            }
             message.versions = pairs.into_iter().map(|(old, new)| new.unwrap_or(old)).collect();
         }
         let times = message.versions.iter().flat_map(|version| [version.due, version.expires]);
@@ -272,35 +299,42 @@ impl Model {
 
     /// The hub is killed with what was handed in last at some stage of its way; `unheard` may have come in.
     fn crash(&mut self, unheard: Option<(u64, Version)>) {
+        let before = self.messages.len() as u64;
+        self.note(format!("crash with {unheard:?}"));
+        let came_in = self.break_down() - before;
+        assert!(came_in <= u64::from(unheard.is_some()), "{came_in} messages too many");
+        if let Some((number, version)) = unheard.filter(|_| came_in == 1) {
+            self.enter(number, None, version, None);
+        }
+        self.settle();
+    }
+
+    /// The hub is killed and begins again; gives how many messages it knows then. What the dead one did in its last turns it
+    /// does again: nobody answered.
+    fn break_down(&mut self) -> u64 {
         let turns = self.dice.u8(0..3);
-        self.note(format!("crash after {turns} turns with {unheard:?}"));
+        self.note(format!("the hub dies after {turns} turns"));
         for turn in 0..turns {
             self.world.turn();
             if turn > 0 {
                 self.world.commit();
             }
         }
-        // What a hub did that is dead now it does again: nobody answered.
-        let before = self.messages.len() as u64;
         let mut dice = self.dice.fork();
-        let world = std::mem::replace(&mut self.world, World::new(settings()));
+        let world = std::mem::replace(&mut self.world, World::new(plan()));
         self.world = world.crash(&mut || dice.bool());
-        // Waiting for its receipt to be taken counts as well: none is, for everything was run before.
-        let came_in = self.world.hub.gauges().messages - before;
-        assert!(came_in <= u64::from(unheard.is_some()), "{came_in} messages too many");
-        if let Some((number, version)) = unheard.filter(|_| came_in == 1) {
-            self.enter(number, None, version);
-        }
+        let messages = self.world.hub.gauges().messages;
         self.world.bind_port(PORT);
         if self.link_up {
             self.world.bind_link(LINK, 10_000);
         }
-        self.settle();
+        messages
     }
 
     /// Lets the hub do what it does at this time, and holds it against what each message should have done.
     fn settle(&mut self) {
         let deeds = self.watch();
+        self.fire_bulks();
         let now = self.world.now.wall;
         let mut look: BTreeSet<u64> = deeds.keys().copied().collect();
         look.append(&mut self.restless);
@@ -312,6 +346,7 @@ impl Model {
             let deed = deeds.get(&number).cloned().unwrap_or(Deed::Nothing);
             self.hold_against(number, deed);
         }
+        self.end_bulks();
         self.world.stats.clear();
     }
 
@@ -353,15 +388,17 @@ impl Model {
 
     fn hold_against(&mut self, number: u64, deed: Deed) {
         let (now, link_up) = (self.world.now.wall, self.link_up);
-        let Some(message) = self.messages.get_mut(&number) else {
+        let Self { messages, bulks, .. } = self;
+        let Some(message) = messages.get_mut(&number) else {
             assert_eq!(deed, Deed::Nothing, "m{number} is over");
             return;
         };
         let in_doubt = std::mem::take(&mut message.in_doubt);
         let stage = message.stage;
+        let held = message.is_bundled && message.bulk.is_some_and(|place| bulks[place].is_unfired());
         if !(in_doubt && deed == Deed::Ended(MessageState::Deleted)) {
             let before = message.versions.clone();
-            message.versions.retain(|version| version.does(stage, now, link_up) == deed);
+            message.versions.retain(|version| version.does(stage, now, link_up && !held) == deed);
             assert!(!message.versions.is_empty(), "m{number} {stage:?} {before:?} did {deed:?} at {now:?}");
         }
         match deed {
@@ -391,6 +428,9 @@ impl Model {
         assert_eq!((told.state, self.world.delivered.len()), (MessageState::Delivered, 0));
         self.world.verdict(told.session, told.token, Verdict::Taken);
         self.world.run();
+        if let Some(place) = self.messages[&number].bulk {
+            self.bulks[place].has_reached = true;
+        }
         self.forget(number);
     }
 

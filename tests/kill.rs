@@ -13,6 +13,9 @@ use support::{LoadLedger, Setup, SmscLedger, alone, assert_figures, figure};
 /// Kills in one run.
 const KILLS: usize = 24;
 
+/// Kills in the run with messages of handsets.
+const INBOUND_KILLS: u64 = 8;
+
 /// Orderly ends in one run.
 const TERMS: usize = 4;
 
@@ -55,6 +58,35 @@ fn nothing_accepted_is_lost_by_kill_9() {
     assert!(joined.doubles <= at_the_carrier, "{} doubles at the carrier", joined.doubles);
     assert!(joined.extra_receipts <= at_the_esme, "{} extra receipts", joined.extra_receipts);
     assert_eq!(figure(&taken, "duplicates"), joined.doubles);
+}
+
+/// The same for messages of handsets: whatever the hub answered reaches the account, and nothing comes too often.
+#[test]
+fn nothing_taken_from_a_handset_is_lost_by_kill_9() {
+    let _turn = alone();
+    let setup = Setup::new("kill-inbound");
+    let smsc = setup.start_smsc("--inbound-per-second 700 --inbound-count 5000 --receipt-window 50");
+    let config = setup.config_text() + "[[inbound]]\naccount = \"demo\"\n";
+    let mut hub = support::Hub::start(setup.dir.path(), &config);
+    let load = setup.start_load("--count 0 --binds 4 --reconnect --inbound 5000 --receipt-wait 100");
+    let mut random = fastrand::Rng::with_seed(seed());
+
+    for kill in 0..INBOUND_KILLS {
+        let life = Duration::from_millis(random.u64(LIFE_MS));
+        assert!(!load.ended_within(life), "load ended after {kill} kills: too early to prove anything");
+        hub.kill();
+        hub = support::Hub::start(setup.dir.path(), &config);
+    }
+    let report = support::finish_load(load);
+
+    assert_eq!(hub.terminate(), Some(0));
+    let sent = smsc.stop();
+    println!("after {INBOUND_KILLS} kills: load {report}, smsc {sent}");
+    assert_figures(&report, &[("inbound_distinct", 5000)]);
+    assert_figures(&sent, &[("inbound_taken", 5000), ("inbound_refused", 0)]);
+    let doubles = figure(&report, "inbound") - 5000;
+    let in_windows = INBOUND_KILLS * (u64::from(setup.links) * 50 + BINDS * u64::from(setup.window));
+    assert!(doubles <= in_windows, "{doubles} doubles");
 }
 
 /// An orderly end answers what it took and takes nothing more: no loss, no double, and the exit code says so.

@@ -3,7 +3,6 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::START_LIMIT;
 use support::bridge::{Peer, said, text_of, word};
 use support::stage::{Plan, short, with};
 
@@ -40,24 +39,6 @@ fn alert_reaches_the_account_that_waits_and_its_message_goes_out_again() {
     assert_eq!(said(&esme.take_receipt(), "id"), id);
     esme.has_nothing_more();
     other.has_nothing_more();
-}
-
-/// Fact sheet 4.3: what we can't take is refused for good and counted, never dropped in silence.
-#[test]
-fn message_from_a_handset_is_refused_and_counted() {
-    let Some(stage) = plan().start("operations_peers") else { return };
-    let (esme, carrier) = (stage.esme("shop", 0x34), stage.carrier("gsm"));
-    let inbound = json!({ "source_addr": "447700900123", "destination_addr": "1000", "data_coding": 0 });
-
-    let texts = [("deliver_sm", "short_message"), ("data_sm", "message_payload")];
-    for (command, field) in texts {
-        let answer = carrier.ask(command, with(inbound.clone(), json!({ field: "hello" })));
-        assert_eq!(answer["command_status"], 0x66, "{command}");
-    }
-
-    esme.has_nothing_more();
-    let series = "enroute_carrier_events_total{event=\"inbound_refused\"}";
-    stage.hub.process.until("both are counted", START_LIMIT, || stage.hub.metric(series) == Some(2.0));
 }
 
 #[test]

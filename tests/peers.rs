@@ -25,6 +25,29 @@ fn peers_understand_each_other_in_every_operation() {
     }
 }
 
+/// Messages of handsets, as deliver_sm and as data_sm, to an account that takes either.
+#[test]
+fn messages_of_handsets_reach_the_account() {
+    let _turn = alone();
+    for (conduct, form) in [("", "deliver_sm"), ("--inbound-data", "data_sm")] {
+        let setup = Setup::new("inbound");
+        let config = setup.config_text() + "[[inbound]]\naccount = \"demo\"\nprefix = \"100\"\n";
+        let deliver_as = format!("password = \"demo\"\ndeliver_as = \"{form}\"");
+        let hub = Hub::start(setup.dir.path(), &config.replacen("password = \"demo\"", &deliver_as, 1));
+        let smsc = setup.start_smsc(&format!("--inbound-per-second 500 --inbound-count 300 {conduct}"));
+
+        let report = setup.run_load("--count 50 --binds 2 --inbound 300 --receipt-wait 60");
+
+        assert_figures(&report, &[("receipts", 50), ("inbound", 300), ("inbound_distinct", 300)]);
+        assert_eq!(hub.metric("enroute_inbound_total{event=\"delivered\"}"), Some(300.0));
+        assert_eq!(hub.terminate(), Some(0));
+        assert_figures(
+            &smsc.stop(),
+            &[("inbound_sent", 300), ("inbound_taken", 300), ("inbound_refused", 0)],
+        );
+    }
+}
+
 /// SMPP 5.0 §4.1.1.7: a carrier that we hold no link to calls us, and its messages go out on its own call.
 #[test]
 fn carrier_that_only_calls_gets_its_messages() {

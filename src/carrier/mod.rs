@@ -187,9 +187,14 @@ pub enum Matter {
         destination: Range<u32>,
     },
     /// A message from a handset.
-    Inbound,
+    Inbound {
+        /// Where in [`LinkIntake::ids`] the body of its deliver_sm is; legal, whatever it was when it came.
+        body: Range<u32>,
+    },
     /// A receipt that names neither message nor state.
     Unreadable,
+    /// It has addresses that can't be read, or that are longer than a deliver_sm has room for.
+    Illegible,
 }
 
 /// Everything that one turn of the hub has for a link.

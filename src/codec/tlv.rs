@@ -12,6 +12,18 @@ pub struct Tlv<'a> {
     pub value: &'a [u8],
 }
 
+impl Tlv<'_> {
+    /// Whether its length is legal, as far as `reading` judges that: see [`Tlvs::check`].
+    pub fn has_legal_length(&self, reading: Reading) -> bool {
+        let is_judged = match reading {
+            Reading::Strict => true,
+            Reading::Lenient => self.tag.is_acted_on(),
+            Reading::Carrier => false,
+        };
+        !is_judged || self.tag.takes_length(self.value.len())
+    }
+}
+
 /// A list of optional parameters as it stood on the wire; always well formed, and in the order in which they came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tlvs<'a>(&'a [u8]);
@@ -111,12 +123,7 @@ impl<'a> Tlvs<'a> {
     /// `Lenient`, of none if `Carrier`.
     #[inline]
     pub fn check(self, reading: Reading) -> Result<(), FieldError> {
-        let is_judged = |tag: Tag| match reading {
-            Reading::Strict => true,
-            Reading::Lenient => tag.is_acted_on(),
-            Reading::Carrier => false,
-        };
-        match self.iter().find(|tlv| is_judged(tlv.tag) && !tlv.tag.takes_length(tlv.value.len())) {
+        match self.iter().find(|tlv| !tlv.has_legal_length(reading)) {
             Some(tlv) => {
                 Err(FieldError { field: tlv.tag.name().unwrap_or("tlv"), status: Status::RINVTLVLEN })
             }

@@ -82,6 +82,7 @@ impl Config {
             carriers: Vec::new(),
             lists: Vec::new(),
             routes: crate::route::Table::new(None),
+            inbound: Default::default(),
             rules: Default::default(),
             retry: Default::default(),
             limits: Default::default(),
@@ -118,6 +119,7 @@ impl Config {
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = part::routes(&mut document.section("route"), &hub.carriers);
+        hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);
         document.section("log").set_text("level", value::level, &mut config.log);
         config.io_threads = document
             .section("runtime")

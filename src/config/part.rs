@@ -1,12 +1,13 @@
 //! Each part of the hub: its keys, their ranges, and what they set.
 
+use super::peer::account_named;
 use super::section::Section;
 use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
 use crate::clock::Caution;
-use crate::hub::{CarrierPlan, Limits, Overdue, Unreceipted};
+use crate::hub::{AccountPlan, CarrierPlan, Limits, Overdue, Unreceipted};
 use crate::id::CarrierId;
-use crate::route::Table;
+use crate::route::{Inbound, Reach, Rule, Table};
 use crate::runtime::Plan;
 use crate::schedule::{Ladder, Retry};
 use std::time::Duration;
@@ -48,9 +49,13 @@ pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     let ends = [("unknown", Unreceipted::Unknown), ("expired", Unreceipted::Expired)];
     section.set_text("unreceipted", |text| choice(text, &ends), &mut limits.unreceipted);
     section.set_time("receipt_retention_h", HOUR, 1..=8760, &mut limits.receipt_retention);
+    section.set_time("inbound_retention_h", HOUR, 1..=8760, &mut limits.inbound_retention);
     section.set_time("receipt_retry_s", SECOND, 1..=86_400, &mut limits.receipt_retry);
     section.set("final_states", 0..=100_000_000, &mut limits.final_states);
     section.set_time("transaction_s", SECOND, 1..=600, &mut limits.transaction);
+    section.set("bulks", 1..=100_000, &mut limits.bulks.in_all);
+    section.set("bulks_each", 1..=100_000, &mut limits.bulks.each);
+    section.set_time("bulk_retention_h", HOUR, 1..=8760, &mut limits.bulks.retention);
     let gathering = &mut limits.gathering;
     section.set("gathered_texts", 1..=100_000_000, &mut gathering.entries_max);
     section.set("gathered_octets", 1..=1 << 40, &mut gathering.octets_max);
@@ -95,10 +100,7 @@ fn waits(section: &mut Section<'_>, ladder: &mut Ladder) {
 }
 
 pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Table {
-    let named = |text: &str| {
-        let place = carriers.iter().position(|plan| plan.carrier.name == text);
-        place.map(|place| CarrierId(place as u16)).ok_or_else(|| format!("no carrier is named \"{text}\""))
-    };
+    let named = |text: &str| carrier_named(text, carriers);
     let has_default = section.has("default");
     let mut table = Table::new(section.text("default", named));
     let mut prefixes = section.list("prefix");
@@ -116,6 +118,65 @@ pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Tab
     }
     table
 }
+
+/// Whose messages from handsets are: one rule for each [[inbound]].
+pub(super) fn inbound(
+    document: &mut Section<'_>,
+    accounts: &[AccountPlan],
+    carriers: &[CarrierPlan],
+) -> Inbound {
+    let mut inbound = Inbound::default();
+    let mut entries = document.list("inbound");
+    for entry in &mut entries {
+        let carrier = entry.text("carrier", |text| carrier_named(text, carriers));
+        let number =
+            |text: &str| octets(text, 1..=PREFIX_MAX, "SMPP's limit for an address (SMPP 3.4 §5.2.9)");
+        let (whole, prefix) = (entry.text("destination", number), entry.text("prefix", number));
+        let keyword = entry.text("keyword", word);
+        let account = entry.required("account", |text| account_named(text, accounts));
+        let destination = match (whole, prefix) {
+            (Some(_), Some(_)) => {
+                entry
+                    .fault("prefix", "stands beside destination: the whole of it or its beginning, not both");
+                continue;
+            }
+            (Some(number), None) => Reach::Whole(number),
+            (None, Some(digits)) => Reach::Prefix(digits),
+            (None, None) => Reach::Any,
+        };
+        let Some(account) = account else { continue };
+        if let Err(error) = inbound.insert(Rule { carrier, destination, keyword, account }) {
+            entry.fault("account", error.to_string());
+        }
+    }
+    let count = entries.len();
+    drop(entries);
+    if count > INBOUND_MAX {
+        document.fault("inbound", format!("{count} are too many; at most {INBOUND_MAX}"));
+    }
+    inbound
+}
+
+/// A keyword as it stands in a text: one word, which begins and ends with letters or digits.
+fn word(text: &str) -> Result<String, String> {
+    let is_whole = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+    let ends = is_whole(text.chars().next()) && is_whole(text.chars().next_back());
+    match ends && text.chars().count() <= KEYWORD_MAX && !text.contains(char::is_whitespace) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "\"{text}\" is not one word of 1 to {KEYWORD_MAX} characters that begins and ends with letters or digits"
+        )),
+    }
+}
+
+fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<CarrierId, String> {
+    let place = carriers.iter().position(|plan| plan.carrier.name == text);
+    place.map(|place| CarrierId(place as u16)).ok_or_else(|| format!("no carrier is named \"{text}\""))
+}
+
+/// Characters of a keyword; the hub looks at no more of a text.
+const KEYWORD_MAX: usize = 32;
+const INBOUND_MAX: usize = 100_000;
 
 /// Steps of a ladder.
 const WAITS_MAX: usize = 100;

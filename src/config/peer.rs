@@ -5,7 +5,7 @@ use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
 use crate::admission::{Rules, ValidityFrom};
 use crate::carrier::{Caller, Carrier, Unmarked};
-use crate::codec::{Command, Version};
+use crate::codec::{Command, Tag, Version};
 use crate::correlation::{IdForm, IdForms};
 use crate::esme::{Account, Outbind};
 use crate::hub::{AccountPlan, CarrierPlan, List, Member, PartReceipts};
@@ -36,7 +36,8 @@ pub(super) fn accounts(document: &mut Section<'_>, all: &Rules) -> Vec<AccountPl
 
 fn read_account(section: &mut Section<'_>, all: &Rules) -> AccountPlan {
     let mut plan = account();
-    let AccountPlan { account, queue_max, part_receipts, profile, times, rules } = &mut plan;
+    let AccountPlan { account, queue_max, part_receipts, profile, times, rules, bulk_tlv, join_inbound } =
+        &mut plan;
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
     account.password = section.required("password", password).unwrap_or_default();
     section.set("binds", 1..=10_000, &mut account.binds);
@@ -49,11 +50,13 @@ fn read_account(section: &mut Section<'_>, all: &Rules) -> AccountPlan {
     let receipts =
         [("worst", PartReceipts::Worst), ("last", PartReceipts::Last), ("each", PartReceipts::Each)];
     section.set_text("part_receipts", |text| choice(text, &receipts), part_receipts);
+    section.set_flag("join_inbound", join_inbound);
     section.set_flag("short_relative_times", &mut times.rules.short_relative);
     section.set_flag("lower_case_relative", &mut times.rules.lower_case_r);
     section.set_flag("wide_offsets", &mut times.rules.wide_offsets);
     let origins = [("submission", ValidityFrom::Submission), ("schedule", ValidityFrom::Schedule)];
     section.set_text("validity_from", |text| choice(text, &origins), &mut times.validity_from);
+    *bulk_tlv = section.number("bulk_tlv", VENDOR_TAGS).map(|tag| Tag(tag as u16)); // in range
     *rules = own_rules(section, all);
     *profile = profile::account(section);
     let is_called = section.has("outbind");
@@ -163,10 +166,7 @@ fn read_caller(section: &mut Section<'_>) -> Option<Caller> {
 
 pub(super) fn lists(document: &mut Section<'_>, accounts: &[AccountPlan]) -> Vec<List> {
     let mut lists: Vec<List> = Vec::new();
-    let named = |text: &str| {
-        let place = accounts.iter().position(|plan| plan.account.system_id == text);
-        place.map(|place| AccountId(place as u16)).ok_or_else(|| format!("no account is named \"{text}\""))
-    };
+    let named = |text: &str| account_named(text, accounts);
     let mut entries = document.list("list");
     for section in &mut entries {
         let name = section
@@ -190,6 +190,12 @@ pub(super) fn lists(document: &mut Section<'_>, accounts: &[AccountPlan]) -> Vec
     lists
 }
 
+/// The account of that name.
+pub(super) fn account_named(text: &str, accounts: &[AccountPlan]) -> Result<AccountId, String> {
+    let place = accounts.iter().position(|plan| plan.account.system_id == text);
+    place.map(|place| AccountId(place as u16)).ok_or_else(|| format!("no account is named \"{text}\""))
+}
+
 /// A destination: an international number if it begins with a plus sign, otherwise one of unknown kind.
 fn member(text: &str) -> Result<Member, String> {
     let (ton, npi, digits) = match text.strip_prefix('+') {
@@ -211,6 +217,8 @@ fn check_count(document: &Section<'_>, key: &str, count: usize, max: usize) {
 
 const VERSIONS: [(&str, Version); 3] = [("3.3", Version::V33), ("3.4", Version::V34), ("5.0", Version::V50)];
 
+/// Tags that vendors may give a meaning (SMPP 3.4 §5.3.2).
+const VENDOR_TAGS: std::ops::RangeInclusive<u64> = 0x1400..=0x3FFF;
 /// Octets of a carrier's name, which is in each of its records and series.
 const NAME_MAX: usize = 64;
 /// An `AccountId` counts further; this is for people.

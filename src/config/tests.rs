@@ -5,7 +5,8 @@ use super::*;
 use crate::carrier::Caller;
 use crate::codec::Tag;
 use crate::hub::Member;
-use crate::id::AccountId;
+use crate::id::{AccountId, CarrierId};
+use crate::route::{Case, Choice};
 use crate::text::Alphabet;
 use std::collections::BTreeSet;
 
@@ -110,7 +111,7 @@ fn every_key_reaches_its_setting() {
             "part_receipts" => "\"each\"",
             "alphabet" => "\"ascii\"",
             "unmarked_receipts" => "\"never\"",
-            "data_sm" | "broadcast" | "pass_schedule" => "true",
+            "join_inbound" | "data_sm" | "broadcast" | "pass_schedule" => "true",
             "unreceipted" => "\"expired\"",
             "missing_characters" => "\"replace\"",
             "long_messages" => "\"sar\"",
@@ -118,6 +119,7 @@ fn every_key_reaches_its_setting() {
             "delays_s" => "[7]",
             "jitter" => "0.5",
             "octet" | "tag" | "to" => "7",
+            "bulk_tlv" => "0x1404",
             "members" => "[\"+4477\"]",
             // What it needs beside it is another one's; see the test of the rules.
             "action" => return None,
@@ -125,6 +127,8 @@ fn every_key_reaches_its_setting() {
             "level" => "\"debug\"",
             "response_ids" | "receipt_ids" => "\"hex\"",
             "prefix" => "\"48\"",
+            "destination" => "\"+4910\"",
+            "keyword" => "\"go\"",
             // Routes by name: another name needs another carrier.
             "name" | "default" | "carrier" | "account" => return None,
             "default_h" => "47",
@@ -421,4 +425,42 @@ fn numbers_beyond_any_integer_are_out_of_range_not_a_panic() {
 
     assert!(faults[0].ends_with("99999999999999999999999 is outside 1..=1000000000"), "{faults:?}");
     assert!(faults[1].ends_with("-1 is outside 1..=100000000"), "{faults:?}");
+}
+
+#[test]
+fn rules_for_messages_of_handsets_name_carriers_and_accounts() {
+    let text = with(
+        r#"
+[[inbound]]
+account = "demo"
+destination = "+10010"
+keyword = "Stop"
+carrier = "sim"
+"#,
+    );
+    let inbound = Config::parse(&text, "").expect("sound").plan.hub.inbound;
+    let case = |carrier, keyword| Case { carrier: CarrierId(carrier), destination: b"10010", keyword };
+
+    assert_eq!(inbound.choose(&case(0, Some("stop"))), Choice::To(AccountId(0)));
+    assert_eq!(inbound.choose(&case(0, Some("go"))), Choice::Nowhere);
+    assert_eq!(inbound.choose(&case(1, Some("stop"))), Choice::Nowhere);
+}
+
+#[test]
+fn faulty_rules_for_messages_of_handsets_are_told() {
+    let rule = |lines: &str| format!("[[inbound]]\naccount = \"demo\"\n{lines}\n");
+    for (text, expected) in [
+        ("[[inbound]]\n".to_owned(), "inbound[0].account: is missing"),
+        (rule("account = \"demo\"").replacen("demo", "nobody", 1), "duplicate key"),
+        ("[[inbound]]\naccount = \"nobody\"".to_owned(), "no account is named \"nobody\""),
+        (rule("carrier = \"west\""), "no carrier is named \"west\""),
+        (rule("prefix = \"1\"\ndestination = \"10\""), "inbound[0].prefix: stands beside destination"),
+        (rule("prefix = \"\""), "is 0 octets long, not 1 to 20"),
+        (rule("keyword = \"two words\""), "is not one word"),
+        (rule("keyword = \"?\""), "is not one word"),
+        (rule("") + &rule(""), "inbound[1].account: a rule before it is for the same messages"),
+    ] {
+        let faults = faults(&with(&text));
+        assert!(faults.iter().any(|fault| fault.contains(expected)), "{expected}: {faults:?}");
+    }
 }

@@ -19,6 +19,7 @@ mod join;
 mod said;
 mod submit;
 mod tlvs;
+mod word;
 
 pub use crate::text::Concat as Part;
 pub use coding::{Meanings, Octets};
@@ -26,6 +27,7 @@ pub use divide::{divide, needs_division};
 pub use join::join;
 pub use submit::convert;
 pub use tlvs::TlvRules;
+pub use word::first_word;
 
 use crate::codec::{Sm, Status, Tag, Version};
 use crate::text::{Alphabet, Headers, split};

@@ -84,7 +84,8 @@ impl<'a> Said<'a> {
         Septets::new(self.text, fill_bits(self.udh.octets()))
     }
 
-    fn chars(&self) -> Chars<'a> {
+    /// The characters of the text.
+    pub fn chars(&self) -> Chars<'a> {
         match self.alphabet {
             Alphabet::GsmPacked => Chars::packed(self.septets(), self.shifts),
             alphabet => Chars::new(self.text, alphabet, self.shifts),

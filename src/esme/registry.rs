@@ -33,6 +33,16 @@ impl Registry {
         Arc::new(registry)
     }
 
+    /// The account that has this name and this password.
+    pub fn identify(&self, system_id: &[u8], password: &[u8]) -> Option<AccountId> {
+        let Some(entry) = self.accounts.get(system_id) else {
+            // The same work as for a known account.
+            let _ = bool::from(password.ct_eq(b"********"));
+            return None;
+        };
+        bool::from(password.ct_eq(entry.account.password.as_bytes())).then_some(entry.id)
+    }
+
     /// Takes a seat for one session of `system_id`.
     ///
     /// # Errors
@@ -94,6 +104,9 @@ mod tests {
         assert_eq!(registry.bind(b"nobody", b"secret").err(), Some(Status::RBINDFAIL));
         assert_eq!(registry.bind(b"demo", b"guess").err(), Some(Status::RBINDFAIL));
         assert_eq!(registry.bind(b"demo", b"").err(), Some(Status::RBINDFAIL));
+        let identified = [&b"secret"[..], b"guess", b""].map(|password| registry.identify(b"demo", password));
+        assert_eq!(identified, [Some(AccountId(0)), None, None]);
+        assert_eq!(registry.identify(b"nobody", b"********"), None);
     }
 
     #[test]

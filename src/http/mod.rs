@@ -1,4 +1,4 @@
-//! The operators' door: metrics for Prometheus, and whether the hub lives and works.
+//! The door: metrics for Prometheus, whether the hub lives and works, and the customers' [`Desk`].
 //!
 //! | path | answers |
 //! | --- | --- |
@@ -6,10 +6,14 @@
 //! | `/livez` | 200 while the process answers at all |
 //! | `/readyz` | 200 while the hub accepts binds, else 503 |
 //!
-//! Nothing here can change anything: GET (and HEAD) only, no body is read. Whoever can connect can read, so it listens on loopback unless
-//! told otherwise. At most [`SEATS`] connections are served at one time.
+//! Nothing of these can change anything: GET (and HEAD) only, no body is read. Whoever can connect can read them, so the door is on
+//! loopback unless told otherwise. At the desk an account shows who it is, and asks for what is its own.
+//! At most [`SEATS`] connections are served at one time.
 
+mod desk;
 mod door;
+
+pub use desk::Desk;
 
 use crate::metrics::Metrics;
 use axum::Router;
@@ -29,12 +33,14 @@ use tokio::net::TcpListener;
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
+    desk: Desk,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(Door::new(listener, SEATS), router(metrics)).with_graceful_shutdown(shutdown).await
+    let router = router(metrics).merge(desk::routes(desk));
+    axum::serve(Door::new(listener, SEATS), router).with_graceful_shutdown(shutdown).await
 }
 
-/// What is behind the door; an API for customers is merged in here.
+/// What is behind the door for operators.
 fn router(metrics: Metrics) -> Router {
     Router::new()
         .route("/metrics", get(page))
@@ -72,7 +78,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (shut, shutting) = oneshot::channel::<()>();
-        let door = tokio::spawn(serve(listener, metrics, async move {
+        let (calls, _) = tokio::sync::mpsc::channel(1);
+        let door = tokio::spawn(serve(listener, metrics, Desk::new(&[], calls), async move {
             let _ = shutting.await;
         }));
         let mut stream = TcpStream::connect(address).await.expect("it listens");

@@ -1,9 +1,11 @@
-//! Receipts go out: to any port of the account that receives and has room.
+//! Receipts and inbound messages go out: to any port of the account that receives and has room.
 
 use super::dispatch::fetch_if_parked;
+use super::inbound::{wants_parameters, write_inbound};
 use super::kin::Kin;
 use super::table::{Row, Token, Whereabouts, flag};
-use super::{Hub, PortState};
+use super::{AccountState, Hub, Limits, PortState};
+use crate::clock::UnixMs;
 use crate::codec::{MessageState, Reading, Receipt, ReceiptDate, Sm};
 use crate::esme::Verdict;
 use crate::id::{AccountId, IdKey, MessageId};
@@ -16,8 +18,8 @@ impl Hub {
         known_as(table.row(slot), slot, kin)
     }
 
-    /// Puts a receipt at the end of what waits for its account.
-    fn wait(&mut self, token: Token, account: AccountId) {
+    /// Puts a receipt or an inbound message at the end of what waits for its account.
+    pub(super) fn wait(&mut self, token: Token, account: AccountId) {
         let Self { accounts, table, .. } = self;
         table.row(token.slot).set(flag::QUEUED);
         accounts[usize::from(account.0)].waiting.push_back(token, |token| table.holds(token));
@@ -40,7 +42,7 @@ impl Hub {
         self.set_timer(token.slot, until);
     }
 
-    /// What an ESME made of a receipt.
+    /// What an ESME made of a receipt or an inbound message.
     pub(super) fn take_verdict(&mut self, port: u32, token: Token, verdict: Verdict) {
         // A session that takes nothing any more gets nothing any more: its room is not given back.
         if verdict != Verdict::NotSent
@@ -51,6 +53,9 @@ impl Hub {
             self.wake_account(account);
         }
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Delivering) else { return };
+        if row.is(flag::INBOUND) {
+            return self.take_inbound_verdict(token, verdict);
+        }
         match verdict {
             Verdict::Taken => {
                 let waited = self.now.wall.since(row.accepted);
@@ -71,29 +76,35 @@ impl Hub {
         }
     }
 
-    /// Puts a receipt whose port is gone or silent back to the front.
+    /// Puts a receipt or an inbound message whose port is gone or silent back to the front.
     pub(super) fn deliver_again(&mut self, token: Token) {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Delivering) else { return };
         row.phase = Phase::Waiting;
         row.set(flag::QUEUED);
-        let (account, until) = (row.account, row.at.after(self.settings.limits.receipt_retention));
-        self.effects.stats.receipts_again += 1;
+        let (account, until) = (row.account, kept_until(row, &self.settings.limits));
+        match row.is(flag::INBOUND) {
+            true => self.effects.stats.inbound.again += 1,
+            false => self.effects.stats.receipts_again += 1,
+        }
         self.accounts[usize::from(account.0)].waiting.put_back(token);
         self.set_timer(token.slot, until);
         self.wake_account(account);
     }
 
-    /// The time of a receipt that waits has come: to be tried again, or to be given up.
+    /// The time of what waits has come: to be tried again, or to be given up.
     pub(super) fn fire_waiting(&mut self, slot: u32) {
         let token = self.table.token(slot);
         let row = self.table.row(slot);
-        let until = row.at.after(self.settings.limits.receipt_retention);
+        let until = kept_until(row, &self.settings.limits);
         let account = row.account;
         if self.now.wall >= until {
             if self.puts_off_end(slot) {
                 return;
             }
-            self.effects.stats.receipts_abandoned += 1;
+            match self.table.row(slot).is(flag::INBOUND) {
+                true => self.effects.stats.inbound.expired += 1,
+                false => self.effects.stats.receipts_abandoned += 1,
+            }
             self.finish(slot);
             self.wake_account(account); // those behind it may have waited for its body
             return;
@@ -105,18 +116,19 @@ impl Hub {
         self.wake_account(account);
     }
 
-    pub(super) fn pump_account(&mut self, place: usize) {
+    /// Gives the inbound message that has to change its shape before the rest can go on.
+    pub(super) fn pump_account(&mut self, place: usize) -> Option<Token> {
         self.pump_notices(place);
         let Self { accounts, table, effects, ports, wheel, id_key, durable, kin, .. } = self;
         let account = &mut accounts[place];
         if account.ports.is_empty() {
-            return;
+            return None;
         }
         loop {
             while let Some(token) = account.waiting.next_ahead() {
                 fetch_if_parked(table, effects, token, *durable);
             }
-            let Some(token) = account.waiting.front() else { return };
+            let token = account.waiting.front()?;
             let Some(row) = table.known(token).filter(|row| row.phase == Phase::Waiting) else {
                 account.waiting.pop_front(); // given up while it waited
                 continue;
@@ -126,11 +138,21 @@ impl Hub {
                     account.waiting.look_again();
                     fetch_if_parked(table, effects, token, *durable);
                 }
-                return;
+                return None;
             }
-            let Some(seat) = next_port(&account.ports, &mut account.turn, ports) else { return };
-            let Some((_, port)) = ports.here(seat) else { return };
+            let (row, body) = table.row_and_body(token.slot);
+            let seat = match port_for(row, body, account, ports) {
+                Fitting::Port(seat) => seat,
+                Fitting::Later => return None,
+                Fitting::Never => {
+                    table.row(token.slot).clear(flag::QUEUED);
+                    account.waiting.pop_front();
+                    return Some(token);
+                }
+            };
+            let (_, port) = ports.here(seat)?;
             account.waiting.pop_front();
+            let row = table.row(token.slot);
             row.clear(flag::QUEUED);
             row.phase = Phase::Delivering;
             row.whereabouts = Whereabouts::Out(seat);
@@ -140,6 +162,7 @@ impl Hub {
             let id = known_as(row, token.slot, kin);
             let (row, body) = table.row_and_body(token.slot);
             match Sm::decode(body, Reading::Lenient) {
+                _ if row.is(flag::INBOUND) => write_inbound(body, port, &account.profile),
                 Ok(sm) => write_receipt(row, &sm, id, id_key, port),
                 Err(_) => effects.stats.bodies_lost += 1, // can't be: it was read when it came in
             }
@@ -163,6 +186,53 @@ pub(super) fn next_port(ports: &[u32], turn: &mut usize, seats: &mut super::Seat
         }
     }
     None
+}
+
+/// Where something goes.
+enum Fitting {
+    Port(u32),
+    /// Nowhere now.
+    Later,
+    /// Nowhere, as it is.
+    Never,
+}
+
+/// The port for a receipt or an inbound message whose body is at hand. Parts of one text go to one port, in order; what is too long
+/// for a session without parameters goes to one with them.
+fn port_for(
+    row: &Row,
+    body: &[u8],
+    account: &mut AccountState,
+    seats: &mut super::Seats<PortState>,
+) -> Fitting {
+    let AccountState { ports, turn, .. } = account;
+    let seat = if row.is(flag::INBOUND) && row.is(flag::RESHAPE) {
+        return Fitting::Never;
+    } else if row.is(flag::INBOUND) && wants_parameters(body) {
+        let able: Vec<u32> = ports.iter().copied().filter(|seat| takes_tlvs(*seat, seats)).collect();
+        if able.is_empty() {
+            return Fitting::Never;
+        }
+        next_port(&able, turn, seats)
+    } else if row.is(flag::INBOUND) && row.is(flag::TOGETHER) {
+        let seat = ports[(row.source ^ row.destination) as usize % ports.len()];
+        next_port(&[seat], &mut 0, seats)
+    } else {
+        next_port(ports, turn, seats)
+    };
+    seat.map_or(Fitting::Later, Fitting::Port)
+}
+
+fn takes_tlvs(seat: u32, seats: &mut super::Seats<PortState>) -> bool {
+    seats.here(seat).is_some_and(|(_, port)| port.version.takes_tlvs())
+}
+
+/// Until when a receipt or an inbound message waits for its account.
+pub(super) fn kept_until(row: &Row, limits: &Limits) -> UnixMs {
+    match row.is(flag::INBOUND) {
+        true => row.expires,
+        false => row.at.after(limits.receipt_retention),
+    }
 }
 
 /// Writes the body of the deliver_sm that tells the account how its message ended (fact sheet 8.2, 8.4).

@@ -104,7 +104,9 @@ impl Hub {
         }
         for place in 0..self.accounts.len() {
             if std::mem::take(&mut self.accounts[place].dirty) {
-                self.pump_account(place);
+                while let Some(token) = self.pump_account(place) {
+                    self.reshape_inbound(token);
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What goes into a turn of the hub and what comes out of it.
 
 use super::Stats;
+use crate::bulk;
 use crate::carrier::{LinkBatch, LinkIntake};
 use crate::codec::Version;
 use crate::correlation::Reading;
@@ -42,6 +43,12 @@ pub enum Event {
     LinkClosed {
         session: SessionId,
         lost: Vec<u64>,
+    },
+    /// An account asks something of a bulk; the answer comes under this token, in some turn.
+    Bulk {
+        token: u64,
+        account: AccountId,
+        request: bulk::Request,
     },
     /// Bodies came back from the spool.
     Fetched(Vec<Fetched>),
@@ -98,6 +105,8 @@ pub struct Effects {
     pub releases: Vec<u64>,
     /// Accounts to be called: something waits for them and they aren't bound.
     pub calls: Vec<AccountId>,
+    /// Answers on bulks, by the tokens of what was asked.
+    pub bulks: Vec<(u64, bulk::Answer)>,
     /// Carriers whose ids were found by reading them otherwise than configured; each once.
     pub advice: Vec<(CarrierId, Reading)>,
     pub stats: Stats,

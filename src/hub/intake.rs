@@ -5,6 +5,7 @@ use super::seats::Out;
 use super::table::{Row, flag};
 use super::{AccountState, Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
+use crate::bulk;
 use crate::clock::UnixMs;
 use crate::codec::{Reading, Sm, SmppTime, Status, Version, read_time, write_absolute};
 use crate::conversion::{self, Long};
@@ -104,6 +105,7 @@ impl Hub {
         let admitted = admit(sm, rules, times, self.now)?;
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
         let seen = self.examine(sm, account, carrier)?;
+        let bulk = self.bulk_of(sm, account)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
         let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
         if version == Version::V33 {
@@ -112,7 +114,8 @@ impl Hub {
         if version == Version::V50 {
             flags |= flag::SUCCESS_ONLY;
         }
-        let schedule = self.schedule_to_pass(carrier, admitted.due);
+        // No carrier knows bulks.
+        let schedule = if bulk.is_some() { None } else { self.schedule_to_pass(carrier, admitted.due) };
         let row = Row {
             accepted: self.now.wall,
             expires: admitted.expires,
@@ -127,22 +130,31 @@ impl Hub {
             phase: Phase::Accepting,
             ..Row::default()
         };
-        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, schedule })
+        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, bulk, schedule })
     }
 
     /// A submission that may come in does: counted, and written.
-    pub(super) fn let_in(&mut self, judged: Judged, body: Bytes, group: Option<MessageId>) -> (Lsn, Token) {
-        self.effects.stats.segments += u64::from(judged.segments);
-        if judged.clamped {
-            self.effects.stats.clamp(judged.row.account);
+    pub(super) fn let_in(
+        &mut self,
+        judged: Judged,
+        mut body: Bytes,
+        group: Option<MessageId>,
+    ) -> (Lsn, Token) {
+        let Judged { mut row, segments, clamped, bulk, schedule } = judged;
+        self.effects.stats.segments += u64::from(segments);
+        if clamped {
+            self.effects.stats.clamp(row.account);
         }
-        let body = match judged.schedule {
-            // What can't be read can't be: it was judged.
-            Some(schedule) => Sm::decode(&body, Reading::Lenient)
-                .map_or_else(|_| body.clone(), |sm| with_schedule(&sm, schedule)),
-            None => body,
-        };
-        self.admit_row(judged.row, body, group)
+        if let Some(schedule) = schedule
+            && let Ok(sm) = Sm::decode(&body, Reading::Lenient)
+        {
+            body = with_schedule(&sm, schedule);
+        }
+        let Some(bulk) = bulk else { return self.admit_row(row, body, group) };
+        body = self.bundle(&mut row, bulk, body);
+        let (lsn, token) = self.admit_row(row, body, group);
+        self.enter_bulk(token);
+        (lsn, token)
     }
 
     /// The schedule that the carrier is to keep in our place, if it keeps schedules and this one is one.
@@ -207,6 +219,7 @@ impl Hub {
             expires: row.expires,
             flags: row.kept_flags(),
             group,
+            bulk: self.bulks.number(row.bulk),
             body: &body,
         });
         self.accounts[place].held += 1;
@@ -254,16 +267,22 @@ impl Hub {
         seen(flags)
     }
 
-    /// Sets a message that is now ours on its way: at once, or when it is due.
+    /// Sets a message that is now ours on its way: at once, or when it is due; to its account if it is inbound.
     pub(super) fn start(&mut self, slot: u32) {
         let row = self.table.row(slot);
+        if row.is(flag::BUNDLED) {
+            return self.start_bundled(slot);
+        }
+        if row.is(flag::INBOUND) {
+            return self.begin_inbound(slot);
+        }
         if row.at > self.now.wall {
             row.phase = Phase::Scheduled;
             let (at, is_safe) = (row.at.min(row.expires), row.is_readable(self.durable));
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
                 self.table.park(slot);
             }
-            self.set_due_timer(slot);
+            self.await_due(slot);
         } else {
             let expires = row.expires;
             self.set_timer(slot, expires);
@@ -301,6 +320,8 @@ pub(super) struct Judged {
     segments: u8,
     /// Whether it asked for a longer validity than it got.
     clamped: bool,
+    /// The bulk that it is to be of.
+    bulk: Option<bulk::Name>,
     /// The schedule that its carrier keeps in our place.
     schedule: Option<UnixMs>,
 }

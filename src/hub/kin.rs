@@ -15,7 +15,7 @@ use super::table::{Token, flag};
 use super::{Hub, PartReceipts};
 use crate::assembly::{self, Assembly};
 use crate::codec::MessageState;
-use crate::id::{AccountId, Lsn, MessageId};
+use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase};
 use crate::spool::Record;
 use crate::text::References;
@@ -42,6 +42,8 @@ pub(super) struct Kin {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct TextKey {
     pub account: AccountId,
+    /// Where an inbound text came from; `None`: it was submitted.
+    pub carrier: Option<CarrierId>,
     pub source: u32,
     pub destination: u32,
     pub reference: u16,
@@ -197,7 +199,10 @@ impl Hub {
         }
         let state = row.state;
         self.effects.stats.settle(state);
-        Some(self.finish(group.slot))
+        let bulk = self.end_in_bulk(group.slot);
+        let lsn = self.finish(group.slot);
+        self.end_bulk(bulk);
+        Some(lsn)
     }
 
     /// Notes how one part has ended in the row of the whole: the worst of all counts.

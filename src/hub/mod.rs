@@ -10,6 +10,7 @@
 //! dispatch  queued → a link with room → the carrier
 //! outcome   its answer → Sent record ┄durable┄► room for the next; its receipt → Settled record
 //! delivery  settled ┄durable┄► a port of the account → its answer → Done record → gone
+//! inbound   a carrier's message → Accepted record ┄durable┄► the carrier answered, then delivery
 //! ```
 //!
 //! What waits for the disk (┄) stands in one queue in order of Lsn: answers to customers, answers to carriers for their
@@ -17,12 +18,15 @@
 //! a power cut could undo, and a crash doubles at most what was in a link's window.
 
 mod broadcast;
+mod bulks;
 mod caller;
 mod clockwork;
 mod congestion;
 mod delivery;
 mod dispatch;
 mod effects;
+mod first_parts;
+mod inbound;
 mod intake;
 mod kin;
 mod multi;
@@ -30,8 +34,10 @@ mod notice;
 mod operations;
 mod outcome;
 mod queue;
+mod rejoin;
 mod replay;
 mod reshape;
+mod rows;
 mod search;
 mod seats;
 mod settings;
@@ -50,9 +56,10 @@ pub use settings::{
 pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
 
 use crate::admission::{Rules, Times};
+use crate::bulk::{Answer as BulkAnswer, Bulks};
 use crate::carrier::LinkBatch;
 use crate::clock::{Now, Watch};
-use crate::codec::{Command, Status, Version};
+use crate::codec::{Command, Status, Tag, Version};
 use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
@@ -63,6 +70,7 @@ use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
 use clockwork::Clockwork;
+use first_parts::FirstParts;
 use foldhash::HashMap;
 use kin::Kin;
 use notice::Notice;
@@ -91,6 +99,8 @@ pub struct Hub {
     held: VecDeque<(Lsn, Held)>,
     /// Bodies at hand, oldest first.
     bodies: VecDeque<(Instant, Token)>,
+    /// Bodies that are being read back.
+    reading: usize,
     fired: Vec<u32>,
     effects: Effects,
     /// As [`Hub::watch`] believes it.
@@ -108,6 +118,7 @@ pub struct Hub {
     /// Compaction rests until then: a segment could not be read.
     compact_again: Option<Instant>,
     kin: Kin,
+    first_parts: FirstParts,
     /// Response PDUs that wait for the disk, in the order of their places in `held`.
     replies: VecDeque<BytesMut>,
     /// Answers that wait for an outcome, by slot, and until when.
@@ -115,6 +126,9 @@ pub struct Hub {
     transaction_ends: VecDeque<(Instant, Token)>,
     /// Slots by the low half of their serials, of messages whose customers know them by their short ids.
     short_ids: HashMap<u32, u32>,
+    bulks: Bulks,
+    /// Answers on bulks that wait for the disk, in the order of their places in `held`.
+    bulk_answers: VecDeque<(u64, BulkAnswer)>,
     replacing: Vec<Replacing>,
     searches: VecDeque<Search>,
     /// What carriers were asked in our place.
@@ -144,13 +158,16 @@ struct AccountState {
     /// Messages of it that are not gone yet.
     held: usize,
     held_max: usize,
-    /// Receipts that wait for a port with room.
+    /// Receipts and inbound messages that wait for a port with room.
     waiting: Queue,
+    /// Parts of inbound messages are joined for it.
+    joins: bool,
     /// Intermediate notifications that do.
     notices: VecDeque<Notice>,
     profile: Arc<Profile>,
     part_receipts: PartReceipts,
     times: Times,
+    bulk_tlv: Option<Tag>,
     rules: Rules,
     /// When it was last asked to be called.
     called: Option<Instant>,
@@ -216,7 +233,7 @@ struct LinkState {
 enum Held {
     /// A submission: answer it, and let its message go on.
     Accepted { token: Token, port: u32, session: SessionId, sequence: u32, since: Instant },
-    /// One of several submissions with one answer: let it go on.
+    /// A message whose peer is answered otherwise: let it go on.
     Begun { token: Token },
     /// The next of `replies` may go to this port.
     Reply { port: u32, session: SessionId },
@@ -226,6 +243,8 @@ enum Held {
     Settled { token: Token },
     /// The record of what a carrier delivered: answer it.
     Arrived { link: u32, session: SessionId, command: Command, sequence: u32 },
+    /// A change of a bulk: the next of `bulk_answers` may go.
+    Bulk,
     /// What lived in a segment, or some of it, stands elsewhere: the segment may go if that was all.
     Compacted { number: Option<u64> },
 }
@@ -241,6 +260,7 @@ impl Hub {
         }
         self.refill_wheel();
         self.fire_timers();
+        self.go_on_with_bulks();
         self.end_overdue_transactions();
         self.give_up_gathering();
         self.go_on_searching();
@@ -262,6 +282,7 @@ impl Hub {
             }
             Event::LinkIntake { session, intake } => self.take_link_intake(session, &intake),
             Event::LinkClosed { session, lost } => self.close_link(session, &lost),
+            Event::Bulk { token, account, request } => self.take_bulk(token, account, request),
             Event::Fetched(fetched) => self.take_fetched(fetched),
             Event::Scanned { number, records, last } => self.take_scanned(number, &records, last),
             Event::Unscanned => self.put_off_compaction(),
@@ -298,6 +319,7 @@ impl Hub {
                         self.reply(port, session, &pdu);
                     }
                 }
+                Held::Bulk => self.effects.bulks.extend(self.bulk_answers.pop_front()),
                 Held::Sent { link, session } => self.give_room(link, session),
                 Held::Settled { token } => self.offer(token),
                 Held::Arrived { link, session, command, sequence } => {
@@ -382,6 +404,7 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
+        self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
     }
 
@@ -396,6 +419,7 @@ impl Hub {
         self.kin.len()
             + self.transactions.len()
             + self.replies.len()
+            + self.bulk_answers.len()
             + self.replacing.len()
             + self.searches.len()
             + self.asked.len()
@@ -416,6 +440,7 @@ impl Hub {
             expiry_held: self.watch.expiry_wait().is_some(),
             spool_octets: self.journal.log_octets(),
             spool_live_octets: self.journal.live_octets(),
+            bulks: self.bulks.by_state(),
             ..Gauges::default()
         };
         gauges.scheduled = self.wheel.len() as u64;

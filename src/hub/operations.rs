@@ -40,7 +40,11 @@ impl Hub {
                 // Of several the one that is furthest from its end speaks for all.
                 let stage =
                     |slot: &u32| self.table.peek(*slot).map_or(0, |row| u8::from(super::is_open(row.phase)));
-                alive.iter().max_by_key(|slot| stage(slot)).and_then(|slot| self.table.peek(*slot)).map(told)
+                let slot = alive.iter().max_by_key(|slot| stage(slot));
+                slot.and_then(|slot| self.table.peek(*slot)).map(|row| match self.cancelled_with_bulk(row) {
+                    Some(since) => (MessageState::Deleted, 0, since),
+                    None => told(row),
+                })
             }
             _ => self
                 .table
@@ -105,10 +109,12 @@ impl Hub {
 
     /// Cancels the message in `slot` if it still can be; gives where that is recorded.
     pub(super) fn cancel(&mut self, slot: u32) -> Option<Lsn> {
-        self.table.row(slot).is_pending().then(|| {
-            self.effects.stats.cancelled += 1;
-            self.settle(slot, Outcome::plain(MessageState::Deleted))
-        })
+        let row = self.table.peek(slot).filter(|row| row.is_pending())?;
+        if self.cancelled_with_bulk(row).is_some() {
+            return None; // it has as good as ended
+        }
+        self.effects.stats.cancelled += 1;
+        Some(self.settle(slot, Outcome::plain(MessageState::Deleted)))
     }
 
     /// Answers a cancel_sm that cancelled something if there is a `last` record of it.
@@ -173,24 +179,24 @@ impl Hub {
 
     fn replace(&mut self, caller: Caller, token: Token, body: &[u8]) -> Result<Lsn, Status> {
         let replace = ReplaceSm::decode(body, Reading::Lenient).map_err(|error| error.status)?;
+        if self.table.holds(token) {
+            self.unbundle_if_fired(token.slot);
+        }
         // A part that waits for the others of its text stays one: whose would it be with another text?
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
         let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
-        let (at, expires) = (row.at, write_absolute(row.expires));
+        let (bulk, at, expires) = self.times_of(token.slot)?;
+        let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
         let at = self.passed_schedule(carrier, &sm).unwrap_or(at);
         // It may have waited longer than a schedule may lie in the past.
         let due = write_absolute(at.max(self.now.wall));
         let tlvs = without_text_and_lifetime(sm.tlvs);
-        let kept = |given: &'_ [u8]| given.is_empty();
+        let (schedule, kept) = (replace.schedule_delivery_time, |given: &'_ [u8]| given.is_empty());
         let new = Sm {
-            schedule_delivery_time: if kept(replace.schedule_delivery_time) {
-                &due
-            } else {
-                replace.schedule_delivery_time
-            },
+            schedule_delivery_time: if kept(schedule) { &due } else { schedule },
             validity_period: if kept(replace.validity_period) { &expires } else { replace.validity_period },
             registered_delivery: replace.registered_delivery,
             sm_default_msg_id: replace.sm_default_msg_id,
@@ -200,10 +206,17 @@ impl Hub {
         };
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(&new, rules, times, self.now)?;
-        let passed = self.schedule_to_pass(carrier, admitted.due);
-        let due = if passed.is_some() { self.now.wall } else { admitted.due };
+        // One that waits for its bulk goes on doing so: its times are told from those of the bulk.
+        let stays = bulk && kept(schedule);
+        let passed = if stays { None } else { self.schedule_to_pass(carrier, admitted.due) };
+        let due = match passed {
+            _ if stays => at,
+            Some(_) => self.now.wall,
+            None => admitted.due,
+        };
         let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
+        let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
         new.encode_body(&mut out);
         let body = passed.map_or(out.freeze(), |schedule| with_schedule(&new, schedule));
         let row = self.table.row(token.slot);
@@ -214,6 +227,10 @@ impl Hub {
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
         (row.at, row.expires) = (due, admitted.expires);
+        if bulk && !stays {
+            self.leave_bulk(token.slot);
+        }
+        let row = self.table.row(token.slot);
         let (id, old) = (row.id(token.slot), row.locator());
         let (accepted, flags, attempts, error) = (row.accepted, row.kept_flags(), row.attempts, row.error);
         let appended = self.journal.append(&Record::Accepted {
@@ -224,6 +241,7 @@ impl Hub {
             expires: admitted.expires,
             flags,
             group,
+            bulk: self.bulks.number(row.bulk),
             body: &body,
         });
         self.journal.retire(old);
@@ -258,7 +276,7 @@ impl Hub {
             self.table.find(*member).is_some_and(|row| {
                 // A part of a divided text is nobody's to ask for; its whole is. Nor is what we joined.
                 let is_own = *member == id && !row.is(flag::PART | flag::WHOLE) || row.is(flag::SHARED);
-                is_own && row.account == account && row.source == source
+                is_own && !row.is(flag::INBOUND) && row.account == account && row.source == source
             })
         });
         known.into_iter().map(|id| id.slot).collect()

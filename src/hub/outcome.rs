@@ -1,5 +1,6 @@
 //! What carriers say: answers to dispatches, and receipts.
 
+use super::inbound::Refusal;
 use super::table::{Token, Whereabouts, flag};
 use super::{Held, Hub, Stage, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
@@ -206,7 +207,7 @@ impl Hub {
         let (id, attempts, due, error) = (row.id(slot), row.attempts, row.at, row.error);
         self.journal.append(&Record::Deferred { id, attempts, due, error });
         self.effects.stats.deferred += 1;
-        self.set_due_timer(slot);
+        self.await_due(slot);
     }
 
     fn take_arrival(
@@ -236,10 +237,10 @@ impl Hub {
                     None => self.answer_arrival(link, session, request, Status::ROK),
                 }
             }
-            Matter::Inbound => {
-                self.effects.stats.inbound_refused += 1;
-                self.answer_arrival(link, session, request, Status::RX_R_APPN);
+            Matter::Inbound { body } => {
+                self.take_inbound((link, session), carrier, request, intake.id(body));
             }
+            Matter::Illegible => self.refuse_inbound((link, session), request, Refusal::Illegible),
             Matter::Unreadable => {
                 self.effects.stats.receipts_unreadable += 1;
                 self.answer_arrival(link, session, request, Status::ROK);

@@ -1,11 +1,13 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
 use super::clockwork::Clockwork;
+use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
 use super::table::{Row, Table, Whereabouts, flag};
 use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
+use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
 use crate::conversion::Long;
@@ -23,12 +25,13 @@ use std::time::Duration;
 /// A hub in the making: takes records in the order of the log.
 #[derive(Debug)]
 pub struct Replay {
-    settings: Settings,
-    table: Table,
+    pub(super) settings: Settings,
+    pub(super) table: Table,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
+    pub(super) bulks: Bulks,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
 }
@@ -54,7 +57,9 @@ impl Replay {
             held_max: plan.queue_max,
             profile: Arc::clone(&plan.profile),
             part_receipts: plan.part_receipts,
+            joins: plan.join_inbound,
             times: plan.times,
+            bulk_tlv: plan.bulk_tlv,
             rules: plan.rules.unwrap_or(settings.rules),
             ..AccountState::default()
         };
@@ -68,6 +73,7 @@ impl Replay {
         Self {
             table: Table::new(settings.limits.final_states),
             kin: Kin::new(settings.limits.gathering),
+            bulks: Bulks::new(settings.limits.bulks),
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             early: BTreeMap::new(),
@@ -78,10 +84,12 @@ impl Replay {
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
-        self.newest = self.newest.max(time_of(record));
+        self.newest = self.newest.max(super::steps::time_of(record));
         match *record {
-            Record::Accepted { id, account, accepted, due, expires, flags, group, body } => {
+            Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
+                let is_listed = self.is_listed(id, bulk);
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
+                self.take_member(id, bulk, is_listed);
                 if let Some(group) = group {
                     self.kin.enter(group, id);
                 }
@@ -100,6 +108,10 @@ impl Replay {
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 let carrier = self.carrier(carrier);
                 if let Some(row) = self.table.find(id) {
+                    if row.is(flag::INBOUND) {
+                        row.carrier = carrier; // where it came from
+                        return;
+                    }
                     row.phase = Phase::Awaiting;
                     row.carrier = carrier;
                     row.at = at;
@@ -121,9 +133,10 @@ impl Replay {
                 }
             }
             Record::Done { id } => {
-                if self.table.find(id).is_some() {
+                if let Some((bulk, state)) = self.table.find(id).map(|row| (row.bulk, row.state)) {
                     self.table.remove(id.slot);
                     self.kin.leave(id);
+                    self.bulks.leave(bulk, state);
                 }
             }
             Record::Early { carrier, carrier_message_id, destination, state, error, at } => {
@@ -143,6 +156,7 @@ impl Replay {
                     },
                 );
             }
+            Record::Bulk { .. } => self.take_bulk(record, locator),
         }
     }
 
@@ -160,7 +174,11 @@ impl Replay {
         let kept = u16::from(flags);
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
-        let carrier = self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE);
+        let is_inbound = kept & flag::INBOUND != 0;
+        let carrier = match is_inbound {
+            true => NOWHERE, // whatever else its records say, none gets it
+            false => self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE),
+        };
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
         let at = match read_time(sm.schedule_delivery_time, accepted) {
@@ -175,7 +193,7 @@ impl Replay {
             account,
             carrier,
             phase: Phase::Scheduled,
-            registered_delivery: if is_datagram(&sm) {
+            registered_delivery: if is_inbound || is_datagram(&sm) {
                 0
             } else {
                 receipt_wish(sm.registered_delivery, version)
@@ -192,6 +210,9 @@ impl Replay {
 
     /// What is not recorded of a message because its body says it.
     fn flags_of(&self, sm: &Sm<'_>, carrier: CarrierId, kept: u16) -> u16 {
+        if kept & flag::INBOUND != 0 {
+            return shape_flags(sm);
+        }
         let flags = shape_flags(sm) | mode_flags(sm, false).unwrap_or(0);
         let is_reshaped = kept & (flag::PART | flag::WHOLE) != 0;
         // Whoever is at the front of a queue is looked at; most need nothing.
@@ -202,7 +223,7 @@ impl Replay {
     }
 
     /// The account of that name; one that is configured no more keeps what it is owed.
-    fn account(&mut self, name: &[u8]) -> AccountId {
+    pub(super) fn account(&mut self, name: &[u8]) -> AccountId {
         let known = self.accounts.iter().position(|account| *account.name == *name);
         AccountId(known.unwrap_or_else(|| {
             self.accounts.push(AccountState { name: name.into(), ..AccountState::default() });
@@ -232,6 +253,7 @@ impl Replay {
     /// The hub, with everything in the queue or on the timer where it belongs.
     pub fn finish(mut self, journal: Journal, now: Now) -> Hub {
         self.table.rebuild_free();
+        self.free_of_lost_bulks();
         let mut slots: Vec<(u64, u32)> = self.table.iter().map(|(slot, row)| (row.serial, slot)).collect();
         slots.sort_unstable();
         let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
@@ -247,6 +269,7 @@ impl Replay {
             links: Seats::default(),
             held: VecDeque::new(),
             bodies: VecDeque::new(),
+            reading: 0,
             fired: Vec::new(),
             effects: Effects::default(),
             now,
@@ -258,10 +281,13 @@ impl Replay {
             compacting: None,
             compact_again: None,
             kin: self.kin,
+            first_parts: FirstParts::new(self.settings.limits.gathering),
             replies: VecDeque::new(),
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
+            bulks: self.bulks,
+            bulk_answers: VecDeque::new(),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),
@@ -277,6 +303,7 @@ impl Replay {
         for (_, slot) in &slots {
             hub.adopt(*slot);
         }
+        let fired = hub.bulks.resume();
         for (serial, slot) in &slots {
             // One that was taken up before may have ended its kin.
             if hub.table.find(MessageId { serial: *serial, slot: *slot }).is_some() {
@@ -284,6 +311,7 @@ impl Replay {
             }
         }
         hub.end_kin(&slots);
+        fired.into_iter().for_each(|place| hub.end_bulk(Some(place)));
         for early in self.early.values() {
             let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
@@ -340,12 +368,25 @@ impl Hub {
         let (locator, account) = (row.locator(), row.account);
         self.journal.adopt(locator);
         self.accounts[usize::from(account.0)].held += 1;
+        let row = self.table.row(slot);
+        let ended = (row.phase == Phase::Settled).then_some(row.state);
+        if ended.is_some() {
+            row.clear(flag::BUNDLED);
+        }
+        self.bulks.count_living(row.bulk, ended);
     }
 
     /// Takes up one message where its records leave it.
     fn resume(&mut self, slot: u32) {
         let row = self.table.row(slot);
         let (account, carrier, phase) = (row.account, row.carrier, row.phase);
+        if row.is(flag::INBOUND) {
+            return match phase {
+                // Its text goes on in another message, which is there.
+                Phase::Joined | Phase::Settled => drop(self.finish(slot)),
+                _ => self.start(slot),
+            };
+        }
         let is_silent =
             row.is(flag::PART) && self.accounts[usize::from(account.0)].part_receipts != PartReceipts::Each;
         let whole = self.kin.group_of(slot).filter(|_| is_silent);
@@ -378,19 +419,10 @@ impl Hub {
             Phase::Scheduled if carrier == NOWHERE => {
                 self.settle(slot, Outcome::NO_ROUTE);
             }
+            // Its bulk brings it on, as soon as there are turns.
+            Phase::Scheduled if row.is(flag::BUNDLED) => {}
             _ => self.start(slot), // records leave a message in no other state than this one
         }
-    }
-}
-
-/// The time at which a record was written, if it tells.
-const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
-    match *record {
-        Record::Accepted { accepted: at, .. }
-        | Record::Sent { at, .. }
-        | Record::Settled { at, .. }
-        | Record::Early { at, .. } => Some(at),
-        _ => None, // a day without any of these is a day without messages
     }
 }
 
@@ -402,5 +434,5 @@ fn callable(settings: &Settings) -> Vec<AccountId> {
         .collect()
 }
 
-/// No carrier: no route leads to the message's destination any more.
-const NOWHERE: CarrierId = CarrierId(u16::MAX);
+/// No carrier: no route leads to the message's destination any more, or none is wanted.
+pub(super) const NOWHERE: CarrierId = CarrierId(u16::MAX);

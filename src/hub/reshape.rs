@@ -5,7 +5,7 @@ use super::table::{Row, Token, flag};
 use super::{Hub, Overdue};
 use crate::assembly;
 use crate::codec::{Reading, Sm, Status};
-use crate::conversion::{self, Long};
+use crate::conversion::{self, Long, Part};
 use crate::id::MessageId;
 use crate::message::{Outcome, Phase};
 use crate::spool::Record;
@@ -25,8 +25,10 @@ impl Hub {
         };
         let from = Arc::clone(&self.accounts[usize::from(account.0)].profile);
         let to = Arc::clone(&self.carriers[usize::from(carrier.0)].profile);
-        if to.long == Long::Payload && conversion::part_of(&sm).is_some() {
-            return self.gather(token, &sm, &body);
+        if to.long == Long::Payload
+            && let Some(part) = conversion::part_of(&sm)
+        {
+            return self.gather(token, part, &body);
         }
         if conversion::needs_division(&sm, &from, &to).is_none() {
             return self.requeue(token);
@@ -91,11 +93,12 @@ impl Hub {
     }
 
     /// Keeps a part until the others of its text are here too.
-    fn gather(&mut self, token: Token, sm: &Sm<'_>, body: &Bytes) {
-        let Some(part) = conversion::part_of(sm) else { return self.requeue(token) };
+    pub(super) fn gather(&mut self, token: Token, part: Part, body: &Bytes) {
         let row = self.table.row(token.slot);
+        let is_inbound = row.is(flag::INBOUND);
         let key = TextKey {
             account: row.account,
+            carrier: is_inbound.then_some(row.carrier),
             source: row.source,
             destination: row.destination,
             reference: part.reference,
@@ -108,9 +111,15 @@ impl Hub {
             assembly::Outcome::Kept => {}
             assembly::Outcome::Whole(parts) => self.join(parts),
             // The second of a kind, or one too many: it goes as it is.
-            assembly::Outcome::Duplicate((token, _)) | assembly::Outcome::Refused((token, _)) => {
-                self.release_part(token);
+            assembly::Outcome::Duplicate((token, body)) => {
+                let first = self.kin.gathering.part(&key, part.number);
+                let is_there = first.is_some_and(|(first, same)| self.table.holds(*first) && *same == body);
+                match is_inbound && is_there {
+                    true => self.drop_twin(token),
+                    false => self.release_part(token),
+                }
             }
+            assembly::Outcome::Refused((token, _)) => self.release_part(token),
         }
     }
 
@@ -118,6 +127,9 @@ impl Hub {
     fn release_part(&mut self, token: Token) {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Gathering) else { return };
         row.clear(flag::RESHAPE);
+        if row.is(flag::INBOUND) {
+            return self.release_inbound(token);
+        }
         self.effects.stats.parts_alone += 1;
         self.enqueue(token.slot);
     }
@@ -126,13 +138,14 @@ impl Hub {
     pub(super) fn give_up_gathering(&mut self) {
         while let Some((_, parts)) = self.kin.gathering.expire(self.now) {
             for (token, _) in parts {
-                let waits = self.table.known(token).is_some_and(|row| row.phase == Phase::Gathering);
+                let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Gathering) else {
+                    continue; // cancelled meanwhile
+                };
                 match self.settings.limits.overdue_parts {
+                    // Nobody could be told that a message from a handset failed.
+                    _ if row.is(flag::INBOUND) => self.release_part(token),
                     Overdue::Send => self.release_part(token),
-                    Overdue::Fail if waits => {
-                        self.settle(token.slot, Outcome::refused(Status::RINVMSGLEN));
-                    }
-                    Overdue::Fail => {} // cancelled meanwhile
+                    Overdue::Fail => drop(self.settle(token.slot, Outcome::refused(Status::RINVMSGLEN))),
                 }
             }
         }
@@ -152,6 +165,9 @@ impl Hub {
         let is_joined = sms.is_ok_and(|sms| conversion::join(&sms, &from, &mut body).is_ok());
         if !all_wait || !is_joined {
             return parts.into_iter().for_each(|(token, _)| self.release_part(token));
+        }
+        if self.table.row(first).is(flag::INBOUND) {
+            return self.join_inbound(&parts, &body);
         }
         let into = self.new_id();
         let mut expires = self.table.row(first).expires;

@@ -24,6 +24,7 @@ pub(super) struct Wanted {
 impl Wanted {
     fn is(&self, row: &Row) -> bool {
         row.phase != Phase::Free
+            && !row.is(flag::INBOUND)
             && row.destination == self.destination
             && self.source.is_none_or(|source| source == row.source)
             && self.account.is_none_or(|account| account == row.account)

@@ -2,8 +2,10 @@
 
 use crate::admission::{Rules, Times};
 use crate::assembly;
+use crate::bulk;
 use crate::carrier::Carrier;
 use crate::clock::Caution;
+use crate::codec::Tag;
 use crate::conversion::Profile;
 use crate::correlation::IdForms;
 use crate::esme::Account;
@@ -22,6 +24,8 @@ pub struct Settings {
     /// Distribution lists, for submit_multi.
     pub lists: Vec<List>,
     pub routes: route::Table,
+    /// Whose messages from handsets are.
+    pub inbound: route::Inbound,
     pub rules: Rules,
     pub retry: Retry,
     pub limits: Limits,
@@ -42,6 +46,10 @@ pub struct AccountPlan {
     pub part_receipts: PartReceipts,
     /// How it writes times.
     pub times: Times,
+    /// The optional parameter of its submissions that names their bulk; carriers don't see it.
+    pub bulk_tlv: Option<Tag>,
+    /// It gets long texts of handsets whole.
+    pub join_inbound: bool,
     /// What validity and schedule its messages may have; `None`: what everybody's may.
     pub rules: Option<Rules>,
 }
@@ -55,6 +63,8 @@ impl AccountPlan {
             profile: Arc::default(),
             part_receipts: PartReceipts::default(),
             times: Times::default(),
+            bulk_tlv: None,
+            join_inbound: false,
             rules: None,
         }
     }
@@ -115,7 +125,9 @@ pub struct Limits {
     pub unreceipted: Unreceipted,
     /// How long a receipt waits for its account to bind.
     pub receipt_retention: Duration,
-    /// How long a receipt that its account refused for now waits.
+    /// How long a message from a handset waits for its account to bind.
+    pub inbound_retention: Duration,
+    /// How long a receipt, or a message from a handset, that its account refused for now waits.
     pub receipt_retry: Duration,
     /// Messages that are gone and can still be asked for.
     pub final_states: usize,
@@ -123,8 +135,10 @@ pub struct Limits {
     pub transaction: Duration,
     /// Parts of long texts that wait to be joined.
     pub gathering: assembly::Limits,
-    /// What becomes of parts whose others never came.
+    /// What becomes of submitted parts whose others never came; those of handsets go to their account as they came.
     pub overdue_parts: Overdue,
+    /// Bulks, and how long they are remembered.
+    pub bulks: bulk::Limits,
 }
 
 /// How a message ends whose carrier took it and never told its outcome (fact sheet 8.4).
@@ -155,11 +169,13 @@ impl Default for Limits {
             receipt_grace: Duration::from_secs(3600),
             unreceipted: Unreceipted::Unknown,
             receipt_retention: Duration::from_secs(7 * 24 * 3600),
+            inbound_retention: Duration::from_secs(48 * 3600),
             receipt_retry: Duration::from_secs(5),
             final_states: 20_000,
             transaction: Duration::from_secs(20),
             gathering: assembly::Limits::default(),
             overdue_parts: Overdue::Send,
+            bulks: bulk::Limits::default(),
         }
     }
 }

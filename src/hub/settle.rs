@@ -1,6 +1,6 @@
 //! Messages end: their outcome is written, and then they are forgotten.
 
-use super::table::{Whereabouts, flag};
+use super::table::{Row, Whereabouts, flag};
 use super::{Held, Hub, PartReceipts, Stage};
 use crate::codec::MessageState;
 use crate::id::Lsn;
@@ -43,7 +43,10 @@ impl Hub {
             return self.end_divided(group, receipts).unwrap_or(lsn);
         }
         self.effects.stats.settle(outcome.state);
-        self.announce(slot, wanted)
+        let bulk = self.end_in_bulk(slot);
+        let lsn = self.announce(slot, wanted);
+        self.end_bulk(bulk);
+        lsn
     }
 
     /// Writes the outcome that the row says, for its account to hear of if that is `wanted`.
@@ -72,11 +75,18 @@ impl Hub {
         }
         let row = self.table.row(slot);
         let (id, is_part) = (row.id(slot), row.is(flag::PART));
+        let (bulk, state, error, at) = (row.bulk, row.state, row.error, row.at);
+        let is_told = matches!(row.phase, Phase::Settled | Phase::Waiting | Phase::Delivering);
+        // A bulk's counts outlive its messages: how each ended has to be on record.
+        if bulk != Row::ALONE && !is_told {
+            self.journal.append(&Record::Settled { id, state: state.octet(), error, at });
+        }
         let lsn = self.journal.append(&Record::Done { id }).lsn;
         let (locator, account) = self.table.remove(slot);
         self.wheel.cancel(slot);
         let group = self.kin.group_of(slot).filter(|_| is_part);
         self.kin.leave(id);
+        self.bulks.leave(bulk, state);
         self.journal.retire(locator);
         self.accounts[usize::from(account.0)].held -= 1;
         if let Some(group) = group {
@@ -99,6 +109,11 @@ impl Hub {
 
     /// Ends a message whose time was over at this stage.
     pub(super) fn expire(&mut self, slot: u32, stage: Stage, outcome: Outcome) {
+        if self.table.row(slot).is(flag::INBOUND) {
+            self.effects.stats.inbound.expired += 1;
+            self.finish(slot);
+            return;
+        }
         self.effects.stats.expired[stage as usize] += 1;
         self.settle(slot, outcome);
     }

@@ -1,6 +1,7 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use super::clockwork::KINDS;
+use crate::bulk::State;
 use crate::clock::Change;
 use crate::codec::{MessageState, Status};
 use crate::id::AccountId;
@@ -45,7 +46,7 @@ pub struct Stats {
     pub receipts_deferred: u64,
     pub receipts_again: u64,
     pub receipts_abandoned: u64,
-    pub inbound_refused: u64,
+    pub inbound: InboundStats,
     pub bodies_lost: u64,
     pub compacted: u64,
     /// Times that the wall clock was set, and what has become of it.
@@ -55,12 +56,83 @@ pub struct Stats {
     pub settled: [u64; 10],
     pub refused: Vec<(Status, u64)>,
     pub carrier_refused: Vec<(Status, u64)>,
+    /// What was asked of bulks and not done, by why.
+    pub bulks_refused: Vec<(&'static str, u64)>,
     /// From submission to answer.
     pub submit_response: Buckets,
     /// From the time when a message was due to its hand-over to a link.
     pub lateness: Buckets,
     /// From acceptance to the receipt taken.
     pub receipt: Buckets,
+}
+
+/// Counts of one turn over messages from handsets.
+#[derive(Clone, Debug, Default)]
+pub struct InboundStats {
+    /// Taken over from their carriers.
+    pub received: u64,
+    /// Taken by their accounts.
+    pub delivered: u64,
+    /// Refused by their accounts for good.
+    pub denied: u64,
+    /// Refused by their accounts for now.
+    pub deferred: u64,
+    /// Sent again because nobody answered.
+    pub again: u64,
+    /// Not taken in time.
+    pub expired: u64,
+    /// Texts joined from their parts.
+    pub joined: u64,
+    /// Parts that came twice while the others were waited for.
+    pub twins: u64,
+    /// Parts that went out as they came though they were to be joined.
+    pub parts_alone: u64,
+    /// Long texts sent in parts to sessions of 3.3.
+    pub divided: u64,
+    /// Texts that end where a session of 3.3 has no more room.
+    pub cut: u64,
+    /// Texts with question marks for characters that their account can't be told.
+    pub replaced: u64,
+    /// Texts that could not be put in their account's words at all.
+    pub as_it_came: u64,
+    /// Not taken over, by reason.
+    pub refused: Vec<(&'static str, u64)>,
+    /// From its acceptance to its account's hands.
+    pub waited: Buckets,
+}
+
+impl InboundStats {
+    pub(super) fn refuse(&mut self, reason: &'static str) {
+        match self.refused.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, times)) => *times += 1,
+            None => self.refused.push((reason, 1)),
+        }
+    }
+
+    fn fold(&self, metrics: &Metrics) {
+        let events = [
+            ("received", self.received),
+            ("delivered", self.delivered),
+            ("refused", self.denied),
+            ("deferred", self.deferred),
+            ("sent_again", self.again),
+            ("expired", self.expired),
+            ("joined", self.joined),
+            ("part_twice", self.twins),
+            ("parts_alone", self.parts_alone),
+            ("divided", self.divided),
+            ("cut", self.cut),
+            ("characters_replaced", self.replaced),
+            ("as_it_came", self.as_it_came),
+        ];
+        for (event, times) in events.into_iter().filter(|(_, times)| *times > 0) {
+            metrics.inbound.with_label_values(&[event]).inc_by(times);
+        }
+        for (reason, times) in &self.refused {
+            metrics.inbound_refused.with_label_values(&[reason]).inc_by(*times);
+        }
+        metrics.inbound_wait.fold(&self.waited);
+    }
 }
 
 /// Where a message was when its validity ended.
@@ -116,6 +188,8 @@ pub struct Gauges {
     pub expiry_held: bool,
     pub spool_octets: u64,
     pub spool_live_octets: u64,
+    /// Bulks in each of [`State::EACH`].
+    pub bulks: [u64; State::EACH.len()],
     /// By carrier, in the order of the configuration.
     pub carriers: Vec<CarrierGauges>,
 }
@@ -146,6 +220,10 @@ impl Stats {
         count(&mut self.carrier_refused, status);
     }
 
+    pub(super) fn refuse_bulk(&mut self, word: &'static str) {
+        count(&mut self.bulks_refused, word);
+    }
+
     pub(super) fn settle(&mut self, state: MessageState) {
         self.settled[usize::from(state.octet())] += 1;
     }
@@ -170,6 +248,9 @@ impl Stats {
         for (status, times) in &self.carrier_refused {
             metrics.carrier_refused.with_label_values(&[label(*status)]).inc_by(*times);
         }
+        for (word, times) in &self.bulks_refused {
+            metrics.bulks_refused.with_label_values(&[word]).inc_by(*times);
+        }
         for (octet, times) in self.settled.iter().enumerate().filter(|(_, times)| **times > 0) {
             let word =
                 MessageState::from_octet(octet as u8).map_or(&b"UNKNOWN"[..], MessageState::receipt_word);
@@ -182,7 +263,6 @@ impl Stats {
             ("answered_late", self.late_answers),
             ("doubtful", self.doubtful),
             ("without_id", self.nameless),
-            ("inbound_refused", self.inbound_refused),
             ("divided", self.divided),
             ("joined", self.joined),
             ("parts_alone", self.parts_alone),
@@ -214,6 +294,7 @@ impl Stats {
         }
         metrics.spool_compacted.inc_by(self.compacted);
         metrics.clock_steps.inc_by(self.clock_steps);
+        self.inbound.fold(metrics);
     }
 }
 
@@ -232,6 +313,9 @@ impl Gauges {
         for (place, count) in places {
             metrics.messages.with_label_values(&[place]).set(count as i64);
         }
+        for (state, count) in State::EACH.iter().zip(self.bulks) {
+            metrics.bulks.with_label_values(&[state.name()]).set(count as i64);
+        }
         for (name, carrier) in carriers.iter().zip(&self.carriers) {
             metrics.queued.with_label_values(&[name]).set(carrier.queued as i64);
             metrics.links.with_label_values(&[name]).set(carrier.links as i64);
@@ -248,10 +332,10 @@ impl Gauges {
     }
 }
 
-fn count(counts: &mut Vec<(Status, u64)>, status: Status) {
-    match counts.iter_mut().find(|(known, _)| *known == status) {
+fn count<T: Copy + PartialEq>(counts: &mut Vec<(T, u64)>, what: T) {
+    match counts.iter_mut().find(|(known, _)| *known == what) {
         Some((_, times)) => *times += 1,
-        None => counts.push((status, 1)),
+        None => counts.push((what, 1)),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A slot is reused after its message is gone; a [`Token`] carries enough of the serial to tell the two apart.
 
+use super::rows::Rows;
 use crate::clock::UnixMs;
 use crate::codec::MessageState;
 use crate::correlation::IdHash;
@@ -24,7 +25,7 @@ pub(super) struct Row {
     /// Where its Accepted record is; in pieces, for they are packed closer.
     pub record_at: u64,
     pub record_len: u32,
-    /// The place of its body while that is at hand.
+    /// The place of its body while that is at hand: of its submit_sm, or of its deliver_sm if it is inbound.
     pub body: Place,
     /// What its carrier calls it, as written.
     pub carrier_message_id: Option<Box<[u8]>>,
@@ -43,6 +44,8 @@ pub(super) struct Row {
     pub source: u32,
     pub destination: u32,
     pub service_type: [u8; 5],
+    /// The place of its bulk, or [`Row::ALONE`].
+    pub bulk: u32,
 }
 
 /// What else is to be known of a row.
@@ -59,6 +62,10 @@ pub(super) mod flag {
     pub const SHARED: u16 = 16;
     /// It carries the texts of the messages that are joined into it.
     pub const WHOLE: u16 = 32;
+    /// It waits for its bulk, which has not fired; its times are those that it came with.
+    pub const BUNDLED: u16 = 64;
+    /// It came from a handset: it goes to its account, as a deliver_sm, and never to a carrier.
+    pub const INBOUND: u16 = 128;
     /// Those that its record keeps; the rest is made anew.
     pub const KEPT: u16 = 0xFF;
 
@@ -70,7 +77,7 @@ pub(super) mod flag {
     pub const DOUBTFUL: u16 = 0x400;
     /// It was written again elsewhere, or otherwise, while its body was being read back.
     pub const MOVED: u16 = 0x800;
-    /// Its carrier may want its text divided or joined.
+    /// Its carrier, or its account if it is inbound, may want its text divided or joined.
     pub const RESHAPE: u16 = 0x1000;
     /// One part of a long text: goes over the same link as the others.
     pub const TOGETHER: u16 = 0x2000;
@@ -100,6 +107,9 @@ impl Place {
 }
 
 impl Row {
+    /// No bulk.
+    pub const ALONE: u32 = u32::MAX;
+
     /// Whether its body waits on disk alone.
     pub fn is_parked(&self) -> bool {
         self.body == Place::NONE
@@ -165,7 +175,7 @@ impl Token {
 /// The rows.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    rows: Vec<Row>,
+    rows: Rows<Row>,
     /// Bodies at hand, and which of the places are empty.
     bodies: Vec<Bytes>,
     vacant: Vec<u32>,
@@ -275,8 +285,8 @@ impl Table {
 
     /// Lists the free slots anew: after a replay put rows where they were.
     pub fn rebuild_free(&mut self) {
-        let free = |(slot, row): (usize, &Row)| (row.phase == Phase::Free).then_some(slot as u32);
-        self.free = self.rows.iter().enumerate().rev().filter_map(free).collect();
+        let free = |slot: &u32| self.rows[*slot as usize].phase == Phase::Free;
+        self.free = (0..self.slots()).rev().filter(free).collect();
     }
 
     pub fn row(&mut self, slot: u32) -> &mut Row {
@@ -348,6 +358,7 @@ impl Default for Row {
             source: 0,
             destination: 0,
             service_type: [0; 5],
+            bulk: Self::ALONE,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What falls due: one timer a message, in ticks of wall time.
 
 use super::clockwork::Kind;
+use super::delivery::kept_until;
 use super::dispatch::fetch_if_parked;
 use super::table::flag;
 use super::{Hub, Mode};
@@ -19,24 +20,15 @@ impl Hub {
         self.wheel.set(slot, tick, kind);
     }
 
-    /// Sets the timer of a message that waits until it is due: first a little before, so that its body is at hand by then.
-    pub(super) fn set_due_timer(&mut self, slot: u32) {
-        let row = self.table.row(slot);
-        let (due, expires) = (row.at, row.expires);
-        let ahead = UnixMs(due.0.saturating_sub(LEAD_MS));
-        let at = if ahead > self.now.wall { ahead } else { due };
-        self.set_timer(slot, at.min(expires));
-    }
-
     fn timer_kind(&mut self, slot: u32, at: UnixMs) -> Kind {
-        let retention = self.settings.limits.receipt_retention;
         let row = self.table.row(slot);
         match row.phase {
-            Phase::Scheduled if at >= row.expires => Kind::Validity,
+            // Of a paused bulk: its times are told from the bulk's.
+            Phase::Scheduled if row.is(flag::BUNDLED) || at >= row.expires => Kind::Validity,
             Phase::Scheduled if row.attempts > 0 => Kind::Backoff,
             Phase::Scheduled => Kind::Scheduled,
             Phase::Awaiting => Kind::ReceiptGrace,
-            Phase::Waiting if at < row.at.after(retention) => Kind::ReceiptRetry,
+            Phase::Waiting if at < kept_until(row, &self.settings.limits) => Kind::ReceiptRetry,
             Phase::Waiting => Kind::Retention,
             // On its way, or about to be: nothing else can come of it but the end of its validity.
             Phase::Free
@@ -71,6 +63,9 @@ impl Hub {
         let now = self.now.wall;
         let row = self.table.row(slot);
         let (phase, expires, due) = (row.phase, row.expires, row.at);
+        if row.is(flag::BUNDLED) {
+            return self.watch(slot);
+        }
         let is_scheduled = row.attempts == 0 && due > row.accepted;
         match phase {
             Phase::Scheduled | Phase::Queued | Phase::Gathering if now >= expires => {
@@ -78,12 +73,7 @@ impl Hub {
                     self.expire_here(slot);
                 }
             }
-            Phase::Scheduled if now < due => {
-                if due.since(now).as_millis() as u64 <= LEAD_MS {
-                    self.fetch_ahead(slot);
-                }
-                self.set_due_timer(slot);
-            }
+            Phase::Scheduled if now < due => self.await_due(slot),
             Phase::Scheduled => {
                 self.set_timer(slot, expires);
                 self.enqueue(slot);
@@ -115,12 +105,22 @@ impl Hub {
         }
     }
 
-    /// A parked message is about to be due: asks for its body, if there is room for it.
-    fn fetch_ahead(&mut self, slot: u32) {
-        let token = self.table.token(slot);
-        let Self { table, effects, durable, bodies, settings, .. } = self;
-        if bodies.len() + effects.fetches.len() < settings.limits.bodies {
-            fetch_if_parked(table, effects, token, *durable);
+    /// Sets the timer of a scheduled message; a parked one wakes some time before, so that its body is at hand when it is due.
+    pub(super) fn await_due(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let at = row.at.min(row.expires);
+        let early = UnixMs(at.0.saturating_sub(READ_AHEAD_MS));
+        // What is at hand now, before a wait for another attempt, won't be then.
+        let is_long = at.since(self.now.wall) > self.settings.limits.body_age;
+        if (row.is_parked() || is_long) && early > self.now.wall {
+            return self.set_timer(slot, early);
+        }
+        self.set_timer(slot, at);
+        // Others wait until they are due, and then until they are next in their queue.
+        let here = self.bodies.len() + self.reading + self.effects.fetches.len();
+        if here < self.settings.limits.bodies / 2 {
+            let token = self.table.token(slot);
+            fetch_if_parked(&mut self.table, &mut self.effects, token, self.durable);
         }
     }
 
@@ -136,21 +136,33 @@ impl Hub {
         let gathering = self.kin.gathering.next_timeout();
         let transaction = self.transaction_ends.front().map(|(until, _)| *until);
         let call = self.next_call();
-        let busy = !self.searches.is_empty() || self.refill.is_some();
+        let busy = !self.searches.is_empty() || self.has_bulk_work() || self.refill.is_some();
         let busy = busy.then_some(self.now.mono);
+        let bulk = self.bulks.next_due().map(|at| self.now.mono + at.since(self.now.wall).min(LONGEST_SLEEP));
         let clock = self.watch.next_timeout();
-        [wheel, clock, paused, body, gathering, transaction, call, busy, self.correlation.next_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            wheel,
+            clock,
+            paused,
+            body,
+            gathering,
+            transaction,
+            call,
+            busy,
+            bulk,
+            self.correlation.next_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 
 /// Milliseconds of a tick of the wheel.
 pub(super) const TICK_MS: u64 = 10;
 
-/// How long before they are due messages' bodies are read back: a disk may take so long under load.
-const LEAD_MS: u64 = 200;
+/// How long before it is due the body of a parked message is read back, in milliseconds: less than it stays at hand.
+const READ_AHEAD_MS: u64 = 1_000;
 
 /// Timers that fire in one turn at most, so that a million due at once stall nobody.
 const FIRE_MAX: usize = 10_000;

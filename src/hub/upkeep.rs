@@ -38,6 +38,7 @@ impl Hub {
 
     /// Bodies came back from the spool.
     pub(super) fn take_fetched(&mut self, fetched: Vec<Fetched>) {
+        self.reading = self.reading.saturating_sub(fetched.len());
         for Fetched { token, body } in fetched {
             let token = Token::from_u64(token);
             let Some(row) = self.table.known(token) else {
@@ -71,6 +72,7 @@ impl Hub {
     fn lose_body(&mut self, slot: u32, phase: Phase) {
         self.effects.stats.bodies_lost += 1;
         match phase {
+            Phase::Waiting if self.table.row(slot).is(flag::INBOUND) => drop(self.finish(slot)),
             Phase::Waiting => {
                 self.effects.stats.receipts_abandoned += 1;
                 self.finish(slot);
@@ -94,11 +96,12 @@ impl Hub {
         // Held receipts live in the log too, though they are nobody's record: without them the rules would never be met.
         let CompactionRules { factor, slack_octets } = self.settings.compaction;
         let early = self.correlation.early_len() as u64 * EARLY_OCTETS;
-        let rules = CompactionRules { factor, slack_octets: slack_octets + factor * early };
+        let bulks = self.bulks.len() as u64 * BULK_OCTETS;
+        let rules = CompactionRules { factor, slack_octets: slack_octets + factor * (early + bulks) };
         match self.journal.next_compaction(&rules) {
             Some(Compaction::Release { number, to, .. }) => {
                 self.compacting = Some(to);
-                let after = self.keep_early(to);
+                let after = self.keep_others(to);
                 self.held.push_back((after, Held::Compacted { number: Some(number) }));
             }
             Some(Compaction::Copy(task)) => {
@@ -127,13 +130,14 @@ impl Hub {
             }
         }
         if let (true, Some(to)) = (last, self.compacting) {
-            let after = self.keep_early(to);
+            let after = self.keep_others(to);
             self.held.push_back((after, Held::Compacted { number: Some(number) }));
         }
     }
 
     /// Writes a message and where it stands again.
     fn copy(&mut self, slot: u32, body: &[u8]) {
+        self.unbundle_if_fired(slot); // its times are told by the bulk's record, which stands before this one
         let row = self.table.row(slot);
         let id = row.id(slot);
         let due = match row.phase {
@@ -158,6 +162,7 @@ impl Hub {
             expires: row.expires,
             flags: row.kept_flags(),
             group: self.kin.group_of(slot),
+            bulk: self.bulks.number(row.bulk),
             body,
         });
         self.journal.retire(row.locator());
@@ -169,6 +174,8 @@ impl Hub {
             self.journal.append(&Record::Deferred { id, attempts: row.attempts, due, error: row.error });
         }
         match row.phase {
+            // Nothing else is written of it: it waits until it is gone.
+            _ if row.is(flag::INBOUND) => drop(self.note_origin(slot)),
             Phase::Awaiting => {
                 self.journal.append(&Record::Sent {
                     id,
@@ -199,9 +206,10 @@ impl Hub {
         self.effects.stats.compacted += 1;
     }
 
-    /// Writes the receipts that nobody has claimed again where they stand before `before`: they have no message to be copied
-    /// with. Gives the Lsn of the last one.
-    fn keep_early(&mut self, before: Lsn) -> Lsn {
+    /// Writes again what has no message to be copied with, where it stands before `before`: bulks, and receipts that nobody has
+    /// claimed. Gives the Lsn of the last one.
+    fn keep_others(&mut self, before: Lsn) -> Lsn {
+        self.keep_bulks(before);
         let Self { correlation, journal, carriers, .. } = self;
         correlation.rewrite_early(before, |early| {
             let record = Record::Early {
@@ -220,5 +228,7 @@ impl Hub {
 
 /// Octets of the log that one held receipt takes, generously.
 const EARLY_OCTETS: u64 = 128;
+/// Octets of the log that one bulk takes, generously.
+const BULK_OCTETS: u64 = 256;
 /// How long compaction rests after a segment could not be read.
 const COMPACT_AGAIN: Duration = Duration::from_secs(60);

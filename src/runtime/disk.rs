@@ -176,6 +176,7 @@ mod tests {
                 expires: UnixMs(3),
                 flags: 0,
                 group: None,
+                bulk: None,
                 body: b"a body",
             };
             places.push(journal.append(&accepted).locator);

@@ -3,6 +3,7 @@
 use super::mail::{Mail, Request, Task};
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
+use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
@@ -14,7 +15,7 @@ use prometheus::IntCounter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 /// The hub and everybody it has something for.
@@ -35,6 +36,33 @@ pub(super) struct HubThread {
     pub calls: mpsc::Sender<AccountId>,
     pub ports: HashMap<SessionId, Arc<Outbox<PortBatch>>>,
     pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
+    pub bulks: BulkCalls,
+}
+
+/// Calls about bulks that the hub has not answered yet.
+#[derive(Default)]
+pub(super) struct BulkCalls {
+    waiting: HashMap<u64, oneshot::Sender<bulk::Answer>>,
+    last: u64,
+}
+
+impl BulkCalls {
+    /// What the hub is to be told; nothing if it has been asked too much: who called hears so by silence.
+    fn take(&mut self, call: bulk::Call) -> Option<Event> {
+        let bulk::Call { account, request, answer } = call;
+        if self.waiting.len() >= BULK_CALLS_MAX {
+            return None;
+        }
+        self.last += 1;
+        self.waiting.insert(self.last, answer);
+        Some(Event::Bulk { token: self.last, account, request })
+    }
+
+    fn answer(&mut self, token: u64, answer: bulk::Answer) {
+        if let Some(way) = self.waiting.remove(&token) {
+            let _ = way.send(answer); // he may have gone meanwhile
+        }
+    }
 }
 
 impl HubThread {
@@ -55,6 +83,7 @@ impl HubThread {
                         }
                         events.push(event);
                     }
+                    Mail::Bulk(call) => events.extend(self.bulks.take(call)),
                     Mail::Port(session, outbox) => drop(self.ports.insert(session, outbox)),
                     Mail::Link(session, outbox) => drop(self.links.insert(session, outbox)),
                     Mail::Stop => stop = true,
@@ -82,7 +111,7 @@ impl HubThread {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         tasks.extend(releases.into_iter().map(Task::Release));
         self.tasks.send_all(&mut tasks);
@@ -95,6 +124,9 @@ impl HubThread {
             if let Some(outbox) = self.links.get(&session) {
                 outbox.send(batch);
             }
+        }
+        for (token, answer) in bulks {
+            self.bulks.answer(token, answer);
         }
         for account in calls {
             // Full, or stopping: the hub names it again while something waits.
@@ -143,6 +175,9 @@ fn warn_of(change: Change) {
         Change::Returned => info!("the wall clock is back where it was before it was set"),
     }
 }
+
+/// Calls about bulks that may wait for their answers at one time.
+const BULK_CALLS_MAX: usize = 1000;
 
 /// How often gauges are shown.
 const SHOW_EACH: Duration = Duration::from_millis(250);

@@ -1,6 +1,7 @@
 //! What threads and tasks write to one another.
 
 use super::mailbox::Outbox;
+use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::esme::PortBatch;
 use crate::hub::{Event, Fetch};
@@ -11,6 +12,8 @@ use std::sync::Arc;
 /// What tasks and threads send to the hub thread.
 pub(super) enum Mail {
     Event(Event),
+    /// A customer asks something of a bulk.
+    Bulk(bulk::Call),
     /// Where what a port is to do goes; before its first event.
     Port(SessionId, Arc<Outbox<PortBatch>>),
     /// Where what a link is to do goes; before its first event.

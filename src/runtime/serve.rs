@@ -1,12 +1,13 @@
 //! Puts the hub together, starts it, and stops it in good order.
 
 use super::calls::{self, CALLS_MAX};
-use super::hub_thread::HubThread;
+use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Mail, Request, Task};
 use super::mailbox::Mailbox;
 use super::shared::Shared;
 use super::spool_threads::{SparesThread, WriterThread, run_reader};
 use super::{FileDisk, connector, listener, now};
+use crate::bulk;
 use crate::esme::Registry;
 use crate::hub::{Event, Hub, Replay};
 use crate::id::{AccountId, CarrierId};
@@ -68,6 +69,8 @@ pub struct Running {
     leaving: watch::Sender<bool>,
     bound: mpsc::Receiver<()>,
     listener: TaskHandle<()>,
+    /// Those who take calls about bulks.
+    desks: Vec<TaskHandle<()>>,
     threads: Threads,
 }
 
@@ -103,7 +106,18 @@ pub async fn start(plan: Plan, metrics: Metrics) -> Result<Running, ServeError> 
     let address =
         socket.local_addr().map_err(|source| ServeError::Listen { address: plan.address, source })?;
     let listener = tokio::spawn(listener::accept(socket, shared));
-    Ok(Running { address, report, registry, recovered, mailbox, leaving, bound, listener, threads })
+    Ok(Running {
+        address,
+        report,
+        registry,
+        recovered,
+        mailbox,
+        leaving,
+        bound,
+        listener,
+        desks: Vec::new(),
+        threads,
+    })
 }
 
 /// What runs beside the tasks.
@@ -140,6 +154,7 @@ impl Threads {
             calls,
             ports: HashMap::default(),
             links: HashMap::default(),
+            bulks: BulkCalls::default(),
         };
         let spares_thread = SparesThread {
             spares: writer.spares(),
@@ -192,11 +207,23 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 }
 
 impl Running {
+    /// Takes what customers ask of their bulks to the hub, until it stops or nobody can call any more.
+    pub fn answer(&mut self, mut calls: mpsc::Receiver<bulk::Call>) {
+        let mailbox = Arc::clone(&self.mailbox);
+        let taking = tokio::spawn(async move {
+            while let Some(call) = calls.recv().await {
+                mailbox.send(Mail::Bulk(call));
+            }
+        });
+        self.desks.push(taking);
+    }
+
     /// Stops: accepts nobody new, lets what is out come back, says goodbye on all sides, writes what is left.
     ///
     /// Takes at most 12 s and the time of a last commit.
     pub async fn stop(mut self) {
         self.listener.abort();
+        self.desks.iter().for_each(TaskHandle::abort);
         self.leaving.send_replace(true);
         self.threads.quiet.store(false, Ordering::Release);
         self.mailbox.send(Mail::Event(Event::Rest));

@@ -6,7 +6,7 @@ use super::now;
 use crate::hub::{Event, Fetch, Fetched};
 use crate::id::Lsn;
 use crate::metrics::{Buckets, Metrics};
-use crate::spool::{Disk, Frames, Reader, Record, Spares, WriteError, Writer};
+use crate::spool::{Disk, Frames, ReadError, Reader, Record, Spares, WriteError, Writer};
 use bytes::Bytes;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -140,10 +140,8 @@ pub(super) fn run_reader<D: Disk>(reader: &Reader<D>, requests: &Mailbox<Request
         requests.receive(&mut letters, None);
         for request in letters.drain(..) {
             match request {
-                Request::Fetch(mut fetches) => {
-                    fetches.sort_unstable_by_key(|fetch| fetch.locator.at); // as the disk has them
-                    let fetched = fetches.into_iter().map(|fetch| read_body(reader, fetch)).collect();
-                    hub.send(Mail::Event(Event::Fetched(fetched)));
+                Request::Fetch(fetches) => {
+                    hub.send(Mail::Event(Event::Fetched(read_bodies(reader, &fetches))));
                 }
                 Request::Scan(number) => scan(reader, number, hub),
                 Request::Stop => return,
@@ -152,8 +150,18 @@ pub(super) fn run_reader<D: Disk>(reader: &Reader<D>, requests: &Mailbox<Request
     }
 }
 
-fn read_body<D: Disk>(reader: &Reader<D>, fetch: Fetch) -> Fetched {
-    let body = match reader.read(fetch.locator) {
+fn read_bodies<D: Disk>(reader: &Reader<D>, fetches: &[Fetch]) -> Vec<Fetched> {
+    let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
+    let read = reader.read_all(&locators);
+    fetches
+        .iter()
+        .zip(read)
+        .map(|(fetch, octets)| Fetched { token: fetch.token, body: body(octets) })
+        .collect()
+}
+
+fn body(octets: Result<Bytes, ReadError>) -> Option<Bytes> {
+    match octets {
         Ok(octets) => match Record::decode(&octets) {
             Ok((Record::Accepted { body, .. }, _)) => Some(octets.slice_ref(body)),
             Ok(_) | Err(_) => None,
@@ -162,8 +170,7 @@ fn read_body<D: Disk>(reader: &Reader<D>, fetch: Fetch) -> Fetched {
             warn!(%fault, "a parked message could not be read back");
             None
         }
-    };
-    Fetched { token: fetch.token, body }
+    }
 }
 
 /// Sends the accepted records of a segment to the hub, frame by frame.

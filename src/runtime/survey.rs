@@ -113,7 +113,7 @@ fn follow(living: &mut HashMap<MessageId, Living>, record: &Record<'_>, locator:
         Record::Done { id } => {
             living.remove(&id);
         }
-        Record::Early { .. } => {}
+        Record::Early { .. } | Record::Bulk { .. } => {}
     }
 }
 
@@ -242,6 +242,7 @@ mod tests {
             expires: at,
             flags: 0,
             group: None,
+            bulk: None,
             body: b"body",
         }
     }

@@ -29,10 +29,12 @@ pub enum Record<'a> {
         flags: u8,
         /// The message that it belongs to, if it is one of several.
         group: Option<MessageId>,
-        /// The body of the submit_sm, without its header.
+        /// The number of its bulk, if it is of one.
+        bulk: Option<u64>,
+        /// The body of the submit_sm, or of the deliver_sm of an inbound message, without its header.
         body: &'a [u8],
     },
-    /// A carrier took it under its own id.
+    /// A carrier took it under its own id; or it came from that carrier, if it is an inbound message.
     Sent {
         id: MessageId,
         /// The carrier's name.
@@ -59,6 +61,22 @@ pub enum Record<'a> {
         state: u8,
         error: [u8; 3],
         at: UnixMs,
+    },
+    /// How a bulk stands: the last one counts.
+    Bulk {
+        /// Unique among bulks and serials of messages.
+        number: u64,
+        /// The account's system_id.
+        account: &'a [u8],
+        /// What the account calls it.
+        name: &'a [u8],
+        state: u8,
+        /// When it fires, or was to.
+        at: UnixMs,
+        /// When it came into this state.
+        changed: UnixMs,
+        /// How many of its messages have ended and are gone: delivered, expired, deleted, failed.
+        gone: [u64; 4],
     },
 }
 
@@ -90,13 +108,16 @@ impl<'a> Record<'a> {
         out.put_u64(id.serial);
         out.put_u32(id.slot);
         match *self {
-            Self::Accepted { account, accepted, due, expires, flags, group, body, .. } => {
+            Self::Accepted { account, accepted, due, expires, flags, group, bulk, body, .. } => {
                 out.put_u64(accepted.0);
                 out.put_u64(due.0);
                 out.put_u64(expires.0);
                 out.put_u8(flags);
                 if let Some(group) = group {
                     put_id(out, group);
+                }
+                if let Some(bulk) = bulk {
+                    out.put_u64(bulk);
                 }
                 put_name(out, account);
                 out.put_slice(body);
@@ -126,6 +147,14 @@ impl<'a> Record<'a> {
                 put_name(out, carrier_message_id);
                 put_name(out, destination);
             }
+            Self::Bulk { account, name, state, at, changed, gone, .. } => {
+                out.put_u8(state);
+                out.put_u64(at.0);
+                out.put_u64(changed.0);
+                gone.into_iter().for_each(|count| out.put_u64(count));
+                put_name(out, account);
+                put_name(out, name);
+            }
         }
         let len = out.len() - start;
         assert!(len <= Self::MAX_LEN, "a record of {len} octets");
@@ -142,15 +171,19 @@ impl<'a> Record<'a> {
         let kind = fields.u8("kind")?;
         let id = fields.id("id")?;
         let record = match kind {
-            ACCEPTED | ACCEPTED_OF_GROUP => Self::Accepted {
+            ACCEPTED | ACCEPTED_OF_GROUP | ACCEPTED_IN_BULK | ACCEPTED_OF_BOTH => Self::Accepted {
                 id,
                 accepted: UnixMs(fields.u64("accepted")?),
                 due: UnixMs(fields.u64("due")?),
                 expires: UnixMs(fields.u64("expires")?),
                 flags: fields.u8("flags")?,
                 group: match kind {
-                    ACCEPTED_OF_GROUP => Some(fields.id("group")?),
+                    ACCEPTED_OF_GROUP | ACCEPTED_OF_BOTH => Some(fields.id("group")?),
                     _ => None, // alone, as most are
+                },
+                bulk: match kind {
+                    ACCEPTED_IN_BULK | ACCEPTED_OF_BOTH => Some(fields.u64("bulk")?),
+                    _ => None, // of none, as most are
                 },
                 account: fields.name("account")?,
                 body: fields.0,
@@ -185,13 +218,23 @@ impl<'a> Record<'a> {
                 carrier_message_id: fields.name("carrier_message_id")?,
                 destination: fields.name("destination")?,
             },
+            BULK => Self::Bulk {
+                number: id.serial,
+                state: fields.u8("state")?,
+                at: UnixMs(fields.u64("at")?),
+                changed: UnixMs(fields.u64("changed")?),
+                gone: [fields.u64("gone")?, fields.u64("gone")?, fields.u64("gone")?, fields.u64("gone")?],
+                account: fields.name("account")?,
+                name: fields.name("name")?,
+            },
             // Kinds of newer versions: their segments have a newer format, so this one is damage.
             unknown => return Err(RecordError::Kind(unknown)),
         };
         Ok((record, len))
     }
 
-    /// Whose record it is; nobody's (zero) for [`Record::Early`].
+    /// Whose record it is; nobody's (zero) for [`Record::Early`], and no message's for [`Record::Bulk`], whose number takes the
+    /// place of a serial.
     pub const fn id(&self) -> MessageId {
         match *self {
             Self::Accepted { id, .. }
@@ -201,6 +244,7 @@ impl<'a> Record<'a> {
             | Self::Divided { id }
             | Self::Joined { id, .. }
             | Self::Done { id } => id,
+            Self::Bulk { number, .. } => MessageId { serial: number, slot: u32::MAX },
             Self::Early { .. } => MessageId { serial: 0, slot: 0 },
         }
     }
@@ -216,6 +260,7 @@ impl<'a> Record<'a> {
             Self::Divided { .. } => "divided",
             Self::Joined { .. } => "joined",
             Self::Early { .. } => "early",
+            Self::Bulk { .. } => "bulk",
         }
     }
 
@@ -231,8 +276,10 @@ impl<'a> Record<'a> {
 
     const fn kind(&self) -> u8 {
         match self {
-            Self::Accepted { group: None, .. } => ACCEPTED,
-            Self::Accepted { group: Some(_), .. } => ACCEPTED_OF_GROUP,
+            Self::Accepted { group: None, bulk: None, .. } => ACCEPTED,
+            Self::Accepted { group: Some(_), bulk: None, .. } => ACCEPTED_OF_GROUP,
+            Self::Accepted { group: None, bulk: Some(_), .. } => ACCEPTED_IN_BULK,
+            Self::Accepted { group: Some(_), bulk: Some(_), .. } => ACCEPTED_OF_BOTH,
             Self::Sent { .. } => SENT,
             Self::Deferred { .. } => DEFERRED,
             Self::Settled { .. } => SETTLED,
@@ -240,6 +287,7 @@ impl<'a> Record<'a> {
             Self::Early { .. } => EARLY,
             Self::Divided { .. } => DIVIDED,
             Self::Joined { .. } => JOINED,
+            Self::Bulk { .. } => BULK,
         }
     }
 }
@@ -301,6 +349,10 @@ const EARLY: u8 = 6;
 const ACCEPTED_OF_GROUP: u8 = 7;
 const DIVIDED: u8 = 8;
 const JOINED: u8 = 9;
+const BULK: u8 = 10;
+const ACCEPTED_IN_BULK: u8 = 11;
+/// One of several messages, and in a bulk.
+const ACCEPTED_OF_BOTH: u8 = 12;
 
 #[cfg(test)]
 mod tests {
@@ -320,6 +372,7 @@ mod tests {
             expires: UnixMs(3),
             flags: 0,
             group: None,
+            bulk: None,
             body: b"body",
         };
 
@@ -339,6 +392,7 @@ mod tests {
                 expires: UnixMs(3),
                 flags: 0,
                 group: None,
+                bulk: None,
                 body: b"body",
             },
             Record::Accepted {
@@ -349,7 +403,39 @@ mod tests {
                 expires: UnixMs(3),
                 flags: 8,
                 group: Some(MessageId { serial: 6, slot: 8 }),
+                bulk: None,
                 body: b"part",
+            },
+            Record::Accepted {
+                id: ID,
+                account: b"shop",
+                accepted: UnixMs(1),
+                due: UnixMs(2),
+                expires: UnixMs(3),
+                flags: 64,
+                group: None,
+                bulk: Some(9),
+                body: b"one of many",
+            },
+            Record::Accepted {
+                id: ID,
+                account: b"shop",
+                accepted: UnixMs(1),
+                due: UnixMs(2),
+                expires: UnixMs(3),
+                flags: 64,
+                group: Some(MessageId { serial: 6, slot: 8 }),
+                bulk: Some(9),
+                body: b"both",
+            },
+            Record::Bulk {
+                number: 9,
+                account: b"shop",
+                name: b"spring",
+                state: 3,
+                at: UnixMs(4),
+                changed: UnixMs(5),
+                gone: [1, 2, 3, 4],
             },
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },

@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::{Now, UnixMs};
 use crate::id::MessageId;
+use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
@@ -41,6 +42,7 @@ fn accepted(id: MessageId, body: &[u8]) -> Record<'_> {
         expires: UnixMs(3),
         flags: 0,
         group: None,
+        bulk: None,
         body,
     }
 }
@@ -105,6 +107,37 @@ fn records_are_read_back_by_locator_before_and_after_a_restart() {
         }
     }
     assert!(matches!(reader.read(unwritten.locator), Err(ReadError::Unwritten(_))));
+}
+
+#[test]
+fn many_records_read_at_one_time_are_what_each_is_alone() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, reader, _) = open_with(&disk, &mut |_, _| {});
+    let mut locators: Vec<Locator> = (0..2000)
+        .map(|number| {
+            let (_, appended) = accept(&mut journal);
+            if number % 50 == 0 {
+                commit(&mut journal, &mut writer).expect("a healthy disk");
+            }
+            appended.locator
+        })
+        .collect();
+    let Locator { at, len } = locators[7];
+    locators.extend([
+        Locator { at: at + 1, len },
+        Locator { at, len: len - 1 },
+        locators[9],
+        Locator { at: 1 << 40, len },
+    ]);
+    fastrand::Rng::with_seed(3).shuffle(&mut locators);
+    let word = |read: Result<Bytes, ReadError>| read.map_err(|fault| fault.to_string());
+
+    let together = reader.read_all(&locators);
+
+    let alone: Vec<_> = locators.iter().map(|locator| word(reader.read(*locator))).collect();
+    assert_eq!(together.into_iter().map(word).collect::<Vec<_>>(), alone);
+    assert!(alone.iter().filter(|read| read.is_ok()).count() >= 1950);
+    assert_eq!(reader.read_all(&[]).len(), 0);
 }
 
 #[test]
@@ -538,7 +571,10 @@ impl Hub {
                     found.remove(&serial);
                     gone.insert(serial);
                 }
-                Record::Early { .. } | Record::Divided { .. } | Record::Joined { .. } => {
+                Record::Early { .. }
+                | Record::Divided { .. }
+                | Record::Joined { .. }
+                | Record::Bulk { .. } => {
                     panic!("nobody wrote one")
                 }
             }

@@ -2,14 +2,15 @@
 
 use super::conduct::{Conduct, IdFormat, Report};
 use super::ledger::Ledger;
-use super::read_number;
+use super::{read_due, read_number};
 use crate::clock::Now;
-use crate::codec::MessageState;
+use crate::codec::{MessageState, Status};
 use bytes::Bytes;
+use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// What all sessions of a carrier share.
@@ -25,13 +26,20 @@ pub(super) struct Book {
 pub(super) struct Inner {
     pub ledger: Ledger,
     pub report: Report,
+    /// How late messages came that were to come at a set time, in milliseconds.
+    late: Histogram<u64>,
     seen: Vec<u64>,
     highest: Option<u32>,
     pub random: fastrand::Rng,
     next_id: u64,
     /// Receipts to be sent, by when.
     pub owed: VecDeque<Owed>,
-    /// Receipts that are out, by token.
+    /// Messages of handsets that have to be sent again, by when.
+    pub inbound: VecDeque<Owed>,
+    /// The number of the next one that has not been sent, and when number 0 was due.
+    pub inbound_next: u32,
+    pub inbound_since: Option<Instant>,
+    /// Receipts and messages of handsets that are out, by token.
     pub out: Vec<Option<Owed>>,
     free: Vec<u32>,
     pub bells: Vec<(u64, Arc<Notify>)>,
@@ -49,15 +57,16 @@ pub(super) struct Broadcast {
     pub cancelled: bool,
 }
 
-/// A receipt.
+/// A receipt, or a message of a handset.
 pub(super) struct Owed {
     pub at: Instant,
     /// The session that the message came on.
     pub session: u64,
-    /// The carrier's id as the answer had it, for the ledger.
+    /// The carrier's id as the answer had it, or the number of the handset's message; for the ledger.
     pub id: Box<[u8]>,
     pub body: Vec<u8>,
     pub state: MessageState,
+    pub is_inbound: bool,
 }
 
 impl Book {
@@ -65,11 +74,15 @@ impl Book {
         let inner = Inner {
             ledger,
             report: Report::default(),
+            late: Histogram::new_with_max(LATE_MAX_MS, 3).expect("three digits up to a day fit"),
             seen: Vec::new(),
             highest: None,
             random: fastrand::Rng::with_seed(conduct.seed),
             next_id: now.wall.0 << 16,
             owed: VecDeque::new(),
+            inbound: VecDeque::new(),
+            inbound_next: 0,
+            inbound_since: None,
             out: Vec::new(),
             free: Vec::new(),
             bells: Vec::new(),
@@ -107,7 +120,14 @@ impl Inner {
     pub fn report(&self) -> Report {
         let numbers = self.highest.map_or(0, |highest| u64::from(highest) + 1);
         let missing = numbers.saturating_sub(self.report.distinct);
-        Report { missing, cpu_s: super::cpu_s(), ..self.report.clone() }
+        Report {
+            missing,
+            late_p50_ms: self.late.value_at_quantile(0.5),
+            late_p99_ms: self.late.value_at_quantile(0.99),
+            late_max_ms: self.late.max(),
+            cpu_s: super::cpu_s(),
+            ..self.report.clone()
+        }
     }
 
     /// Notes how a message ended.
@@ -118,9 +138,14 @@ impl Inner {
         self.ended.push_back((id.into(), state));
     }
 
-    /// Counts a message; true if its number is new.
-    pub fn count(&mut self, text: &[u8]) -> Option<u32> {
+    /// Counts a message that comes now; gives its number.
+    pub fn count(&mut self, text: &[u8], now: Now) -> Option<u32> {
         self.report.messages += 1;
+        if let Some(due) = read_due(text) {
+            self.report.timed += 1;
+            self.report.early += u64::from(now.wall < due);
+            self.late.saturating_record(now.wall.since(due).as_millis() as u64);
+        }
         let number = read_number(text)?;
         let (word, bit) = (number as usize / 64, 1u64 << (number % 64));
         if self.seen.len() <= word {
@@ -154,6 +179,29 @@ impl Inner {
         }
     }
 
+    /// What was out under this token was not answered: it goes out again.
+    pub fn put_back(&mut self, token: u64) {
+        match self.take_out(token) {
+            Some(owed) if owed.is_inbound => self.inbound.push_front(owed),
+            Some(owed) => self.owed.push_front(owed),
+            None => {}
+        }
+    }
+
+    /// The hub has answered a message of a handset; what it refuses for now comes again.
+    pub fn end_inbound(&mut self, owed: Owed, status: Status, now: Now) {
+        match status {
+            Status::ROK => {
+                self.report.inbound_taken += 1;
+                self.ledger.line("inbound_taken", &[&owed.id]);
+            }
+            Status::RX_T_APPN | Status::RMSGQFUL | Status::RTHROTTLED | Status::RSYSERR => {
+                self.inbound.push_back(Owed { at: now.mono + REFUSED_AGAIN, ..owed });
+            }
+            _ => self.report.inbound_refused += 1, // for good
+        }
+    }
+
     pub fn take_out(&mut self, token: u64) -> Option<Owed> {
         let owed = self.out.get_mut(token as usize)?.take()?;
         self.free.push(token as u32);
@@ -173,6 +221,11 @@ pub(super) fn id_text(id: u64, format: IdFormat) -> Vec<u8> {
     }
 }
 
+/// A message later than this counts as this late: a day.
+const LATE_MAX_MS: u64 = 86_400_000;
+
+/// How long what was refused waits before it is sent again.
+pub(super) const REFUSED_AGAIN: Duration = Duration::from_secs(1);
 /// Ended messages that can still be asked about.
 const ENDED_MAX: usize = 1000;
 /// Broadcasts that can still be asked about.

@@ -1,5 +1,6 @@
 //! How a simulated carrier behaves, and what it reports.
 
+use super::handset::Handsets;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
@@ -48,6 +49,8 @@ pub struct Conduct {
     /// Unanswered receipts of each session.
     #[arg(long, default_value_t = 500)]
     pub receipt_window: usize,
+    #[command(flatten)]
+    pub handsets: Handsets,
     /// Makes the draws repeatable.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -79,6 +82,7 @@ impl Conduct {
             data_receipts: false,
             alerts: false,
             receipt_window: 500,
+            handsets: Handsets::silent(),
             seed: 1,
         }
     }
@@ -98,7 +102,19 @@ pub struct Report {
     pub refused: u64,
     pub receipts_sent: u64,
     pub receipts_answered: u64,
+    /// Messages of handsets: sent, each time counted; taken; and refused for good.
+    pub inbound_sent: u64,
+    pub inbound_taken: u64,
+    pub inbound_refused: u64,
     pub binds: u64,
     pub broadcasts: u64,
+    /// Messages whose text says when they are due.
+    pub timed: u64,
+    /// Those of them that came before.
+    pub early: u64,
+    /// How late they came, in milliseconds.
+    pub late_p50_ms: u64,
+    pub late_p99_ms: u64,
+    pub late_max_ms: u64,
     pub cpu_s: f64,
 }

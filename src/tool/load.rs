@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::pusher::{Orders, Pusher};
 use super::tally::Tally;
-use super::template::{Operation, Template};
+use super::template::{Operation, Schedule, Template};
 use crate::runtime::{drive, now};
 use crate::session::BindKind;
 use anyhow::Context;
@@ -54,6 +54,13 @@ pub struct Options {
     /// The PDU that submits.
     #[arg(long, value_enum, default_value_t = Operation::SubmitSm)]
     pub operation: Operation,
+    /// Ask for delivery so many seconds after the hub has taken the message, and not before.
+    #[arg(long, value_name = "SECONDS")]
+    pub schedule_in: Option<f64>,
+    /// With --schedule-in: count its seconds from the start of the run, and let this many messages fall due in each second from
+    /// then on, a tenth of them together. Each text says when it is due: smsc reports how late they came.
+    #[arg(long, value_name = "COUNT", requires = "schedule_in")]
+    pub due_per_second: Option<u32>,
     /// Don't ask for receipts.
     #[arg(long)]
     pub no_receipts: bool,
@@ -66,6 +73,9 @@ pub struct Options {
     /// Connect again when a session is lost; what it had not heard of is counted as unknown.
     #[arg(long)]
     pub reconnect: bool,
+    /// Wait for so many different messages of handsets too, as long as for receipts.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    pub inbound: u64,
     /// Seconds to wait for receipts after the last answer.
     #[arg(long, default_value_t = 30.0)]
     pub receipt_wait: f64,
@@ -85,6 +95,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let ledger = Ledger::create(options.ledger.as_deref()).context("the ledger")?;
     let count = options.count.unwrap_or(if options.seconds.is_some() { u32::MAX } else { 10 });
     let mut tally = Tally::new(ledger, now().mono);
+    tally.follows = !options.no_receipts;
     tally.tells = !options.json && count <= TOLD_MAX;
     let orders = Arc::new(Orders {
         system_id: options.system_id.clone(),
@@ -97,6 +108,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             &options.destination,
             options.text_len.min(254),
             !options.no_receipts,
+            schedule(&options),
         ),
         enough: AtomicBool::new(false),
         leave: AtomicBool::new(false),
@@ -132,6 +144,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn schedule(options: &Options) -> Schedule {
+    let Some(seconds) = options.schedule_in else { return Schedule::Now };
+    let span = Duration::from_secs_f64(seconds.clamp(0.0, SCHEDULE_MAX_S));
+    match options.due_per_second {
+        Some(per_second) => Schedule::Due { from: now().wall.after(span), per_second },
+        None => Schedule::In(span),
+    }
+}
+
 /// Sends until the count or the time is reached and everything is answered.
 async fn send_all(options: &Options, orders: &Orders, crew: &Crew) {
     let until = options.seconds.map(|seconds| now().mono + Duration::from_secs_f64(seconds));
@@ -153,14 +174,15 @@ async fn send_all(options: &Options, orders: &Orders, crew: &Crew) {
 }
 
 async fn wait_for_receipts(options: &Options, orders: &Orders) {
-    if options.no_receipts {
+    if options.no_receipts && options.inbound == 0 {
         return;
     }
     let until = now().mono + Duration::from_secs_f64(options.receipt_wait);
     while now().mono < until {
         {
             let tally = orders.tally.lock().unwrap_or_else(PoisonError::into_inner);
-            if tally.receipts >= tally.accepted {
+            let has_receipts = options.no_receipts || tally.receipts >= tally.accepted;
+            if has_receipts && tally.inbound_numbers.len() as u64 >= options.inbound {
                 return;
             }
         }
@@ -275,5 +297,7 @@ async fn show_progress(orders: Arc<Orders>, wanted: bool) {
 
 /// Runs of up to this many messages tell of each.
 const TOLD_MAX: u32 = 20;
+/// The farthest that a relative time of days says.
+const SCHEDULE_MAX_S: f64 = 99.0 * 86_400.0;
 const STEP: Duration = Duration::from_millis(10);
 const RECONNECT: Duration = Duration::from_millis(50);

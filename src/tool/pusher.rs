@@ -95,11 +95,12 @@ impl Pusher {
                 sequence,
                 body,
             } => {
-                if let Ok(sm) = delivered(command, body)
-                    && let Some(receipt) = Receipt::read(&sm)
-                    && !sm.is_intermediate()
-                {
-                    tally.receipt(receipt.message_id, receipt.state, now.mono);
+                if let Ok(sm) = delivered(command, body) {
+                    match Receipt::read(&sm).filter(|_| sm.is_receipt()) {
+                        Some(receipt) => tally.receipt(receipt.message_id, receipt.state, now.mono),
+                        None if sm.is_intermediate() => {} // news, and no end
+                        None => tally.inbound(sm.text(), now.mono),
+                    }
                 }
                 self.session.answer(|out| codec::encode_receiver_resp(out, command, Status::ROK, sequence));
             }

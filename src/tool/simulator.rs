@@ -1,6 +1,6 @@
 //! One session of a simulated carrier.
 
-use super::book::{Book, Inner, Owed, id_text};
+use super::book::{Book, Inner, Owed, REFUSED_AGAIN, id_text};
 use super::conduct::IdFormat;
 use crate::clock::Now;
 use crate::codec::{
@@ -45,6 +45,7 @@ pub(super) struct Simulator {
     /// Answers that wait for their time.
     delayed: VecDeque<(Instant, Answer)>,
     next_receipt: Option<Instant>,
+    next_inbound: Option<Instant>,
 }
 
 impl Simulator {
@@ -65,6 +66,7 @@ impl Simulator {
             receives: false,
             delayed: VecDeque::new(),
             next_receipt: None,
+            next_inbound: None,
         }
     }
 
@@ -81,9 +83,7 @@ impl Simulator {
         inner.bells.retain(|(number, _)| *number != self.number);
         let lost: Vec<u64> = self.session.unanswered().map(|sent| sent.token).collect();
         for token in lost.into_iter().rev() {
-            if let Some(owed) = inner.take_out(token) {
-                inner.owed.push_front(owed);
-            }
+            inner.put_back(token);
         }
     }
 
@@ -110,7 +110,9 @@ impl Simulator {
             }
             Event::Response { sent, status, .. } => {
                 if let Some(owed) = inner.take_out(sent.token) {
-                    if status.is_ok() {
+                    if owed.is_inbound {
+                        inner.end_inbound(owed, status, now);
+                    } else if status.is_ok() {
                         inner.report.receipts_answered += 1;
                         inner.end(&owed.id, owed.state);
                     } else {
@@ -118,11 +120,7 @@ impl Simulator {
                     }
                 }
             }
-            Event::Unanswered(sent) => {
-                if let Some(owed) = inner.take_out(sent.token) {
-                    inner.owed.push_front(owed);
-                }
-            }
+            Event::Unanswered(sent) => inner.put_back(sent.token),
             Event::Bound { .. } | Event::BindRefused(_) | Event::Outbind(_) => {} // we never bind
         }
     }
@@ -154,7 +152,7 @@ impl Simulator {
             let status = if draw < conduct.fail_share { Status::RSUBMITFAIL } else { Status::RTHROTTLED };
             return self.answer(refuse(status), now);
         }
-        let number = inner.count(sm.text());
+        let number = inner.count(sm.text(), now);
         let (text, id) = inner.write_id(conduct.id_format);
         if let Some(number) = number {
             inner.ledger.line("took", &[number.to_string().as_bytes(), &text]);
@@ -176,7 +174,8 @@ impl Simulator {
         let other = (format != conduct.id_format).then(|| id_text(id, format));
         let body = receipt_body(sm, other.as_deref().unwrap_or(text), state, self.session.version(), now);
         let delay = Duration::from_millis(conduct.resp_delay_ms + conduct.receipt_delay_ms);
-        let owed = Owed { at: now.mono + delay, session: self.number, id: text.into(), body, state };
+        let (at, session, id) = (now.mono + delay, self.number, text.into());
+        let owed = Owed { at, session, id, body, state, is_inbound: false };
         let early = conduct.early_receipts && !self.book.held.load(Ordering::Relaxed);
         if early && self.session.room() > 0 && self.receives {
             self.send(owed, inner, now);
@@ -219,15 +218,46 @@ impl Simulator {
         }
     }
 
-    /// Does what is due: delayed answers, and receipts as far as the window goes.
+    /// Sends what handsets have written by now, as far as the window goes.
+    fn deliver(&mut self, inner: &mut Inner, now: Now) {
+        let handsets = &self.book.conduct.handsets;
+        let command = if handsets.inbound_data { Command::DATA_SM } else { Command::DELIVER_SM };
+        while self.session.room() > 0 {
+            let owed = match inner.next_inbound(handsets, now) {
+                Ok(owed) => owed,
+                Err(next) => {
+                    self.next_inbound = next;
+                    return;
+                }
+            };
+            let token = u64::from(inner.put_out(owed));
+            let Some(Some(owed)) = inner.out.get(token as usize) else { return };
+            let Ok(sm) = Sm::decode(&owed.body, Reading::Carrier) else { return };
+            let sent = self.session.request(command, token, now, |out| match command {
+                Command::DATA_SM => sm.encode_data_body(out),
+                _ => out.extend_from_slice(&owed.body),
+            });
+            if sent.is_none() {
+                return inner.put_back(token);
+            }
+            inner.ledger.line("inbound", &[&owed.id]);
+            inner.report.inbound_sent += 1;
+        }
+    }
+
+    /// Does what is due: delayed answers, messages of handsets, and receipts as far as the window goes.
     fn go_on(&mut self, inner: &mut Inner, now: Now) {
         while self.delayed.front().is_some_and(|(at, _)| *at <= now.mono) {
             if let Some((_, answer)) = self.delayed.pop_front() {
                 self.session.answer(|out| answer.write(out));
             }
         }
-        self.next_receipt = None;
-        if !self.receives || self.session.bound().is_none() || self.book.held.load(Ordering::Relaxed) {
+        (self.next_receipt, self.next_inbound) = (None, None);
+        if !self.receives || self.session.bound().is_none() {
+            return;
+        }
+        self.deliver(inner, now);
+        if self.book.held.load(Ordering::Relaxed) {
             return;
         }
         let elsewhere = self.book.conduct.receipts_on_other_link;
@@ -316,7 +346,10 @@ impl Machine for Simulator {
 
     fn next_timeout(&self) -> Option<Instant> {
         let delayed = self.delayed.front().map(|(at, _)| *at);
-        [delayed, self.next_receipt, self.session.next_timeout()].into_iter().flatten().min()
+        [delayed, self.next_receipt, self.next_inbound, self.session.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn wake(&mut self, now: Now) {
@@ -345,6 +378,3 @@ impl Machine for Simulator {
         self.session.closed().is_some()
     }
 }
-
-/// How long a receipt that was refused waits before it is sent again.
-const REFUSED_AGAIN: Duration = Duration::from_secs(1);

@@ -73,10 +73,22 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             "messages {}, distinct {}, duplicates {}, missing {}, refused {}",
             report.messages, report.distinct, report.duplicates, report.missing, report.refused
         );
+        if report.timed > 0 {
+            println!(
+                "to the carrier from when they were due: p50 {} ms, p99 {} ms, longest {} ms; {} of {} came early",
+                report.late_p50_ms, report.late_p99_ms, report.late_max_ms, report.early, report.timed
+            );
+        }
         println!(
             "receipts sent {}, answered {}; binds {}; own CPU {:.2} s",
             report.receipts_sent, report.receipts_answered, report.binds, report.cpu_s
         );
+        if report.inbound_sent > 0 {
+            println!(
+                "messages of handsets sent {}, taken {}, refused {}",
+                report.inbound_sent, report.inbound_taken, report.inbound_refused
+            );
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::ledger::Ledger;
 use crate::codec::{MessageState, Status};
+use foldhash::HashSet;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hdrhistogram::Histogram;
@@ -21,10 +22,15 @@ pub(super) struct Tally {
     pub duplicates: u64,
     /// alert_notifications.
     pub alerts: u64,
+    /// Messages of handsets, and the numbers of those that have one.
+    pub inbound: u64,
+    pub inbound_numbers: HashSet<u32>,
     /// When the last answer or receipt came.
     pub last: Instant,
     pub binds: u64,
     pub ledger: Ledger,
+    /// Remember each message until its receipt comes.
+    pub follows: bool,
     /// Say each answer and receipt on stdout.
     pub tells: bool,
     refused: BTreeMap<String, u64>,
@@ -56,6 +62,8 @@ pub(super) struct Report {
     pub receipts_duplicate: u64,
     pub receipts_unknown: u64,
     pub alerts: u64,
+    pub inbound: u64,
+    pub inbound_distinct: u64,
     pub states: BTreeMap<String, u64>,
     pub binds: u64,
     pub seconds: f64,
@@ -81,9 +89,12 @@ impl Tally {
             receipts: 0,
             duplicates: 0,
             alerts: 0,
+            inbound: 0,
+            inbound_numbers: HashSet::default(),
             last: now,
             binds: 0,
             ledger,
+            follows: true,
             tells: false,
             refused: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -118,6 +129,9 @@ impl Tally {
         self.ledger.line("accepted", &[number.to_string().as_bytes(), id]);
         if self.tells {
             println!("message {number} accepted as {}", id.escape_ascii());
+        }
+        if !self.follows {
+            return;
         }
         let entry = self.entry(id, sent);
         let early = entry.receipts > 0 && !entry.accepted;
@@ -158,6 +172,19 @@ impl Tally {
         }
     }
 
+    /// A message of a handset came.
+    pub fn inbound(&mut self, text: &[u8], now: Instant) {
+        self.last = now;
+        self.inbound += 1;
+        if self.tells {
+            println!("from a handset: {}", text.escape_ascii());
+        }
+        if let Some(number) = super::read_number(text) {
+            self.ledger.line("inbound", &[number.to_string().as_bytes()]);
+            self.inbound_numbers.insert(number);
+        }
+    }
+
     fn entry(&mut self, id: &[u8], sent: u32) -> &mut Entry {
         let id = self.random.hash_one(id);
         self.messages
@@ -185,6 +212,8 @@ impl Tally {
             receipts_duplicate: self.duplicates,
             receipts_unknown: unclaimed,
             alerts: self.alerts,
+            inbound: self.inbound,
+            inbound_distinct: self.inbound_numbers.len() as u64,
             states: self.states.clone(),
             binds: self.binds,
             seconds,
@@ -216,6 +245,9 @@ impl Report {
         }
         for (state, count) in &self.states {
             println!("receipts      {count:>12}   {state}");
+        }
+        if self.inbound > 0 {
+            println!("of handsets   {:>12}   {} different", self.inbound, self.inbound_distinct);
         }
         println!("missing       {:>12}", self.receipts_missing);
         println!("duplicate     {:>12}", self.receipts_duplicate);

@@ -1,9 +1,14 @@
 //! The body of each message of a load run but for its number.
 
-use super::{NUMBER_DIGITS, NUMBER_MARK, write_number};
-use crate::codec::{Address, Command, Destination, Destinations, Sm, SubmitMulti, put_destination};
+use super::{DUE_DIGITS, DUE_MARK, NUMBER_DIGITS, NUMBER_MARK, write_number};
+use crate::clock::UnixMs;
+use crate::codec::{
+    Address, Command, Destination, Destinations, Sm, SubmitMulti, put_destination, write_absolute,
+    write_relative,
+};
 use bytes::{BufMut, BytesMut};
 use clap::ValueEnum;
+use std::time::Duration;
 
 /// The PDU that submits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,19 +22,64 @@ pub enum Operation {
     SubmitMulti,
 }
 
+/// When messages are to be delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Schedule {
+    Now,
+    /// So long after the hub has taken them.
+    In(Duration),
+    /// From then on, so many a second, a tenth of them together; each text says when.
+    Due {
+        from: UnixMs,
+        per_second: u32,
+    },
+}
+
+impl Schedule {
+    /// When message `number` is due: whole tenths of a second, as finely as SMPP says it.
+    fn due(self, number: u32) -> Option<UnixMs> {
+        match self {
+            Self::Now | Self::In(_) => None,
+            Self::Due { from, per_second } => {
+                let tenths = u64::from(number) * 10 / u64::from(per_second.max(1));
+                Some(UnixMs((from.0 / TENTH_MS + tenths) * TENTH_MS))
+            }
+        }
+    }
+}
+
 /// A body, and where its number goes.
 pub(super) struct Template {
     pub command: Command,
     body: Vec<u8>,
     number_at: usize,
+    schedule: Schedule,
+    /// Where schedule_delivery_time goes.
+    schedule_at: usize,
 }
 
 impl Template {
     /// Texts of `text_len` octets, at least as long as the number needs.
-    pub fn new(operation: Operation, from: &str, to: &str, text_len: usize, receipts: bool) -> Self {
+    pub fn new(
+        operation: Operation,
+        from: &str,
+        to: &str,
+        text_len: usize,
+        receipts: bool,
+        schedule: Schedule,
+    ) -> Self {
         let mut text = Vec::with_capacity(text_len);
         text.extend_from_slice(NUMBER_MARK);
         text.extend_from_slice(&[b'0'; NUMBER_DIGITS]);
+        let time = match schedule {
+            Schedule::Now => None,
+            Schedule::In(span) => Some(write_relative(span)),
+            Schedule::Due { from, .. } => {
+                text.extend_from_slice(DUE_MARK);
+                text.extend_from_slice(&[b'0'; DUE_DIGITS]);
+                Some(write_absolute(from))
+            }
+        };
         text.push(b' ');
         while text.len() < text_len {
             text.push(b'a' + (text.len() % 26) as u8);
@@ -40,6 +90,7 @@ impl Template {
             destination,
             registered_delivery: u8::from(receipts),
             short_message: &text,
+            schedule_delivery_time: time.as_ref().map_or(b"", |time| time),
             ..Sm::default()
         };
         let mut body = BytesMut::new();
@@ -62,27 +113,41 @@ impl Template {
             }
         };
         let text_at = body.windows(text.len()).rposition(|window| window == text).unwrap_or(0);
-        Self { command, body: body.to_vec(), number_at: text_at + NUMBER_MARK.len() }
+        let schedule_at =
+            time.and_then(|time| body.windows(time.len()).position(|window| window == time)).unwrap_or(0);
+        Self { command, body: body.to_vec(), number_at: text_at + NUMBER_MARK.len(), schedule, schedule_at }
     }
 
     /// Appends the body of message `number`.
     pub fn write(&self, number: u32, out: &mut BytesMut) {
-        let start = out.len() + self.number_at;
+        let start = out.len();
         out.put_slice(&self.body);
-        write_number(&mut out[start..start + NUMBER_DIGITS], number);
+        let body = &mut out[start..];
+        write_number(&mut body[self.number_at..][..NUMBER_DIGITS], u64::from(number));
+        if let Some(due) = self.schedule.due(number) {
+            write_number(&mut body[self.number_at + NUMBER_DIGITS + DUE_MARK.len()..][..DUE_DIGITS], due.0);
+            let mut time = write_absolute(due);
+            time[TENTHS_AT] = b'0' + (due.0 / TENTH_MS % 10) as u8;
+            body[self.schedule_at..][..time.len()].copy_from_slice(&time);
+        }
     }
 }
+
+/// Milliseconds of a tenth of a second.
+const TENTH_MS: u64 = 100;
+/// Where an absolute time has its tenths.
+const TENTHS_AT: usize = 12;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{DataSm, Reading};
-    use crate::tool::read_number;
+    use crate::codec::{DataSm, Reading, SmppTime, read_time};
+    use crate::tool::{read_due, read_number};
 
     #[test]
     fn each_operation_says_the_same_with_its_number() {
         let body = |operation| {
-            let template = Template::new(operation, "me", "4477", 20, true);
+            let template = Template::new(operation, "me", "4477", 20, true, Schedule::Now);
             let mut out = BytesMut::new();
             template.write(42, &mut out);
             (template.command, out.freeze())
@@ -103,5 +168,21 @@ mod tests {
             assert_eq!((read_number(sm.text()), sm.registered_delivery), (Some(42), 1));
             assert_eq!(sm.destination.addr, b"4477");
         }
+    }
+
+    #[test]
+    fn scheduled_messages_say_when_they_are_due_twice() {
+        let from = UnixMs(1_773_568_800_050);
+        let schedule = Schedule::Due { from, per_second: 20 };
+        let template = Template::new(Operation::SubmitSm, "me", "4477", 20, false, schedule);
+        let mut out = BytesMut::new();
+
+        template.write(7, &mut out);
+
+        let sm = Sm::decode(&out, Reading::Strict).expect("legal");
+        let due = UnixMs(1_773_568_800_300);
+        assert_eq!((read_number(sm.text()), read_due(sm.text())), (Some(7), Some(due)));
+        let time = read_time(sm.schedule_delivery_time, from);
+        assert_eq!(time, Ok(Some(SmppTime::Absolute(due))));
     }
 }

@@ -160,6 +160,13 @@ impl Peer {
         receipt
     }
 
+    /// Whether a PDU of that name has come that wasn't asked for yet; what was on its way has come by the time of an answer.
+    pub fn has_heard(&self, command: &str) -> bool {
+        self.agreed("enquire_link", json!({}));
+        let wire = self.bridge.0.wire.borrow();
+        wire.heard.iter().any(|said| said["session"] == self.name && said["pdu"]["command"] == command)
+    }
+
     /// Asserts that nothing has come that wasn't asked for: what was on its way has come by the time of an answer.
     pub fn has_nothing_more(&self) {
         self.agreed("enquire_link", json!({}));

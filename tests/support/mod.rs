@@ -16,6 +16,7 @@ pub mod stage;
 pub use ledger::{LoadLedger, SmscLedger, Tail};
 pub use process::Process;
 
+use base64::Engine;
 use serde_json::Value;
 use std::fs;
 use std::io::{Read, Write};
@@ -219,6 +220,11 @@ impl Hub {
         self.process.kill();
     }
 
+    /// Where its HTTP door is.
+    pub fn door(&self) -> &str {
+        &self.http
+    }
+
     /// The whole of `/metrics`.
     pub fn scrape(&self) -> String {
         http_get(&self.http, "/metrics")
@@ -251,6 +257,24 @@ pub fn http_get(address: &str, path: &str) -> String {
         Some((_, body)) => body.to_owned(),
         None => panic!("GET {path}: no body in {answer}"),
     }
+}
+
+/// What an account of that name (its password too) is answered to `request` (`GET /path`): the status, and the JSON.
+pub fn http_ask(address: &str, account: &str, request: &str, body: &str) -> (u16, Value) {
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("{account}:{account}"));
+    let length = body.len();
+    let mut stream = TcpStream::connect(address).expect("the hub's HTTP door is open");
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nAuthorization: Basic {token}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .expect("a small request fits the socket");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the answer is text and ends");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.expect("a status"), serde_json::from_str(body).unwrap_or(Value::Null))
 }
 
 /// A running simulated carrier.

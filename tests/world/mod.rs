@@ -2,13 +2,20 @@
 #![allow(dead_code)] // each test binary uses its part of it
 
 mod asking;
+mod bundles;
+mod handsets;
 pub mod submissions;
 
-#[allow(unused_imports)] // each test crate uses its own part of the world
+#[allow(unused_imports)]
 pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};
+#[allow(unused_imports)] // as above
+pub use bundles::{BULK_TLV, HOUR, IN_AN_HOUR, numbered, state, take_receipts, with_bulks};
+#[allow(unused_imports)] // each test crate uses its own part of the world
+pub use handsets::{HANDSET, Handsets, SHORT_CODE, all_to, handset_part, handset_text};
 
 use bytes::{Bytes, BytesMut};
 use enroute::admission::Rules;
+use enroute::bulk;
 use enroute::carrier::{Arrival, Carrier, Dispatch, Errand, LinkIntake, Matter, Outcome, Verdict as Word};
 use enroute::clock::{Caution, Now, UnixMs};
 use enroute::codec::{Address, Command, MessageState, Reading, Receipt, Sm, Status, Tlvs, Version};
@@ -44,6 +51,7 @@ pub fn settings() -> Settings {
         }],
         lists: Vec::new(),
         routes: route::Table::new(Some(CARRIER)),
+        inbound: route::Inbound::default(),
         rules: Rules::default(),
         retry: Retry::default(),
         limits: Limits::default(),
@@ -114,6 +122,15 @@ pub struct Delivered {
     pub state: MessageState,
 }
 
+/// A message from a handset that reached a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    pub session: SessionId,
+    pub token: u64,
+    /// Of its deliver_sm.
+    pub body: Bytes,
+}
+
 pub struct World {
     pub settings: Settings,
     pub spool: spool::Settings,
@@ -133,6 +150,7 @@ pub struct World {
     pub answers: Vec<(SessionId, Answer)>,
     pub dispatches: Vec<(SessionId, Dispatch)>,
     pub delivered: Vec<Delivered>,
+    pub heard: Vec<Heard>,
     pub arrivals_answered: Vec<(SessionId, u32, Status)>,
     /// Whole response PDUs.
     pub replies: Vec<(SessionId, Bytes)>,
@@ -140,6 +158,8 @@ pub struct World {
     pub alerts: Vec<(SessionId, Bytes)>,
     pub errands: Vec<(SessionId, Errand)>,
     pub calls: Vec<AccountId>,
+    /// Answers on bulks.
+    pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
     /// congestion_state that the port was told last.
     pub congestion: u8,
@@ -182,11 +202,13 @@ impl World {
             answers: Vec::new(),
             dispatches: Vec::new(),
             delivered: Vec::new(),
+            heard: Vec::new(),
             arrivals_answered: Vec::new(),
             replies: Vec::new(),
             alerts: Vec::new(),
             errands: Vec::new(),
             calls: Vec::new(),
+            bulks: Vec::new(),
             advice: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
@@ -281,7 +303,8 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        self.bulks.extend(bulks);
         self.advice.extend(advice);
         self.calls.extend(calls);
         for (session, batch) in ports {
@@ -295,6 +318,10 @@ impl World {
             for (token, body) in &batch.deliveries {
                 let body = &batch.bodies[body.start as usize..body.end as usize];
                 let sm = Sm::decode(body, Reading::Lenient).expect("a deliver_sm");
+                if !sm.is_receipt() && !sm.is_intermediate() {
+                    self.heard.push(Heard { session, token: *token, body: Bytes::copy_from_slice(body) });
+                    continue;
+                }
                 let receipt = Receipt::read(&sm).expect("a receipt");
                 let id = String::from_utf8_lossy(receipt.message_id).into_owned();
                 self.delivered.push(Delivered { session, token: *token, id, state: receipt.state });
@@ -327,8 +354,10 @@ impl World {
 
     /// Reads back what the hub asked for.
     pub fn read_back(&mut self) {
-        for Fetch { token, locator } in std::mem::take(&mut self.fetches) {
-            let body = self.reader.read(locator).ok().map(|octets| {
+        let fetches = std::mem::take(&mut self.fetches);
+        let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
+        for (Fetch { token, locator }, octets) in fetches.into_iter().zip(self.reader.read_all(&locators)) {
+            let body = octets.ok().map(|octets| {
                 let Ok((Record::Accepted { body, .. }, _)) = Record::decode(&octets) else {
                     panic!("not a message at {locator:?}")
                 };

@@ -1,6 +1,10 @@
-//! Whither: the carrier for a destination, by longest prefix.
+//! Whither: the carrier for a destination, by longest prefix ([`Table`]); the account for an inbound message ([`Inbound`]).
 //!
 //! A digit trie in one vector; a step a digit, no allocation in [`Table::choose`].
+
+mod inbound;
+
+pub use inbound::{Case, Choice, Inbound, Reach, Rule};
 
 use crate::id::CarrierId;
 use thiserror::Error;
@@ -25,6 +29,8 @@ pub enum RouteError {
     NotDigits(String),
     #[error("prefix \"{0}\" is there twice")]
     Twice(String),
+    #[error("a rule before it is for the same messages")]
+    Same,
 }
 
 impl Table {
