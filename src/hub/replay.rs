@@ -1,5 +1,6 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
@@ -15,7 +16,6 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
-use crate::wheel::Wheel;
 use bytes::BytesMut;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -87,7 +87,7 @@ impl Replay {
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
-        self.newest = self.newest.max(time_of(record));
+        self.newest = self.newest.max(super::steps::time_of(record));
         match *record {
             Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
                 let is_listed = self.is_listed(id, bulk);
@@ -269,7 +269,7 @@ impl Replay {
             correlation: Correlation::new(self.settings.limits.early_receipts),
             journal,
             table: self.table,
-            wheel: Wheel::new(now.wall.0 / super::timers::TICK_MS),
+            wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),
             accounts: self.accounts,
             carriers: self.carriers,
             ports: Seats::default(),
@@ -431,17 +431,6 @@ impl Hub {
             Phase::Scheduled if row.is(flag::BUNDLED) => {}
             _ => self.start(slot), // records leave a message in no other state than this one
         }
-    }
-}
-
-/// The time at which a record was written, if it tells.
-const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
-    match *record {
-        Record::Accepted { accepted: at, .. }
-        | Record::Sent { at, .. }
-        | Record::Settled { at, .. }
-        | Record::Early { at, .. } => Some(at),
-        _ => None, // a day without any of these is a day without messages
     }
 }
 
