@@ -90,6 +90,11 @@ impl Replay {
                 let is_listed = self.is_listed(id, bulk);
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
                 self.take_member(id, bulk, is_listed);
+                if bulk.is_some()
+                    && let Some(row) = self.table.find(id)
+                {
+                    row.at = due; // a bulk's time is its own, whatever its messages were told
+                }
                 if let Some(group) = group {
                     self.kin.enter(group, id);
                 }
@@ -182,7 +187,7 @@ impl Replay {
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
         let at = match read_time(sm.schedule_delivery_time, accepted) {
-            Ok(Some(SmppTime::Absolute(schedule))) if !keeps => at.max(schedule),
+            Ok(Some(SmppTime::Absolute(schedule))) if !keeps && !is_inbound => at.max(schedule),
             _ => at, // a relative one was kept by us, and is in the record
         };
         let mut row = Row {
