@@ -2,11 +2,12 @@
 
 mod world;
 
-use enroute::bulk::{Ask, State};
+use enroute::bulk::{Ask, Counts, Ended, State};
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{MessageState, Status};
 use enroute::esme::Verdict;
 use enroute::hub::{Settings, Stats};
+use std::collections::{BTreeMap, BTreeSet};
 use world::*;
 
 fn room_for(messages: usize) -> Settings {
@@ -115,7 +116,7 @@ fn compaction_keeps_bulks_their_messages_and_their_counts() {
     world.bind_link(LINK, 100);
     let texts: Vec<String> = (0..20).map(|number| format!("number {number}")).collect();
     world.submit_to("spring", &numbered(&texts));
-    world.submit_to("over", &[text("gone"), text("gone too")]);
+    world.submit_to("over", &[text("gone"), Text { registered: 0, ..text("gone too") }]);
     world.bulk("paused", Ask::Schedule(world.after(HOUR))).expect("a time");
     world.bulk("paused", Ask::Pause).expect("it waits");
     world.take_all("c");
@@ -206,6 +207,119 @@ fn what_was_answered_of_a_bulk_holds_wherever_the_power_goes() {
     }
 }
 
+/// What the peers of one hub do, and what they were told, through all its crashes.
+#[derive(Default)]
+struct Peers {
+    next_id: u32,
+    /// Ids that the carrier owes a receipt for.
+    open: Vec<String>,
+    /// Ids whose receipt is sent and not answered.
+    unanswered: BTreeSet<String>,
+    /// Texts that went out.
+    sent: BTreeSet<String>,
+    /// What each message ended as, by the hub's id; those that are of no bulk left out.
+    told: BTreeMap<String, MessageState>,
+}
+
+impl Peers {
+    fn act(&mut self, world: &mut World, random: &mut fastrand::Rng) {
+        for (_, sequence, _) in std::mem::take(&mut world.arrivals_answered) {
+            self.unanswered.remove(&sequence.to_string());
+        }
+        for (session, token, text) in world.sent() {
+            self.sent.insert(text);
+            self.next_id += 1;
+            let id = self.next_id.to_string();
+            self.open.push(id.clone());
+            world.say(session, token, Word::Answered(Status::ROK), &id);
+        }
+        for id in std::mem::take(&mut self.open) {
+            if random.bool() {
+                let outcomes = [MessageState::Delivered, MessageState::Undeliverable, MessageState::Expired];
+                // The same each time that it is told.
+                let number: usize = id.parse().expect("a number");
+                world.receipt(LINK, number as u32, &id, outcomes[number % outcomes.len()]);
+                self.unanswered.insert(id);
+            } else {
+                self.open.push(id);
+            }
+        }
+        for delivered in std::mem::take(&mut world.delivered) {
+            let before = self.told.insert(delivered.id.clone(), delivered.state);
+            assert!(before.is_none_or(|before| before == delivered.state), "{} ended twice", delivered.id);
+            world.verdict(delivered.session, delivered.token, Verdict::Taken);
+        }
+    }
+}
+
+/// A bulk's figures are exact wherever the power goes: each message that ever was in it is told of once, and counted once,
+/// while it waits, when it fires, when it is cancelled, and while compaction removes its traces.
+#[test]
+fn each_message_of_a_bulk_is_counted_once_as_what_it_was_told_to_be() {
+    for seed in 0..RUNS {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut settings = with_bulks(settings());
+        settings.compaction.slack_octets = 4 << 10;
+        settings.limits.bodies = 20;
+        let spool = enroute::spool::Settings { segment_octets: 12 << 10, frame_octets: 512, spares: 0 };
+        let mut world = World::open(settings, spool, enroute::spool::MemoryDisk::new(seed), start());
+        let mut peers = Peers::default();
+        let soon = Text { schedule: b"000000000300000R", validity: b"000000001000000R", ..text("bundled") };
+        for _life in 0..5 {
+            world.bind_port(PORT);
+            world.bind_link(LINK, 20);
+            for _ in 0..random.usize(1..40) {
+                match random.u8(0..8) {
+                    // Before anything ends: to one that is over would begin another.
+                    0..3 if world.hub.gauges().bulks[4..] == [0, 0] => {
+                        world.submit_to("spring", &[soon; 5][..random.usize(1..5)]);
+                        world.inbox.rotate_right(1);
+                    }
+                    3 => world.ask_bulk(ACCOUNT, 1, "spring", Ask::Pause),
+                    4 => world.ask_bulk(ACCOUNT, 1, "spring", Ask::Resume),
+                    5 if random.u8(0..6) == 0 => world.ask_bulk(ACCOUNT, 1, "spring", Ask::Cancel),
+                    _ => world.submit(&[Text { registered: 0, ..text("passing through") }; 8]),
+                }
+                world.turn();
+                peers.act(&mut world, &mut random);
+                if random.bool() {
+                    world.commit();
+                }
+                if random.bool() {
+                    world.read_back();
+                }
+                world.now = world.now.after(secs(random.u64(0..60)));
+            }
+            peers.open.extend(std::mem::take(&mut peers.unanswered));
+            world = world.crash(&mut || random.bool());
+        }
+        world.bind_port(PORT);
+        world.bind_link(LINK, 20);
+        world.ask_bulk(ACCOUNT, 1, "spring", Ask::Resume);
+        for _ in 0..400 {
+            world.run();
+            peers.act(&mut world, &mut random);
+            world.now = world.now.after(secs(10));
+        }
+
+        assert_eq!(world.hub.gauges().messages, 0, "seed {seed}");
+        let view = world.shown("spring").expect("there is such a bulk");
+        let told = |wanted: &[MessageState]| {
+            peers.told.values().filter(|state| wanted.contains(state)).count() as u64
+        };
+        let expected = Ended {
+            delivered: told(&[MessageState::Delivered]),
+            expired: told(&[MessageState::Expired]),
+            deleted: told(&[MessageState::Deleted]),
+            failed: told(&[MessageState::Undeliverable]),
+        };
+        assert_eq!(view.counts, Counts { open: 0, ended: expected }, "seed {seed}: {view:?}");
+        let is_canceled = expected.deleted > 0;
+        assert_eq!(view.state == State::Canceled, is_canceled, "seed {seed}: {view:?}");
+        assert!(!is_canceled || !peers.sent.contains("bundled"), "seed {seed}: sent and cancelled");
+    }
+}
+
 /// Takes the receipts that are here; gives how many.
 fn take_now(world: &mut World) -> usize {
     let delivered = std::mem::take(&mut world.delivered);
@@ -216,6 +330,8 @@ fn take_now(world: &mut World) -> usize {
 }
 
 const MILLION: usize = 1_000_000;
+/// Random lives.
+const RUNS: u64 = 100;
 const MANY: usize = 100_000;
 /// What one turn may do for bulks.
 const SLICE: u64 = 4000;

@@ -3,6 +3,7 @@
 mod world;
 
 use enroute::bulk::{Ask, ChangeError, Counts, Ended, Refusal, State, View};
+use enroute::carrier::Verdict as Word;
 use enroute::codec::{MessageState, Reading, Sm, Status};
 use enroute::esme::Account;
 use enroute::hub::AccountPlan;
@@ -176,6 +177,30 @@ fn overdue_paused_bulk_can_be_given_a_new_time() {
     assert_eq!(world.take_all("c"), ["one", "two", "three"]);
     world.pass(HOUR);
     assert_eq!(take_receipts(&mut world), [], "they are with the carrier");
+}
+
+/// What the log says after the bulk's record counts from the times that this gave.
+#[test]
+fn bulk_that_fired_before_a_crash_has_fired_and_its_messages_have_its_times() {
+    let mut world = spring();
+    let at = world.after(2 * HOUR);
+    world.bulk("spring", Ask::Schedule(at)).expect("it waits");
+    world.pass(2 * HOUR);
+    let (session, token, _) = world.sent()[0].clone();
+    world.say(session, token, Word::Answered(Status::RMSGQFUL), "");
+    world.run();
+
+    let mut world = world.crash(&mut || false);
+    assert_eq!(state(&mut world), State::Processing);
+    world.bind_port(PORT);
+    world.bind_link(LINK, 100);
+    world.run();
+    let sent: Vec<_> = world.dispatches.drain(..).map(|(_, it)| (said(&it), it.expires)).collect();
+    world.pass(secs(180));
+
+    assert_eq!(sent, ["two", "three"].map(|text| (text.to_owned(), at.after(HOUR))));
+    let again: Vec<_> = world.dispatches.drain(..).map(|(_, it)| (said(&it), it.expires)).collect();
+    assert_eq!(again, [("one".to_owned(), at.after(HOUR))]);
 }
 
 #[test]

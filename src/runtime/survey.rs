@@ -2,6 +2,7 @@
 
 use super::disk::read_whole;
 use super::now;
+use crate::bulk::State;
 use crate::clock::UnixMs;
 use crate::id::MessageId;
 use crate::spool::{self, Disk, DiskFile, Locator, OpenError, ReadError, Reader, Record, RecoveryReport};
@@ -24,6 +25,8 @@ pub struct Survey {
     pub in_use: Option<bool>,
     /// Records by kind.
     pub records: BTreeMap<&'static str, u64>,
+    /// The last word on each bulk, by number: account and state.
+    pub bulks: BTreeMap<u64, (String, &'static str)>,
     living: HashMap<MessageId, Living>,
     reader: Reader<Glass>,
 }
@@ -66,13 +69,25 @@ impl Survey {
         }
         let octets = |name: &String| fs::metadata(directory.join(name)).map_or(0, |file| file.len());
         let octets = names.iter().map(octets).sum();
-        let (mut records, mut living) = (BTreeMap::new(), HashMap::new());
+        let (mut records, mut bulks, mut living) = (BTreeMap::new(), BTreeMap::new(), HashMap::new());
         let (_, _, reader, report) =
             spool::open(glass, spool::Settings::default(), 0, now(), &mut |record, locator| {
                 *records.entry(record.name()).or_default() += 1;
                 follow(&mut living, &record, locator);
+                if let Record::Bulk { number, account, state, .. } = record {
+                    let state = State::from_octet(state).map_or("?", State::name);
+                    bulks.insert(number, (String::from_utf8_lossy(account).into_owned(), state));
+                }
             })?;
-        Ok(Self { report, octets, in_use: is_locked(&directory.join("lock")), records, living, reader })
+        Ok(Self {
+            report,
+            octets,
+            in_use: is_locked(&directory.join("lock")),
+            records,
+            bulks,
+            living,
+            reader,
+        })
     }
 
     /// The messages that aren't gone, in no order.
@@ -247,6 +262,11 @@ mod tests {
         }
     }
 
+    fn bulk(state: u8) -> Record<'static> {
+        let (at, changed) = (UnixMs(1), UnixMs(1));
+        Record::Bulk { number: 9, account: b"shop", name: b"spring", state, at, changed, gone: [0; 4] }
+    }
+
     /// Every file of a directory, with its octets.
     fn content(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let paths = fs::read_dir(directory).expect("ours").map(|entry| entry.expect("ours").path());
@@ -265,6 +285,8 @@ mod tests {
             accepted(GONE),
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"7", at: UnixMs(2) },
             Record::Done { id: GONE },
+            bulk(1),
+            bulk(2),
         ] {
             journal.append(&record);
         }
@@ -275,7 +297,8 @@ mod tests {
         let survey = Survey::of(&directory).expect("readable");
 
         assert_eq!(survey.in_use, Some(true));
-        assert_eq!(survey.records, BTreeMap::from([("accepted", 2), ("done", 1), ("sent", 1)]));
+        assert_eq!(survey.records, BTreeMap::from([("accepted", 2), ("bulk", 2), ("done", 1), ("sent", 1)]));
+        assert_eq!(survey.bulks, BTreeMap::from([(9, ("shop".to_owned(), "PAUSED"))]));
         let living: Vec<_> = survey.living().collect();
         let [(ID, message)] = living[..] else { panic!("{living:?}") };
         assert_eq!((message.account.as_str(), message.stage), ("shop", "sent"));

@@ -6,7 +6,7 @@ use super::journal::{Journal, JournalStart};
 use super::layout::{OpenError, Used, candidates, identify, settle_files, sort, write_store};
 use super::reader::{Reader, records};
 use super::record::Record;
-use super::segment::{Files, SEGMENT_HEADER, Segment, SegmentHeader, SegmentMap, file_name};
+use super::segment::{FORMAT, Files, SEGMENT_HEADER, Segment, SegmentHeader, SegmentMap, file_name};
 use super::walk::{Step, Walk};
 use super::writer::{Identity, Writer, finish};
 use super::{Locator, Settings};
@@ -262,8 +262,9 @@ impl Log {
             return Ok(None);
         };
         let salt = Salt::new(&store.key);
-        let header =
-            SegmentHeader { number, start: first.address, end: self.end, serial: self.serial, ..store };
+        // It may have records of the newest kinds, however old the store is.
+        let (format, start, end, serial) = (FORMAT, first.address, self.end, self.serial);
+        let header = SegmentHeader { format, number, start, end, serial, ..store };
         let mut octets = Vec::new();
         header.write(&mut octets);
         let mut previous = first.previous;

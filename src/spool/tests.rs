@@ -311,6 +311,47 @@ fn store_of_a_newer_format_is_refused_by_name() {
         if file == name && version == known + 1));
 }
 
+/// The formats differ in kinds of records alone: what an older one has is read, and what is new goes into segments of the new one.
+#[test]
+fn store_of_an_older_format_is_read_and_goes_on_in_the_new_one() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    let (old, _) = accept(&mut journal);
+    commit(&mut journal, &mut writer).expect("a healthy disk");
+    drop((journal, writer));
+    let headers = |disk: &MemoryDisk| {
+        let names = disk.list().expect("a healthy disk");
+        let files = names.into_iter().map(|name| disk.open(&name).expect("a healthy disk"));
+        let read = |file| Some((segment::SegmentHeader::read(&file).expect("a healthy disk")?, file));
+        files.filter_map(read).collect::<Vec<_>>()
+    };
+    for (header, file) in headers(&disk) {
+        let mut octets = Vec::new();
+        segment::SegmentHeader { format: 2, ..header }.write(&mut octets);
+        file.write_at(&octets, 0).expect("a healthy disk");
+    }
+
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    let bulk = Record::Bulk {
+        number: journal.next_serial(),
+        account: b"shop",
+        name: b"spring",
+        state: 1,
+        at: UnixMs(1),
+        changed: UnixMs(1),
+        gone: [0; 4],
+    };
+    journal.append(&bulk);
+    commit(&mut journal, &mut writer).expect("a healthy disk");
+    drop((journal, writer));
+
+    let mut found = Vec::new();
+    drop(open_with(&disk, &mut |record, _| found.push((record.id().serial, record.name()))));
+    assert_eq!(found, [(old.serial, "accepted"), (bulk.id().serial, "bulk")]);
+    let formats: Vec<u32> = headers(&disk).iter().map(|(header, _)| header.format).collect();
+    assert!(formats.contains(&2) && formats.contains(&segment::FORMAT), "{formats:?}");
+}
+
 #[test]
 fn store_of_another_shard_is_refused() {
     let disk = MemoryDisk::new(1);

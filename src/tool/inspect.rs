@@ -241,6 +241,12 @@ fn spool_page(directory: &Path, show: Show) -> anyhow::Result<String> {
     for ((account, stage), count) in counts {
         line(&format!("  {account} {stage}"), &count);
     }
+    line("bulks, those that are over included", &survey.bulks.len());
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+    survey.bulks.values().for_each(|bulk| *counts.entry(bulk).or_default() += 1);
+    for ((account, state), count) in counts {
+        line(&format!("  {account} {state}"), &count);
+    }
     if show == Show::Everything {
         messages_page(&survey, &mut page);
     }
