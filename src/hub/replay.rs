@@ -304,7 +304,7 @@ impl Replay {
             searches: VecDeque::new(),
             asked: HashMap::default(),
             asked_last: 0,
-            callable: callable(&self.settings),
+            callable: self.settings.callable(),
             disk_wait: Duration::ZERO,
             scratch: BytesMut::new(),
             settings: self.settings,
@@ -437,14 +437,6 @@ impl Hub {
             _ => self.start(slot), // records leave a message in no other state than this one
         }
     }
-}
-
-fn callable(settings: &Settings) -> Vec<AccountId> {
-    let plans = settings.accounts.iter().enumerate();
-    plans
-        .filter(|(_, plan)| plan.account.outbind.is_some())
-        .map(|(place, _)| AccountId(place as u16))
-        .collect()
 }
 
 /// No carrier: no route leads to the message's destination any more, or none is wanted.
