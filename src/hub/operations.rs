@@ -230,31 +230,38 @@ impl Hub {
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
-        let row = self.table.row(token.slot);
-        let (id, old) = (row.id(token.slot), row.locator());
-        let (accepted, flags, attempts, error) = (row.accepted, row.kept_flags(), row.attempts, row.error);
+        let lsn = self.write_again(token.slot, group, &body);
+        self.table.keep_body(token.slot, body);
+        self.bodies.push_back((self.now.mono, token));
+        self.effects.stats.replaced += 1;
+        self.start(token.slot);
+        Ok(lsn)
+    }
+
+    /// Writes a message once more as its row and `body` say; gives where that is recorded.
+    fn write_again(&mut self, slot: u32, group: Option<MessageId>, body: &[u8]) -> Lsn {
+        let row = self.table.row(slot);
+        let (id, old) = (row.id(slot), row.locator());
+        let (accepted, due, expires, flags) = (row.accepted, row.at, row.expires, row.kept_flags());
+        let (attempts, error) = (row.attempts, row.error);
         let appended = self.journal.append(&Record::Accepted {
             id,
-            account: &self.accounts[usize::from(account.0)].name,
+            account: &self.accounts[usize::from(row.account.0)].name,
             accepted,
             due,
-            expires: admitted.expires,
+            expires,
             flags,
             group,
             bulk: self.bulks.number(row.bulk),
-            body: &body,
+            body,
         });
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
             lsn = self.journal.append(&Record::Deferred { id, attempts, due, error }).lsn;
         }
-        self.table.row(token.slot).set_locator(appended.locator);
-        self.table.keep_body(token.slot, body);
-        self.bodies.push_back((self.now.mono, token));
-        self.effects.stats.replaced += 1;
-        self.start(token.slot);
-        Ok(lsn)
+        self.table.row(slot).set_locator(appended.locator);
+        lsn
     }
 
     /// The message that `text` means, if it is an id of ours, of either length.
