@@ -214,6 +214,8 @@ impl Hub {
             Some(_) => self.now.wall,
             None => admitted.due,
         };
+        let expires =
+            if stays { admitted.expires.min(at.after(rules.max_validity)) } else { admitted.expires };
         let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
         let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
@@ -226,7 +228,7 @@ impl Hub {
         row.registered_delivery =
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
-        (row.at, row.expires) = (due, admitted.expires);
+        (row.at, row.expires) = (due, expires);
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
@@ -238,7 +240,7 @@ impl Hub {
             account: &self.accounts[usize::from(account.0)].name,
             accepted,
             due,
-            expires: admitted.expires,
+            expires,
             flags,
             group,
             bulk: self.bulks.number(row.bulk),
