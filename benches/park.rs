@@ -140,7 +140,7 @@ fn park(options: &Options) {
     }
     let complete_s = start.elapsed().as_secs_f64();
     let restarted = memory(&hub);
-    let log_octets = hub.metric("enroute_spool_octets").unwrap_or_default();
+    let log_octets = hub.metric("enroute_spool_bytes{what=\"all\"}").unwrap_or_default();
     hub.kill();
 
     let mean = 10.0 / rates.iter().map(|rate| 1.0 / rate).sum::<f64>();

@@ -228,7 +228,7 @@ fn takes_tlvs(seat: u32, seats: &mut super::Seats<PortState>) -> bool {
 }
 
 /// Until when a receipt or an inbound message waits for its account.
-fn kept_until(row: &Row, limits: &Limits) -> UnixMs {
+pub(super) fn kept_until(row: &Row, limits: &Limits) -> UnixMs {
     match row.is(flag::INBOUND) {
         true => row.expires,
         false => row.at.after(limits.receipt_retention),

@@ -160,6 +160,11 @@ impl Hub {
             carrier.queue.pop_front();
             row.clear(flag::QUEUED);
             row.phase = Phase::Dispatched;
+            // What was never put off was due when it came; what comes back from a link has been late already.
+            if row.at > row.accepted {
+                effects.stats.lateness.record(now.wall.since(row.at));
+                row.at = row.accepted;
+            }
             row.whereabouts = Whereabouts::Out(seat);
             let mut dispatch = Dispatch {
                 token: token.to_u64(),

@@ -20,6 +20,7 @@
 mod broadcast;
 mod bulks;
 mod caller;
+mod clockwork;
 mod congestion;
 mod delivery;
 mod dispatch;
@@ -65,10 +66,10 @@ use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
 use crate::spool::Journal;
-use crate::wheel::Wheel;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
+use clockwork::Clockwork;
 use first_parts::FirstParts;
 use foldhash::HashMap;
 use kin::Kin;
@@ -88,7 +89,7 @@ pub struct Hub {
     journal: Journal,
     id_key: IdKey,
     table: Table,
-    wheel: Wheel,
+    wheel: Clockwork,
     correlation: Correlation,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
@@ -443,6 +444,7 @@ impl Hub {
             ..Gauges::default()
         };
         gauges.scheduled = self.wheel.len() as u64;
+        gauges.timers = self.wheel.counts();
         gauges.carriers = self
             .carriers
             .iter()

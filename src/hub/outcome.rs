@@ -204,11 +204,10 @@ impl Hub {
         }
         row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
         (row.phase, row.error) = (Phase::Scheduled, last.error);
-        let (id, attempts, due, expires, error) =
-            (row.id(slot), row.attempts, row.at, row.expires, row.error);
+        let (id, attempts, due, error) = (row.id(slot), row.attempts, row.at, row.error);
         self.journal.append(&Record::Deferred { id, attempts, due, error });
         self.effects.stats.deferred += 1;
-        self.set_timer(slot, due.min(expires));
+        self.await_due(slot);
     }
 
     fn take_arrival(

@@ -1,5 +1,6 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
@@ -15,7 +16,6 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
-use crate::wheel::Wheel;
 use bytes::BytesMut;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +28,8 @@ pub struct Replay {
     pub(super) settings: Settings,
     pub(super) table: Table,
     accounts: Vec<AccountState>,
+    /// The account that was looked for last.
+    last_account: usize,
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     kin: Kin,
@@ -76,6 +78,7 @@ impl Replay {
             bulks: Bulks::new(settings.limits.bulks),
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
+            last_account: 0,
             early: BTreeMap::new(),
             newest: None,
             settings,
@@ -84,7 +87,7 @@ impl Replay {
 
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
-        self.newest = self.newest.max(time_of(record));
+        self.newest = self.newest.max(super::steps::time_of(record));
         match *record {
             Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
                 let is_listed = self.is_listed(id, bulk);
@@ -106,18 +109,7 @@ impl Replay {
                 }
             }
             Record::Sent { id, carrier, carrier_message_id, at } => {
-                let carrier = self.carrier(carrier);
-                if let Some(row) = self.table.find(id) {
-                    if row.is(flag::INBOUND) {
-                        row.carrier = carrier; // where it came from
-                        return;
-                    }
-                    row.phase = Phase::Awaiting;
-                    row.carrier = carrier;
-                    row.at = at;
-                    row.carrier_message_id =
-                        (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
-                }
+                self.take_sent(id, carrier, carrier_message_id, at);
             }
             Record::Deferred { id, attempts, due, error } => {
                 if let Some(row) = self.table.find(id) {
@@ -158,6 +150,17 @@ impl Replay {
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
         }
+    }
+
+    fn take_sent(&mut self, id: MessageId, carrier: &[u8], carrier_message_id: &[u8], at: UnixMs) {
+        let carrier = self.carrier(carrier);
+        let Some(row) = self.table.find(id) else { return };
+        row.carrier = carrier;
+        if row.is(flag::INBOUND) {
+            return; // it came from there
+        }
+        (row.phase, row.at) = (Phase::Awaiting, at);
+        row.carrier_message_id = (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
     }
 
     fn take_accepted(
@@ -224,11 +227,16 @@ impl Replay {
 
     /// The account of that name; one that is configured no more keeps what it is owed.
     pub(super) fn account(&mut self, name: &[u8]) -> AccountId {
-        let known = self.accounts.iter().position(|account| *account.name == *name);
-        AccountId(known.unwrap_or_else(|| {
+        let is_named = |account: &AccountState| *account.name == *name;
+        // Mostly the one of the record before.
+        if self.accounts.get(self.last_account).is_some_and(is_named) {
+            return AccountId(self.last_account as u16);
+        }
+        self.last_account = self.accounts.iter().position(is_named).unwrap_or_else(|| {
             self.accounts.push(AccountState { name: name.into(), ..AccountState::default() });
             self.accounts.len() - 1
-        }) as u16)
+        });
+        AccountId(self.last_account as u16)
     }
 
     /// The carrier of that name; receipts of one that is configured no more are still awaited.
@@ -254,15 +262,14 @@ impl Replay {
     pub fn finish(mut self, journal: Journal, now: Now) -> Hub {
         self.table.rebuild_free();
         self.free_of_lost_bulks();
-        let mut slots: Vec<(u64, u32)> = self.table.iter().map(|(slot, row)| (row.serial, slot)).collect();
-        slots.sort_unstable();
+        let slots = self.table.oldest_first();
         let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
             journal,
             table: self.table,
-            wheel: Wheel::new(now.wall.0 / super::timers::TICK_MS),
+            wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),
             accounts: self.accounts,
             carriers: self.carriers,
             ports: Seats::default(),
@@ -300,13 +307,11 @@ impl Replay {
         hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
         hub.mend_kin(&slots);
-        for (_, slot) in &slots {
-            hub.adopt(*slot);
-        }
+        slots.iter().for_each(|slot| hub.adopt(*slot));
         let fired = hub.bulks.resume();
-        for (serial, slot) in &slots {
+        for slot in &slots {
             // One that was taken up before may have ended its kin.
-            if hub.table.find(MessageId { serial: *serial, slot: *slot }).is_some() {
+            if hub.table.row(*slot).phase != Phase::Free {
                 hub.resume(*slot);
             }
         }
@@ -324,8 +329,8 @@ impl Replay {
 impl Hub {
     /// Undoes what a cut in the log left half done: parts of a message that isn't marked as divided, and messages joined
     /// into one that isn't there.
-    fn mend_kin(&mut self, slots: &[(u64, u32)]) {
-        for (_, slot) in slots {
+    fn mend_kin(&mut self, slots: &[u32]) {
+        for slot in slots {
             let row = self.table.row(*slot);
             if row.is(flag::SHORT_ID) {
                 let half = row.serial as u32;
@@ -347,10 +352,13 @@ impl Hub {
     }
 
     /// Ends what only waited for kin that have ended.
-    fn end_kin(&mut self, slots: &[(u64, u32)]) {
-        for (serial, slot) in slots {
-            let id = MessageId { serial: *serial, slot: *slot };
-            let Some(row) = self.table.find(id) else { continue };
+    fn end_kin(&mut self, slots: &[u32]) {
+        for slot in slots {
+            let row = self.table.row(*slot);
+            if row.phase == Phase::Free {
+                continue;
+            }
+            let id = row.id(*slot);
             let (is_divided, is_whole, account) =
                 (row.phase == Phase::Divided, row.is(flag::WHOLE), row.account);
             if is_divided {
@@ -423,18 +431,6 @@ impl Hub {
             Phase::Scheduled if row.is(flag::BUNDLED) => {}
             _ => self.start(slot), // records leave a message in no other state than this one
         }
-    }
-}
-
-/// The time at which a record was written, if it tells.
-const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
-    match *record {
-        Record::Accepted { accepted: at, .. }
-        | Record::Sent { at, .. }
-        | Record::Settled { at, .. }
-        | Record::Early { at, .. }
-        | Record::Bulk { changed: at, .. } => Some(at),
-        _ => None, // a day without any of these is a day without messages
     }
 }
 

@@ -57,14 +57,13 @@ impl Hub {
 
     /// Sends the parts of a message in its place.
     fn divide(&mut self, token: Token, bodies: Vec<Bytes>) {
-        let now = self.now.wall;
         let whole = self.table.row(token.slot);
         whole.phase = Phase::Divided;
         let id = whole.id(token.slot);
         let like = |whole: &Row| Row {
             accepted: whole.accepted,
             expires: whole.expires,
-            at: now,
+            at: whole.at,
             account: whole.account,
             carrier: whole.carrier,
             registered_delivery: whole.registered_delivery,
@@ -185,7 +184,7 @@ impl Hub {
         let row = Row {
             accepted: like.accepted,
             expires,
-            at: self.now.wall,
+            at: like.accepted,
             account,
             carrier: like.carrier,
             registered_delivery: like.registered_delivery,

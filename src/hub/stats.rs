@@ -1,5 +1,6 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
+use super::clockwork::KINDS;
 use crate::bulk::State;
 use crate::clock::Change;
 use crate::codec::{MessageState, Status};
@@ -59,6 +60,8 @@ pub struct Stats {
     pub bulks_refused: Vec<(&'static str, u64)>,
     /// From submission to answer.
     pub submit_response: Buckets,
+    /// From the time when a message was due to its hand-over to a link.
+    pub lateness: Buckets,
     /// From acceptance to the receipt taken.
     pub receipt: Buckets,
 }
@@ -179,6 +182,8 @@ pub struct Gauges {
     pub remembered: u64,
     /// By how much the wall clock is off what is believed, in seconds.
     pub clock_off_s: i64,
+    /// Timers of each kind, in the order of [`KINDS`].
+    pub timers: [u64; KINDS.len()],
     /// Nothing expires: the clock may be wrong.
     pub expiry_held: bool,
     pub spool_octets: u64,
@@ -236,6 +241,7 @@ impl Stats {
         metrics.taken.inc_by(self.taken);
         metrics.submit_response.fold(&self.submit_response);
         metrics.receipt.fold(&self.receipt);
+        metrics.lateness.fold(&self.lateness);
         for (status, times) in &self.refused {
             metrics.refused.with_label_values(&[label(*status)]).inc_by(*times);
         }
@@ -315,6 +321,9 @@ impl Gauges {
             metrics.links.with_label_values(&[name]).set(carrier.links as i64);
             metrics.window.with_label_values(&[name]).set(carrier.window as i64);
             metrics.window_used.with_label_values(&[name]).set(carrier.in_flight as i64);
+        }
+        for (kind, count) in KINDS.iter().zip(self.timers) {
+            metrics.timers.with_label_values(&[kind]).set(count as i64);
         }
         metrics.clock_step.set(self.clock_off_s);
         metrics.expiry_held.set(self.expiry_held.into());

@@ -4,10 +4,11 @@
 //! messages' timers in slices, each as its message says.
 
 use super::Hub;
+use super::clockwork::Clockwork;
 use super::timers::TICK_MS;
 use crate::clock::{Change, Now, UnixMs};
 use crate::message::Phase;
-use crate::wheel::Wheel;
+use crate::spool::Record;
 
 impl Hub {
     /// Looks at the clock, once a turn.
@@ -17,7 +18,7 @@ impl Hub {
         self.note_clock(change);
         let tick = self.now.wall.0 / TICK_MS;
         if self.wheel.now() > tick + NEGLIGIBLE_TICKS {
-            self.wheel = Wheel::new(tick);
+            self.wheel = Clockwork::new(tick);
             self.refill = Some(0);
         }
     }
@@ -61,6 +62,18 @@ impl Hub {
         let at = UnixMs(self.now.wall.after(wait).0 + TICK_MS);
         self.set_timer(slot, at);
         true
+    }
+}
+
+/// The time at which a record was written, if it tells.
+pub(super) const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
+    match *record {
+        Record::Accepted { accepted: at, .. }
+        | Record::Sent { at, .. }
+        | Record::Settled { at, .. }
+        | Record::Early { at, .. }
+        | Record::Bulk { changed: at, .. } => Some(at),
+        _ => None, // a day without any of these is a day without messages
     }
 }
 

@@ -324,6 +324,14 @@ impl Table {
         Token { slot, serial: self.rows[slot as usize].serial as u32 }
     }
 
+    /// The slots of all messages, in the order of their serials.
+    pub fn oldest_first(&self) -> Vec<u32> {
+        let mut slots: Vec<u32> = self.iter().map(|(slot, _)| slot).collect();
+        // Mostly in order already.
+        slots.sort_unstable_by_key(|slot| self.rows[*slot as usize].serial);
+        slots
+    }
+
     /// All messages, by slot.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Row)> {
         self.rows

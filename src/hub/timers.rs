@@ -1,5 +1,7 @@
 //! What falls due: one timer a message, in ticks of wall time.
 
+use super::clockwork::Kind;
+use super::delivery::kept_until;
 use super::dispatch::fetch_if_parked;
 use super::table::flag;
 use super::{Hub, Mode};
@@ -13,7 +15,32 @@ impl Hub {
         let tick = at.0.div_ceil(TICK_MS);
         // The clock went back by next to nothing: what falls between waits for the wheel rather than come over and over.
         let is_ahead = self.wheel.now() > self.now.wall.0 / TICK_MS;
-        self.wheel.reschedule(slot, if is_ahead { tick.max(self.wheel.now() + 1) } else { tick });
+        let tick = if is_ahead { tick.max(self.wheel.now() + 1) } else { tick };
+        let kind = self.timer_kind(slot, at);
+        self.wheel.set(slot, tick, kind);
+    }
+
+    fn timer_kind(&mut self, slot: u32, at: UnixMs) -> Kind {
+        let row = self.table.row(slot);
+        match row.phase {
+            // Of a paused bulk: its times are told from the bulk's.
+            Phase::Scheduled if row.is(flag::BUNDLED) || at >= row.expires => Kind::Validity,
+            Phase::Scheduled if row.attempts > 0 => Kind::Backoff,
+            Phase::Scheduled => Kind::Scheduled,
+            Phase::Awaiting => Kind::ReceiptGrace,
+            Phase::Waiting if at < kept_until(row, &self.settings.limits) => Kind::ReceiptRetry,
+            Phase::Waiting => Kind::Retention,
+            // On its way, or about to be: nothing else can come of it but the end of its validity.
+            Phase::Free
+            | Phase::Accepting
+            | Phase::Queued
+            | Phase::Gathering
+            | Phase::Divided
+            | Phase::Joined
+            | Phase::Dispatched
+            | Phase::Settled
+            | Phase::Delivering => Kind::Validity,
+        }
     }
 
     pub(super) fn fire_timers(&mut self) {
@@ -83,7 +110,9 @@ impl Hub {
         let row = self.table.row(slot);
         let at = row.at.min(row.expires);
         let early = UnixMs(at.0.saturating_sub(READ_AHEAD_MS));
-        if row.is_parked() && early > self.now.wall {
+        // What is at hand now, before a wait for another attempt, won't be then.
+        let is_long = at.since(self.now.wall) > self.settings.limits.body_age;
+        if (row.is_parked() || is_long) && early > self.now.wall {
             return self.set_timer(slot, early);
         }
         self.set_timer(slot, at);

@@ -137,10 +137,12 @@ impl<F: DiskFile> Walk<F> {
         let there =
             self.window_at <= offset && offset + len as u64 <= self.window_at + self.window.len() as u64;
         if !there {
-            let mut window = vec![0; len.max(WINDOW)];
+            // The room of the last one, unless somebody keeps a part of it.
+            let mut window = std::mem::take(&mut self.window).try_into_mut().unwrap_or_default();
+            window.resize(len.max(WINDOW), 0);
             let read = self.file.read_at(&mut window, offset)?;
             window.truncate(read);
-            self.window = Bytes::from(window);
+            self.window = window.freeze();
             self.window_at = offset;
         }
         let at = (offset - self.window_at) as usize;

@@ -62,7 +62,7 @@ impl Plan {
         let spool = dir.file("spool");
         let config = format!(
             "[listener]\naddress = \"127.0.0.1:{smpp}\"\n[http]\naddress = \"127.0.0.1:{http}\"\n\
-             [spool]\ndirectory = \"{spool}\"\nsegment_mib = 5\n[retry]\nfirst_s = 600\n{}{}",
+             [spool]\ndirectory = \"{spool}\"\nsegment_mib = 5\n[retry.transient]\ndelays_s = [600]\n[retry.unanswered]\ndelays_s = [600]\n{}{}",
             self.text, self.routes
         );
         let hub = Hub::start(dir.path(), &config);

@@ -137,7 +137,7 @@ impl Handsets {
 
     /// A session of the account is gone.
     pub fn lose_port(&mut self, world: &mut World, gone: SessionId) {
-        self.held.extend(world.heard.drain(..));
+        self.held.append(&mut world.heard);
         self.held.retain(|heard| heard.session != gone);
     }
 
@@ -150,11 +150,11 @@ impl Handsets {
     /// The account makes something of what it heard.
     pub fn hear(&mut self, world: &mut World, random: &mut Rng, calm: bool) {
         // What was answered one sync ago may have been on its way to the disk; two syncs ago it wasn't any more.
-        if std::mem::replace(&mut self.durable, Some(world.durable)) != Some(world.durable) {
+        if self.durable.replace(world.durable) != Some(world.durable) {
             self.fresh.retain(|(syncs, _)| *syncs == 0);
             self.fresh.iter_mut().for_each(|(syncs, _)| *syncs += 1);
         }
-        self.held.extend(world.heard.drain(..));
+        self.held.append(&mut world.heard);
         for heard in std::mem::take(&mut self.held) {
             let Heard { session, token, .. } = heard;
             match if calm { 9 } else { random.u8(0..6) } {
