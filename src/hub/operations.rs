@@ -232,16 +232,24 @@ impl Hub {
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
+        let lsn = self.write_anew(token, group, body);
+        self.effects.stats.replaced += 1;
+        self.start(token.slot);
+        Ok(lsn)
+    }
+
+    /// Writes a message with another body in place of what is known of it; gives where that is recorded.
+    fn write_anew(&mut self, token: Token, group: Option<MessageId>, body: Bytes) -> Lsn {
         let row = self.table.row(token.slot);
-        let (id, old) = (row.id(token.slot), row.locator());
-        let (accepted, flags, attempts, error) = (row.accepted, row.kept_flags(), row.attempts, row.error);
+        let (id, old, account) = (row.id(token.slot), row.locator(), row.account);
+        let (at, attempts, error) = (row.at, row.attempts, row.error);
         let appended = self.journal.append(&Record::Accepted {
             id,
             account: &self.accounts[usize::from(account.0)].name,
-            accepted,
-            due,
-            expires,
-            flags,
+            accepted: row.accepted,
+            due: at,
+            expires: row.expires,
+            flags: row.kept_flags(),
             group,
             bulk: self.bulks.number(row.bulk),
             body: &body,
@@ -249,14 +257,12 @@ impl Hub {
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error }).lsn;
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due: at, error }).lsn;
         }
         self.table.row(token.slot).set_locator(appended.locator);
         self.table.keep_body(token.slot, body);
         self.bodies.push_back((self.now.mono, token));
-        self.effects.stats.replaced += 1;
-        self.start(token.slot);
-        Ok(lsn)
+        lsn
     }
 
     /// The message that `text` means, if it is an id of ours, of either length.
