@@ -183,6 +183,7 @@ impl Hub {
         match work {
             Work::Start => {
                 self.unbundle(token.slot);
+                self.forgive_pause(place, token.slot);
                 if is_durable {
                     self.start(token.slot);
                 }
@@ -199,6 +200,15 @@ impl Hub {
                 }
             }
             Work::Tidy => self.bulks.keep(place, token.to_u64()),
+        }
+    }
+
+    /// What was paused past its time is due since its bulk fired: that it is late is its customer's wish.
+    fn forgive_pause(&mut self, place: u32, slot: u32) {
+        let Some(fired) = self.bulks.changed(place) else { return };
+        let row = self.table.row(slot);
+        if fired.since(row.at) > PAUSE_MIN {
+            row.at = fired;
         }
     }
 
@@ -336,6 +346,8 @@ fn without(body: &[u8], tag: Tag) -> Option<Bytes> {
     Some(out.freeze())
 }
 
+/// A bulk that fires later than this after its time was paused.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Messages of bulks that one turn sees to.
 const SLICE: usize = 4_000;
 /// Bulks that fire, and are forgotten, in one turn at most.

@@ -167,6 +167,8 @@ impl Hub {
                 body: Bytes::new(),
                 expires: row.expires,
                 left: row.expires.since(now.wall),
+                // A bulk's time is ours to change.
+                is_scheduled: carrier.passes_schedule && row.bulk == Row::ALONE,
                 is_data: row.is(flag::DATA),
                 words: words(row, &accounts[usize::from(row.account.0)].profile),
             };
