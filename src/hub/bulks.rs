@@ -13,6 +13,7 @@ use crate::id::{AccountId, Lsn};
 use crate::message::{Outcome, Phase};
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
+use std::time::Duration;
 
 impl Hub {
     /// An account asks something of a bulk; what it changes is answered once it is durable.
