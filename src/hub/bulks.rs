@@ -36,7 +36,7 @@ impl Hub {
     }
 
     fn change_bulk(&mut self, account: AccountId, Request { name, ask }: Request) -> Answer {
-        let (now, longest) = (self.now.wall, self.settings.rules.max_schedule);
+        let (now, longest) = (self.now.wall, self.accounts[usize::from(account.0)].rules.max_schedule);
         // What is left of a full disk is for ends: a cancel is one, and comes once.
         let may_write = self.check_store().is_ok() && (!self.full || ask == Ask::Cancel);
         if ask != Ask::Show && !may_write {
@@ -255,11 +255,7 @@ impl Hub {
     /// When a message that waits for its bulk stops being worth sending, as its bulk stands.
     pub(super) fn bundled_until(&self, slot: u32) -> UnixMs {
         let Some(row) = self.table.peek(slot) else { return UnixMs(0) };
-        self.bulks.at(row.bulk).unwrap_or(row.at).after(self.validity_of(row))
-    }
-
-    fn validity_of(&self, row: &Row) -> Duration {
-        row.expires.since(row.at).min(self.settings.rules.max_validity)
+        self.bulks.at(row.bulk).unwrap_or(row.at).after(row.expires.since(row.at))
     }
 
     /// The message waits for its bulk no longer: its times are those of the bulk.

@@ -125,12 +125,8 @@ impl Hub {
                 fetch_if_parked(table, effects, token, *durable);
             }
             let token = carrier.queue.front()?;
-            let known = table.known(token);
-            let Some(row) = known.filter(|row| row.phase == Phase::Queued) else {
-                if let Some(row) = table.known(token).filter(|row| row.phase == Phase::Scheduled) {
-                    row.clear(flag::QUEUED); // not due after all: it will come again
-                }
-                // Settled while it waited: nothing is left of it here but its place.
+            let Some(row) = table.known(token).filter(|row| row.phase == Phase::Queued) else {
+                // Settled while it waited, or not due after all: nothing is left of it here but its place.
                 if let Some(row) = table.known(token) {
                     row.clear(flag::QUEUED);
                 }

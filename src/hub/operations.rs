@@ -214,6 +214,8 @@ impl Hub {
             Some(_) => self.now.wall,
             None => admitted.due,
         };
+        let expires =
+            if stays { admitted.expires.min(at.after(rules.max_validity)) } else { admitted.expires };
         let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
         let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
@@ -226,41 +228,40 @@ impl Hub {
         row.registered_delivery =
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
-        (row.at, row.expires) = (due, admitted.expires);
+        (row.at, row.expires) = (due, expires);
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
-        let lsn = self.write_again(token.slot, group, &body);
-        self.table.keep_body(token.slot, body);
-        self.bodies.push_back((self.now.mono, token));
+        let lsn = self.write_anew(token, group, body);
         self.effects.stats.replaced += 1;
         self.start(token.slot);
         Ok(lsn)
     }
 
-    /// Writes a message once more as its row and `body` say; gives where that is recorded.
-    fn write_again(&mut self, slot: u32, group: Option<MessageId>, body: &[u8]) -> Lsn {
-        let row = self.table.row(slot);
-        let (id, old) = (row.id(slot), row.locator());
-        let (accepted, due, expires, flags) = (row.accepted, row.at, row.expires, row.kept_flags());
-        let (attempts, error) = (row.attempts, row.error);
+    /// Writes a message with another body in place of what is known of it; gives where that is recorded.
+    fn write_anew(&mut self, token: Token, group: Option<MessageId>, body: Bytes) -> Lsn {
+        let row = self.table.row(token.slot);
+        let (id, old, account) = (row.id(token.slot), row.locator(), row.account);
+        let (at, attempts, error) = (row.at, row.attempts, row.error);
         let appended = self.journal.append(&Record::Accepted {
             id,
-            account: &self.accounts[usize::from(row.account.0)].name,
-            accepted,
-            due,
-            expires,
-            flags,
+            account: &self.accounts[usize::from(account.0)].name,
+            accepted: row.accepted,
+            due: at,
+            expires: row.expires,
+            flags: row.kept_flags(),
             group,
             bulk: self.bulks.number(row.bulk),
-            body,
+            body: &body,
         });
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error }).lsn;
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due: at, error }).lsn;
         }
-        self.table.row(slot).set_locator(appended.locator);
+        self.table.row(token.slot).set_locator(appended.locator);
+        self.table.keep_body(token.slot, body);
+        self.bodies.push_back((self.now.mono, token));
         lsn
     }
 
