@@ -142,7 +142,7 @@ fn operations<S: Subject>(c: &mut Criterion, span_name: &str, span: u64, order: 
         b.iter_custom(|count| {
             turn.time(count, |pairs| {
                 pairs.iter().for_each(|(key, _)| subject.cancel(*key));
-                let start = Instant::now();
+                let start = clock();
                 pairs.iter().for_each(|(key, tick)| subject.insert(*key, *tick));
                 start.elapsed()
             })
@@ -151,7 +151,7 @@ fn operations<S: Subject>(c: &mut Criterion, span_name: &str, span: u64, order: 
     group.bench_function(format!("cancel/{}", S::NAME), |b| {
         b.iter_custom(|count| {
             turn.time(count, |pairs| {
-                let start = Instant::now();
+                let start = clock();
                 pairs.iter().for_each(|(key, _)| subject.cancel(*key));
                 let took = start.elapsed();
                 pairs.iter().for_each(|(key, tick)| subject.insert(*key, *tick));
@@ -162,7 +162,7 @@ fn operations<S: Subject>(c: &mut Criterion, span_name: &str, span: u64, order: 
     group.bench_function(format!("reschedule/{}", S::NAME), |b| {
         b.iter_custom(|count| {
             turn.time(count, |pairs| {
-                let start = Instant::now();
+                let start = clock();
                 pairs.iter().for_each(|(key, tick)| subject.reschedule(*key, *tick));
                 start.elapsed()
             })
@@ -250,7 +250,7 @@ fn turns(name: &str, mut wheel: Wheel) {
     let (mut fired, mut all) = (Vec::with_capacity(BUDGET), Vec::new());
     let deadlines = wheel.len() as f64;
     while let Some(next) = wheel.next_tick() {
-        let start = Instant::now();
+        let start = clock();
         wheel.advance(black_box(next), BUDGET, &mut fired);
         all.push(start.elapsed());
         fired.clear();
@@ -264,6 +264,12 @@ fn turns(name: &str, mut wheel: Wheel) {
         all[all.len() * 99 / 100],
         sum.as_nanos() as f64 / deadlines
     );
+}
+
+/// Reads the clock: this is a bench.
+#[allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+fn clock() -> Instant {
+    Instant::now()
 }
 
 criterion_group!(benches, among_ten_million);

@@ -152,7 +152,7 @@ impl Wheel {
                 0 => begin,
                 // Its time has begun and the budget ended, or it will be moved down from one slot before it on.
                 _ if begin <= self.now => self.now,
-                _ => (number - 1 << (BITS * level as u32)).max(self.ahead_at).clamp(self.now, begin),
+                _ => ((number - 1) << (BITS * level as u32)).max(self.ahead_at).clamp(self.now, begin),
             }
         };
         bits(self.levels).map(of_level).min()
