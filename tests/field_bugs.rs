@@ -80,7 +80,15 @@ fn what_comes_together_goes_out_in_one_piece() {
     let (body, now) = (text("x").body().freeze(), start());
     let dispatch = |token| {
         let (left, expires) = (secs(60), now.wall.after(secs(60)));
-        Dispatch { token, body: body.clone(), expires, left, is_data: false, words: Words::Common }
+        Dispatch {
+            token,
+            body: body.clone(),
+            expires,
+            left,
+            is_scheduled: false,
+            is_data: false,
+            words: Words::Common,
+        }
     };
 
     link.apply(&LinkBatch { dispatches: (0..100).map(dispatch).collect(), ..LinkBatch::default() }, now);

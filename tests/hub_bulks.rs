@@ -2,6 +2,7 @@
 
 mod world;
 
+use enroute::admission::Rules;
 use enroute::bulk::{Ask, ChangeError, Counts, Ended, Refusal, State, View};
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{MessageState, Reading, Sm, Status};
@@ -215,6 +216,18 @@ fn new_time_that_has_passed_or_is_too_far_off_is_refused() {
     assert_eq!(world.bulk("none", Ask::Schedule(far)), Err(Refusal::TooFar));
     assert_eq!(world.bulk("none", Ask::Pause), Err(Refusal::Unknown));
     assert_eq!(world.count(|stats| stats.bulks_refused.iter().map(|(_, times)| times).sum()), 4);
+}
+
+#[test]
+fn account_with_rules_of_its_own_has_them_for_its_bulks_too() {
+    let mut settings = with_bulks(settings());
+    settings.accounts[0].rules = Some(Rules { max_schedule: 2 * HOUR, ..settings.rules });
+    let mut world = World::bound(settings, 100);
+
+    let (soon, far) = (world.after(2 * HOUR), world.after(2 * HOUR + secs(1)));
+
+    assert_eq!(world.bulk("spring", Ask::Schedule(far)), Err(Refusal::TooFar));
+    assert!(world.bulk("spring", Ask::Schedule(soon)).is_ok());
 }
 
 #[test]

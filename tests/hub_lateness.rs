@@ -2,10 +2,12 @@
 
 mod world;
 
+use enroute::bulk::Ask;
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{MessageState, Status};
 use enroute::esme::Verdict;
 use enroute::hub::{Event, Settings};
+use enroute::metrics::Buckets;
 use std::time::Duration;
 use world::*;
 
@@ -175,4 +177,25 @@ fn lateness_is_recorded_for_what_was_put_off_and_for_nothing_else() {
     world.run();
     world.pass(secs(30));
     assert_eq!((world.sent().len(), late(&world)), (2, 3));
+}
+
+#[test]
+fn bulk_that_was_paused_past_its_time_is_late_from_its_resumption_on() {
+    let mut world = World::bound(with_bulks(settings()), 10);
+    let hour = Text { schedule: b"000000010000000R", ..text("a") };
+    world.submit_to("spring", &[hour]);
+    world.run();
+    world.bulk("spring", Ask::Pause).expect("it waits");
+    world.pass(secs(2 * 3600));
+    assert_eq!(world.sent().len(), 0);
+
+    world.bulk("spring", Ask::Resume).expect("it is paused");
+    world.run();
+
+    assert_eq!(world.sent().len(), 1);
+    let mut expected = Buckets::default();
+    expected.record(Duration::ZERO);
+    let recorded: Vec<_> =
+        world.stats.iter().map(|stats| stats.lateness).filter(|one| one.count() > 0).collect();
+    assert_eq!(recorded, [expected]);
 }

@@ -3,6 +3,7 @@
 mod world;
 
 use enroute::admission::Rules;
+use enroute::bulk::Ask;
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{Command, MessageState, Reading, ReplaceSm, Sm, SmppTime, Status, read_time};
 use enroute::esme::Account;
@@ -326,4 +327,20 @@ fn replaced_message_keeps_or_changes_the_schedule_that_its_carrier_is_told() {
 
         assert_eq!(world.told(), [("new".to_owned(), due)]);
     }
+}
+
+/// Who moves a bulk moves its messages, so no carrier may keep a time of theirs.
+#[test]
+fn bulk_waits_here_even_for_a_carrier_that_keeps_schedules() {
+    let mut world = World::bound(with_bulks(keeping_schedules()), 10);
+    let hour = Text { schedule: b"000000010000000R", ..text("of a bulk") };
+    world.submit_to("spring", &[hour, text("without a time")]);
+    world.run();
+    assert_eq!(world.told(), []);
+
+    let at = world.now.wall.after(secs(600));
+    world.bulk("spring", Ask::Schedule(at)).expect("it waits");
+    world.pass(secs(600));
+
+    assert_eq!(world.told(), [("of a bulk".to_owned(), 0), ("without a time".to_owned(), 0)]);
 }

@@ -310,7 +310,15 @@ mod tests {
         let left = Duration::from_secs(60);
         let expires = now.wall.after(left);
         let dispatches = tokens
-            .map(|token| Dispatch { token, body: body.clone(), expires, left, is_data, words: Words::Common })
+            .map(|token| Dispatch {
+                token,
+                body: body.clone(),
+                expires,
+                left,
+                is_scheduled: false,
+                is_data,
+                words: Words::Common,
+            })
             .into();
         LinkBatch { dispatches, ..LinkBatch::default() }
     }

@@ -218,6 +218,8 @@ pub struct Dispatch {
     /// When it stops being worth sending, and what is left until then: that is what the carrier is told.
     pub expires: UnixMs,
     pub left: Duration,
+    /// The carrier is to keep its schedule, which is a date in its body.
+    pub is_scheduled: bool,
     /// It came as data_sm.
     pub is_data: bool,
     pub words: Words,

@@ -20,7 +20,6 @@ pub(super) struct Wording {
     /// Everything that comes in plain words passes as it is.
     plain: bool,
     takes_data_sm: bool,
-    passes_schedule: bool,
     scratch: BytesMut,
 }
 
@@ -45,7 +44,6 @@ impl Wording {
             profile: Arc::clone(&carrier.profile),
             usual: Profile::default(),
             takes_data_sm: carrier.takes_data_sm,
-            passes_schedule: carrier.passes_schedule,
             scratch: BytesMut::new(),
         }
     }
@@ -95,7 +93,7 @@ impl Wording {
             version,
             validity,
             left,
-            schedule: if self.passes_schedule { yet_to_come(&sm, now) } else { b"" },
+            schedule: if dispatch.is_scheduled { yet_to_come(&sm, now) } else { b"" },
             registered_delivery: wishes(sm.registered_delivery, version),
         })
     }
@@ -200,7 +198,15 @@ mod tests {
         tlvs.iter().for_each(|(tag, value)| put_tlv(&mut body, *tag, value));
         let left = Duration::from_secs(90);
         let expires = now().wall.after(left);
-        Dispatch { token: 1, body: body.freeze(), expires, left, is_data, words: Words::Common }
+        Dispatch {
+            token: 1,
+            body: body.freeze(),
+            expires,
+            left,
+            is_scheduled: false,
+            is_data,
+            words: Words::Common,
+        }
     }
 
     fn said(carrier: &Carrier, dispatch: &Dispatch, version: Version) -> Result<(Command, Bytes), Status> {
@@ -268,16 +274,16 @@ mod tests {
 
     #[test]
     fn schedule_is_told_to_a_carrier_that_keeps_it_until_it_is_over() {
-        let scheduled = |date| dispatch(&Sm { schedule_delivery_time: date, ..sm() }, &[], false);
-        let keeping = Carrier { passes_schedule: true, ..carrier() };
-        let told = |carrier: &Carrier, date| {
-            let (_, body) = said(carrier, &scheduled(date), Version::V34).expect("sayable");
+        let told = |is_scheduled, date| {
+            let scheduled = dispatch(&Sm { schedule_delivery_time: date, ..sm() }, &[], false);
+            let scheduled = Dispatch { is_scheduled, ..scheduled };
+            let (_, body) = said(&carrier(), &scheduled, Version::V34).expect("sayable");
             Sm::decode(&body, Reading::Strict).expect("legal").schedule_delivery_time.to_vec()
         };
 
-        assert_eq!(told(&keeping, b"260315120000000+"), b"260315120000000+");
-        assert_eq!(told(&keeping, b"260315090000000+"), b"");
-        assert_eq!(told(&carrier(), b"260315120000000+"), b"");
+        assert_eq!(told(true, b"260315120000000+"), b"260315120000000+");
+        assert_eq!(told(true, b"260315090000000+"), b"");
+        assert_eq!(told(false, b"260315120000000+"), b"");
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Hub {
     }
 
     fn change_bulk(&mut self, account: AccountId, Request { name, ask }: Request) -> Answer {
-        let (now, longest) = (self.now.wall, self.settings.rules.max_schedule);
+        let (now, longest) = (self.now.wall, self.accounts[usize::from(account.0)].rules.max_schedule);
         // What is left of a full disk is for ends: a cancel is one, and comes once.
         let may_write = self.check_store().is_ok() && (!self.full || ask == Ask::Cancel);
         if ask != Ask::Show && !may_write {
@@ -184,6 +184,7 @@ impl Hub {
         match work {
             Work::Start => {
                 self.unbundle(token.slot);
+                self.forgive_pause(place, token.slot);
                 if is_durable {
                     self.start(token.slot);
                 }
@@ -200,6 +201,15 @@ impl Hub {
                 }
             }
             Work::Tidy => self.bulks.keep(place, token.to_u64()),
+        }
+    }
+
+    /// What was paused past its time is due since its bulk fired: that it is late is its customer's wish.
+    fn forgive_pause(&mut self, place: u32, slot: u32) {
+        let Some(fired) = self.bulks.changed(place) else { return };
+        let row = self.table.row(slot);
+        if fired.since(row.at) > PAUSE_MIN {
+            row.at = fired;
         }
     }
 
@@ -245,11 +255,7 @@ impl Hub {
     /// When a message that waits for its bulk stops being worth sending, as its bulk stands.
     pub(super) fn bundled_until(&self, slot: u32) -> UnixMs {
         let Some(row) = self.table.peek(slot) else { return UnixMs(0) };
-        self.bulks.at(row.bulk).unwrap_or(row.at).after(self.validity_of(row))
-    }
-
-    fn validity_of(&self, row: &Row) -> Duration {
-        row.expires.since(row.at).min(self.settings.rules.max_validity)
+        self.bulks.at(row.bulk).unwrap_or(row.at).after(row.expires.since(row.at))
     }
 
     /// The message waits for its bulk no longer: its times are those of the bulk.
@@ -341,6 +347,8 @@ fn without(body: &[u8], tag: Tag) -> Option<Bytes> {
     Some(out.freeze())
 }
 
+/// A bulk that fires later than this after its time was paused.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Messages of bulks that one turn sees to.
 const SLICE: usize = 4_000;
 /// Bulks that fire, and are forgotten, in one turn at most.

@@ -4,6 +4,7 @@ use super::seats::Out;
 use super::table::{Row, Token, Whereabouts, flag};
 use super::{Effects, Fetch, Hub, LinkState, Mode, Stage};
 use crate::carrier::{Dispatch, LinkBatch, Words};
+use crate::clock::UnixMs;
 use crate::codec::MessageState;
 use crate::conversion::Profile;
 use crate::id::{CarrierId, Lsn, SessionId};
@@ -124,12 +125,8 @@ impl Hub {
                 fetch_if_parked(table, effects, token, *durable);
             }
             let token = carrier.queue.front()?;
-            let known = table.known(token);
-            let Some(row) = known.filter(|row| row.phase == Phase::Queued) else {
-                if let Some(row) = table.known(token).filter(|row| row.phase == Phase::Scheduled) {
-                    row.clear(flag::QUEUED); // not due after all: it will come again
-                }
-                // Settled while it waited: nothing is left of it here but its place.
+            let Some(row) = table.known(token).filter(|row| row.phase == Phase::Queued) else {
+                // Settled while it waited, or not due after all: nothing is left of it here but its place.
                 if let Some(row) = table.known(token) {
                     row.clear(flag::QUEUED);
                 }
@@ -160,17 +157,15 @@ impl Hub {
             carrier.queue.pop_front();
             row.clear(flag::QUEUED);
             row.phase = Phase::Dispatched;
-            // What was never put off was due when it came; what comes back from a link has been late already.
-            if row.at > row.accepted {
-                effects.stats.lateness.record(now.wall.since(row.at));
-                row.at = row.accepted;
-            }
+            record_lateness(row, effects, now.wall);
             row.whereabouts = Whereabouts::Out(seat);
             let mut dispatch = Dispatch {
                 token: token.to_u64(),
                 body: Bytes::new(),
                 expires: row.expires,
                 left: row.expires.since(now.wall),
+                // A bulk's time is ours to change.
+                is_scheduled: carrier.passes_schedule && row.bulk == Row::ALONE,
                 is_data: row.is(flag::DATA),
                 words: words(row, &accounts[usize::from(row.account.0)].profile),
             };
@@ -219,6 +214,15 @@ fn next_link(links: &[u32], turn: &mut usize, seats: &mut super::Seats<LinkState
 fn same_link(links: &[u32], row: &Row, seats: &mut super::Seats<LinkState>) -> Option<u32> {
     let seat = links[(row.source ^ row.destination) as usize % links.len()];
     seats.here(seat).is_some_and(|(_, link)| link.has_room()).then_some(seat)
+}
+
+/// Counts how late a message goes out that was put off. One that never was, was due when it came; one that comes back from a
+/// link has been late already.
+fn record_lateness(row: &mut Row, effects: &mut Effects, now: UnixMs) {
+    if row.at > row.accepted {
+        effects.stats.lateness.record(now.since(row.at));
+        row.at = row.accepted;
+    }
 }
 
 /// In whose words a message is.

@@ -185,7 +185,7 @@ impl Hub {
         // A part that waits for the others of its text stays one: whose would it be with another text?
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
-        let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
+        let (account, carrier) = (row.account, row.carrier);
         let (bulk, at, expires) = self.times_of(token.slot)?;
         let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
@@ -214,6 +214,11 @@ impl Hub {
             Some(_) => self.now.wall,
             None => admitted.due,
         };
+        let expires =
+            if stays { admitted.expires.min(at.after(rules.max_validity)) } else { admitted.expires };
+        if expires <= self.now.wall {
+            return Err(Status::RINVEXPIRY); // its bulk is too late for any
+        }
         let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
         let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
@@ -226,21 +231,29 @@ impl Hub {
         row.registered_delivery =
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
-        (row.at, row.expires) = (due, admitted.expires);
+        (row.at, row.expires) = (due, expires);
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
+        let lsn = self.write_again(token, body);
+        self.effects.stats.replaced += 1;
+        self.start(token.slot);
+        Ok(lsn)
+    }
+
+    /// Writes a message that waits as its row says, with another body; gives where that is recorded.
+    fn write_again(&mut self, token: Token, body: Bytes) -> Lsn {
         let row = self.table.row(token.slot);
-        let (id, old) = (row.id(token.slot), row.locator());
-        let (accepted, flags, attempts, error) = (row.accepted, row.kept_flags(), row.attempts, row.error);
+        let (id, old, attempts, due, error) =
+            (row.id(token.slot), row.locator(), row.attempts, row.at, row.error);
         let appended = self.journal.append(&Record::Accepted {
             id,
-            account: &self.accounts[usize::from(account.0)].name,
-            accepted,
+            account: &self.accounts[usize::from(row.account.0)].name,
+            accepted: row.accepted,
             due,
-            expires: admitted.expires,
-            flags,
-            group,
+            expires: row.expires,
+            flags: row.kept_flags(),
+            group: self.kin.group_of(token.slot),
             bulk: self.bulks.number(row.bulk),
             body: &body,
         });
@@ -252,9 +265,7 @@ impl Hub {
         self.table.row(token.slot).set_locator(appended.locator);
         self.table.keep_body(token.slot, body);
         self.bodies.push_back((self.now.mono, token));
-        self.effects.stats.replaced += 1;
-        self.start(token.slot);
-        Ok(lsn)
+        lsn
     }
 
     /// The message that `text` means, if it is an id of ours, of either length.

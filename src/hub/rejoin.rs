@@ -57,14 +57,13 @@ impl Replay {
 
     /// A message waits for its bulk no longer.
     pub(super) fn unbundle(&mut self, place: u32, token: Token) {
-        let longest = self.settings.rules.max_validity;
         let Some(row) = self.table.known(token).filter(|row| row.bulk == place && row.is(flag::BUNDLED))
         else {
             return;
         };
         row.clear(flag::BUNDLED);
         if let Some(at) = self.bulks.at(place).filter(|_| row.phase == Phase::Scheduled) {
-            (row.at, row.expires) = (at, at.after(row.expires.since(row.at).min(longest)));
+            (row.at, row.expires) = (at, at.after(row.expires.since(row.at)));
         }
     }
 

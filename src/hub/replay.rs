@@ -93,6 +93,11 @@ impl Replay {
                 let is_listed = self.is_listed(id, bulk);
                 self.take_accepted(id, account, [accepted, due, expires], flags, body, locator);
                 self.take_member(id, bulk, is_listed);
+                if bulk.is_some()
+                    && let Some(row) = self.table.find(id)
+                {
+                    row.at = due; // a bulk's time is its own, whatever its messages were told
+                }
                 if let Some(group) = group {
                     self.kin.enter(group, id);
                 }
@@ -185,7 +190,7 @@ impl Replay {
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
         let at = match read_time(sm.schedule_delivery_time, accepted) {
-            Ok(Some(SmppTime::Absolute(schedule))) if !keeps => at.max(schedule),
+            Ok(Some(SmppTime::Absolute(schedule))) if !keeps && !is_inbound => at.max(schedule),
             _ => at, // a relative one was kept by us, and is in the record
         };
         let mut row = Row {
@@ -299,7 +304,7 @@ impl Replay {
             searches: VecDeque::new(),
             asked: HashMap::default(),
             asked_last: 0,
-            callable: callable(&self.settings),
+            callable: self.settings.callable(),
             disk_wait: Duration::ZERO,
             scratch: BytesMut::new(),
             settings: self.settings,
@@ -432,14 +437,6 @@ impl Hub {
             _ => self.start(slot), // records leave a message in no other state than this one
         }
     }
-}
-
-fn callable(settings: &Settings) -> Vec<AccountId> {
-    let plans = settings.accounts.iter().enumerate();
-    plans
-        .filter(|(_, plan)| plan.account.outbind.is_some())
-        .map(|(place, _)| AccountId(place as u16))
-        .collect()
 }
 
 /// No carrier: no route leads to the message's destination any more, or none is wanted.

@@ -34,6 +34,14 @@ pub struct Settings {
     pub caution: Caution,
 }
 
+impl Settings {
+    /// Accounts that we may call.
+    pub(super) fn callable(&self) -> Vec<AccountId> {
+        let called = |(_, plan): &(usize, &AccountPlan)| plan.account.outbind.is_some();
+        self.accounts.iter().enumerate().filter(called).map(|(place, _)| AccountId(place as u16)).collect()
+    }
+}
+
 /// A customer, and what it may have in the hub.
 #[derive(Clone, Debug)]
 pub struct AccountPlan {

@@ -71,7 +71,8 @@ pub(super) const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
         Record::Accepted { accepted: at, .. }
         | Record::Sent { at, .. }
         | Record::Settled { at, .. }
-        | Record::Early { at, .. } => Some(at),
+        | Record::Early { at, .. }
+        | Record::Bulk { changed: at, .. } => Some(at),
         _ => None, // a day without any of these is a day without messages
     }
 }
