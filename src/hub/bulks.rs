@@ -154,7 +154,9 @@ impl Hub {
             self.bulks.end(place, now);
             self.record_bulk(place);
         }
-        self.bulks.forget(FORGOTTEN_MAX, now);
+        if self.watch.expiry_wait().is_none() {
+            self.bulks.forget(FORGOTTEN_MAX, now);
+        }
         let (mut left, mut members) = (SLICE, Vec::new());
         while left > 0 {
             members.clear();

@@ -20,6 +20,7 @@ impl Hub {
         if self.wheel.now() > tick + NEGLIGIBLE_TICKS {
             self.wheel = Clockwork::new(tick);
             self.refill = Some(0);
+            self.bulks.look_again(self.now.wall);
         }
     }
 
