@@ -186,11 +186,13 @@ impl Hub {
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
         let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
+        let (was_tried, is_counted) = (row.attempts > 0, row.bulk != Row::ALONE);
         let (bulk, at, expires) = self.times_of(token.slot)?;
         let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
-        let at = self.passed_schedule(carrier, &sm).unwrap_or(at);
+        let passed_on = self.passed_schedule(carrier, &sm);
+        let at = passed_on.unwrap_or(at);
         // It may have waited longer than a schedule may lie in the past.
         let due = write_absolute(at.max(self.now.wall));
         let tlvs = without_text_and_lifetime(sm.tlvs);
@@ -208,7 +210,10 @@ impl Hub {
         let admitted = admit(&new, rules, times, self.now)?;
         // One that waits for its bulk goes on doing so: its times are told from those of the bulk.
         let stays = bulk && kept(schedule);
-        let passed = if stays { None } else { self.schedule_to_pass(carrier, admitted.due) };
+        // Nor does a carrier keep a bulk's time for us, or our own wait for another attempt.
+        let is_wait = was_tried && kept(schedule) && passed_on.is_none();
+        let may_pass = !is_wait && (!is_counted || bulk && !stays);
+        let passed = self.schedule_to_pass(carrier, admitted.due).filter(|_| may_pass);
         let due = match passed {
             _ if stays => at,
             Some(_) => self.now.wall,
@@ -229,6 +234,9 @@ impl Hub {
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
         (row.at, row.expires) = (due, expires);
+        if !is_wait && admitted.due > self.now.wall {
+            (row.attempts, row.error) = (0, [0; 3]); // what it waits for is its schedule
+        }
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
