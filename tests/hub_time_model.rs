@@ -111,7 +111,8 @@ impl Model {
             37..=44 => self.ask_bulk(),
             45..=55 => self.cancel(),
             56..=65 => self.replace(),
-            66..=93 => self.pass(),
+            66..=92 => self.pass(),
+            93 => self.set_clock(),
             94..=97 => self.turn_link(),
             _ => self.crash(None),
         }
@@ -136,6 +137,21 @@ impl Model {
         };
         self.note(format!("pass {by} s"));
         self.world.now = self.world.now.after(secs(by));
+        self.settle();
+    }
+
+    /// Somebody sets the wall clock, by less than what is a step, and by more than what is overlooked.
+    fn set_clock(&mut self) {
+        let by_ms = self.dice.u64(2_000..290_000);
+        let wall = &mut self.world.now.wall;
+        *wall = if self.dice.bool() { UnixMs(wall.0 + by_ms) } else { UnixMs(wall.0 - by_ms) };
+        self.note(format!("set the clock by {by_ms} ms: it is {:?}", self.world.now.wall));
+        // Times may come again.
+        for (number, message) in &self.messages {
+            let times = |version: &Version| [version.due, version.expires, version.expires.after(GRACE)];
+            let times = message.versions.iter().flat_map(times);
+            self.agenda.extend(times.map(|at| (at, *number)));
+        }
         self.settle();
     }
 
