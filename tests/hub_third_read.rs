@@ -155,3 +155,44 @@ fn bulk_that_is_over_is_not_forgotten_while_the_clock_is_in_doubt() {
     world.run();
     assert!(world.shown("spring").is_err(), "its time is over");
 }
+
+/// It never had a schedule, so it has none after the clock went back either.
+#[test]
+fn new_text_for_what_is_due_is_due_however_the_clock_stands() {
+    let mut world = World::new(settings());
+    world.bind_port(PORT);
+    world.run();
+    let (before, after) = (world.accepted(text("old")), world.accepted(text("older")));
+    assert_eq!(world.replace(&before, "before", b""), Status::ROK);
+    set_back(&mut world, secs(100));
+    assert_eq!(world.replace(&after, "after", b""), Status::ROK);
+
+    world.bind_link(LINK, 10);
+    world.run();
+
+    assert_eq!(world.sent_texts(), ["before", "after"]);
+}
+
+/// A clock that ran years ahead must not leave messages behind for years.
+#[test]
+fn what_came_by_a_clock_that_was_ahead_goes_out_after_a_restart() {
+    let mut world = World::bound(settings(), 1);
+    world.submit(&[text("tried"), text("new")]);
+    world.run();
+    let (session, token, _) = world.sent().pop().expect("a dispatch");
+    world.say(session, token, Word::Answered(Status::RSYSERR), "");
+    world.inbox.push(enroute::hub::Event::LinkClosed { session: LINK, lost: Vec::new() });
+    world.run();
+    world.sent();
+    let mut now = world.now;
+    now.wall = UnixMs(now.wall.0 - 3 * 365 * 86_400_000);
+    let World { settings, spool, disk, .. } = world;
+
+    let mut world = World::open(settings, spool, disk.crash(&mut || true), now);
+    world.bind_link(LINK, 10);
+    world.run();
+    assert_eq!(world.sent_texts(), ["new"]);
+
+    world.pass(secs(900));
+    assert_eq!(world.sent_texts(), ["tried"]);
+}

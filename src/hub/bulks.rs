@@ -301,6 +301,8 @@ impl Hub {
         }
         match self.bulks.at(row.bulk).filter(|_| row.is(flag::BUNDLED)) {
             Some(at) => Ok((true, at, self.bundled_until(slot))),
+            // What came without a schedule is due, even if the clock has gone back since.
+            None if row.at <= row.accepted => Ok((false, row.at.min(self.now.wall), row.expires)),
             None => Ok((false, row.at, row.expires)),
         }
     }

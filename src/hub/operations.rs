@@ -193,12 +193,13 @@ impl Hub {
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
         let passed_on = self.passed_schedule(carrier, &sm);
         let at = passed_on.unwrap_or(at);
-        // It may have waited longer than a schedule may lie in the past.
-        let due = write_absolute(at.max(self.now.wall));
+        let due = write_absolute(at);
+        // What is due already has no schedule any more.
+        let due: &[u8] = if at > self.now.wall { &due } else { b"" };
         let tlvs = without_text_and_lifetime(sm.tlvs);
         let (schedule, kept) = (replace.schedule_delivery_time, |given: &'_ [u8]| given.is_empty());
         let new = Sm {
-            schedule_delivery_time: if kept(schedule) { &due } else { schedule },
+            schedule_delivery_time: if kept(schedule) { due } else { schedule },
             validity_period: if kept(replace.validity_period) { &expires } else { replace.validity_period },
             registered_delivery: replace.registered_delivery,
             sm_default_msg_id: replace.sm_default_msg_id,
@@ -215,8 +216,8 @@ impl Hub {
         let may_pass = !is_wait && (!is_counted || bulk && !stays);
         let passed = self.schedule_to_pass(carrier, admitted.due).filter(|_| may_pass);
         let due = match passed {
-            _ if stays => at,
             Some(_) => self.now.wall,
+            None if kept(schedule) => at,
             None => admitted.due,
         };
         let expires =
@@ -234,6 +235,7 @@ impl Hub {
             if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
         (row.at, row.expires) = (due, expires);
+        row.accepted = row.accepted.min(self.now.wall); // a schedule lies after it, however the clock went
         if !is_wait && admitted.due > self.now.wall {
             (row.attempts, row.error) = (0, [0; 3]); // what it waits for is its schedule
         }
