@@ -143,6 +143,9 @@ impl Model {
     /// Somebody sets the wall clock, by less than what is a step, and by more than what is overlooked.
     fn set_clock(&mut self) {
         let by_ms = 1000 * self.dice.u64(2..290);
+        if self.messages.values().any(|message| message.is_late && message.stage == Stage::Waiting) {
+            return;
+        }
         let wall = &mut self.world.now.wall;
         *wall = if self.dice.bool() { UnixMs(wall.0 + by_ms) } else { UnixMs(wall.0 - by_ms) };
         self.note(format!("set the clock by {by_ms} ms: it is {:?}", self.world.now.wall));
@@ -212,6 +215,7 @@ impl Model {
                 bulk,
                 is_bundled,
                 accepted: self.world.now.wall,
+                is_late: false,
             },
         );
     }

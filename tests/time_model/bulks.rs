@@ -147,15 +147,12 @@ impl Model {
             for (number, message) in &mut self.messages {
                 if message.bulk == Some(place) && std::mem::take(&mut message.is_bundled) {
                     self.restless.insert(*number);
-                    let known = message.versions.clone();
-                    let since = |due| known.iter().map(move |version| Version { due, ..version.clone() });
-                    // What was paused for long counts as due since then, unless a crash comes between.
-                    if now.since(bulk.at) > secs(1) {
-                        message.versions.extend(since(now));
-                    }
+                    message.is_late = now.since(bulk.at) > secs(1);
                     // What came after its bulk's time has no schedule.
                     if message.accepted >= bulk.at {
-                        message.versions.extend(since(UnixMs(0)));
+                        let at_once = |version: &Version| Version { due: UnixMs(0), ..version.clone() };
+                        let at_once: Vec<_> = message.versions.iter().map(at_once).collect();
+                        message.versions.extend(at_once);
                     }
                 }
             }

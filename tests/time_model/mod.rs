@@ -36,6 +36,8 @@ pub struct Message {
     pub bulk: Option<usize>,
     pub is_bundled: bool,
     pub accepted: UnixMs,
+    /// Its bulk was paused past its time: since when it is due then is forgotten in a crash.
+    pub is_late: bool,
 }
 
 /// A bulk: one time for all its messages that wait.
