@@ -111,7 +111,8 @@ impl Model {
             37..=44 => self.ask_bulk(),
             45..=55 => self.cancel(),
             56..=65 => self.replace(),
-            66..=93 => self.pass(),
+            66..=92 => self.pass(),
+            93 => self.set_clock(),
             94..=97 => self.turn_link(),
             _ => self.crash(None),
         }
@@ -139,6 +140,24 @@ impl Model {
         self.settle();
     }
 
+    /// Somebody sets the wall clock, by less than what is a step, and by more than what is overlooked.
+    fn set_clock(&mut self) {
+        let by_ms = 1000 * self.dice.u64(2..290);
+        if self.messages.values().any(|message| message.is_late && message.stage == Stage::Waiting) {
+            return;
+        }
+        let wall = &mut self.world.now.wall;
+        *wall = if self.dice.bool() { UnixMs(wall.0 + by_ms) } else { UnixMs(wall.0 - by_ms) };
+        self.note(format!("set the clock by {by_ms} ms: it is {:?}", self.world.now.wall));
+        // Times may come again.
+        for (number, message) in &self.messages {
+            let times = |version: &Version| [version.due, version.expires, version.expires.after(GRACE)];
+            let times = message.versions.iter().flat_map(times);
+            self.agenda.extend(times.map(|at| (at, *number)));
+        }
+        self.settle();
+    }
+
     fn turn_link(&mut self) {
         self.link_up = !self.link_up;
         self.note(format!("link up: {}", self.link_up));
@@ -158,7 +177,8 @@ impl Model {
         let (at, until) = (schedule.map(relative), validity.map(relative));
         let now = self.world.now.wall;
         let due = now.after(secs(schedule.unwrap_or(0)));
-        let version = version(words.clone(), due, validity.map(|seconds| now.after(secs(seconds))));
+        let version = version(words.clone(), due, validity.map(|seconds| now.after(secs(seconds))))
+            .map(|version| if schedule.is_none() { version.at_once() } else { version });
         self.note(format!("submit {words} in {schedule:?} for {validity:?}"));
         self.world.submit(&[Text {
             schedule: at.as_ref().map_or(b"", |at| at.as_slice()),
@@ -187,7 +207,16 @@ impl Model {
         let is_bundled = bulk.is_some_and(|place| self.bulks[place].is_unfired());
         self.messages.insert(
             number,
-            Message { id, stage: Stage::Waiting, versions: vec![version], in_doubt: false, bulk, is_bundled },
+            Message {
+                id,
+                stage: Stage::Waiting,
+                versions: vec![version],
+                in_doubt: false,
+                bulk,
+                is_bundled,
+                accepted: self.world.now.wall,
+                is_late: false,
+            },
         );
     }
 
@@ -255,6 +284,9 @@ impl Model {
             let due = schedule.map_or(old.due.max(now), |seconds| now.after(secs(seconds)));
             let asked = validity.map_or(old.expires, |seconds| now.after(secs(seconds)));
             let new = version(words.clone(), due, Some(asked))?;
+            if schedule.is_none() && old.due <= now && !bundled {
+                return Ok(Version { due: old.due, ..new }); // whatever clock it came by
+            }
             // It keeps the time of its bulk, which may have passed.
             Ok(if bundled && schedule.is_none() {
                 Version { due: old.due, ..new }.moved_to(old.due)

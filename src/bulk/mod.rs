@@ -232,6 +232,17 @@ impl Bulks {
         }
     }
 
+    /// The clock went back: what is paused and was past its time may be before it again.
+    pub fn look_again(&mut self, now: UnixMs) {
+        for (bulk, place) in self.places.iter().zip(0..) {
+            if let Some(Bulk { state: State::Paused, at, .. }) = bulk
+                && *at > now
+            {
+                self.due.insert((*at, place));
+            }
+        }
+    }
+
     /// When the next bulk fires, or begins to be overdue.
     pub fn next_due(&self) -> Option<UnixMs> {
         self.due.first().map(|(at, _)| *at)
@@ -308,7 +319,9 @@ impl Bulks {
     }
 
     fn forget_retired(&mut self, place: u32) {
-        let Some(bulk) = self.bulk(place) else { return };
+        // Which messages are still there is known at the end of a replay.
+        let is_replaying = !self.by_number.is_empty();
+        let Some(bulk) = self.bulk(place).filter(|_| !is_replaying) else { return };
         if !bulk.is_retired || !bulk.state.is_final() || bulk.counts.messages() > bulk.gone.all() {
             return;
         }

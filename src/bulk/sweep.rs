@@ -108,7 +108,8 @@ impl Bulks {
     ) -> Option<Slice> {
         for _ in 0..self.sweeping.len() {
             let place = self.sweeping.pop_front()?;
-            let Some(bulk) = self.bulk(place) else { continue };
+            let Self { places, due, .. } = self;
+            let Some(bulk) = places.get_mut(place as usize).and_then(Option::as_mut) else { continue };
             let list = &mut bulk.members;
             if list.read >= list.list.len() {
                 list.close_up();
@@ -118,7 +119,10 @@ impl Bulks {
             let work = match bulk.state {
                 State::Pending => Work::Tidy,
                 State::Paused if bulk.at <= now => Work::Watch,
-                State::Paused => Work::Tidy,
+                State::Paused => {
+                    due.insert((bulk.at, place)); // the clock may have gone back meanwhile
+                    Work::Tidy
+                }
                 State::Canceled => Work::Delete,
                 State::Processing | State::Finished | State::Failed => Work::Start,
             };

@@ -224,3 +224,19 @@ fn replay_takes_records_in_any_order_that_compaction_leaves_behind() {
     assert!(after.unsaved(Lsn(8)).is_empty());
     assert_eq!(after.unsaved(Lsn(9)), [place]);
 }
+
+/// A list is looked through in slices, and the clock may go back a little between two of them.
+#[test]
+fn bulk_whose_overdue_messages_are_being_looked_at_when_the_clock_goes_back_is_looked_at_again() {
+    let mut bulks = bulks();
+    let place = bulks.begin(SHOP, name("a"), 1, LATER, NOW);
+    bulks.enter_waiting(place, 7);
+    bulks.change(place, Ask::Pause, LONGEST, NOW).expect("it waits");
+    assert_eq!(bulks.next_fired(LATER), None);
+
+    assert_eq!(work(&mut bulks, 10, UnixMs(LATER.0 - 1)), [(Work::Tidy, 1)]);
+
+    assert_eq!(bulks.next_due(), Some(LATER));
+    assert_eq!(bulks.next_fired(LATER), None);
+    assert_eq!(work(&mut bulks, 10, LATER), [(Work::Watch, 1)]);
+}

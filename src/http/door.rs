@@ -1,4 +1,4 @@
-//! A listener with a bounded number of seats, each of which must be used.
+//! A listener with a bounded number of seats, each of which must be used: by requests that come in one go.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,11 +16,28 @@ use tracing::warn;
 pub(super) struct Door {
     listener: TcpListener,
     seats: Arc<Semaphore>,
+    patience: Patience,
+}
+
+/// How long a seat is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// For a connection that neither sends nor takes anything.
+    pub silence: Duration,
+    /// From the first octet of a request to the first of its answer, however many come between.
+    pub request: Duration,
+}
+
+impl Default for Patience {
+    /// Longer than scrapes are usually apart; and longer than any answer takes.
+    fn default() -> Self {
+        Self { silence: Duration::from_secs(120), request: Duration::from_secs(30) }
+    }
 }
 
 impl Door {
-    pub fn new(listener: TcpListener, seats: usize) -> Self {
-        Self { listener, seats: Arc::new(Semaphore::new(seats)) }
+    pub fn new(listener: TcpListener, seats: usize, patience: Patience) -> Self {
+        Self { listener, seats: Arc::new(Semaphore::new(seats)), patience }
     }
 }
 
@@ -33,7 +50,9 @@ impl axum::serve::Listener for Door {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
-                    return (Seated { stream, silence: Box::pin(sleep(SILENCE_MAX)), _seat: seat }, peer);
+                    let patience = self.patience;
+                    let silence = Box::pin(sleep(patience.silence));
+                    return (Seated { stream, patience, silence, request: None, _seat: seat }, peer);
                 }
                 Err(error) => {
                     warn!(%error, "an HTTP connection could not be accepted");
@@ -48,10 +67,13 @@ impl axum::serve::Listener for Door {
     }
 }
 
-/// A connection on its seat; it loses it by silence.
+/// A connection on its seat; it loses it by silence, and by a request that takes for ever.
 pub(super) struct Seated {
     stream: TcpStream,
+    patience: Patience,
     silence: Pin<Box<Sleep>>,
+    /// Of a request that has begun to come and is not being answered.
+    request: Option<Pin<Box<Sleep>>>,
     _seat: OwnedSemaphorePermit,
 }
 
@@ -59,8 +81,12 @@ impl Seated {
     /// Takes note of progress, or ends the wait for it.
     fn heard<T>(&mut self, done: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if done.is_ready() {
-            self.silence.set(sleep(SILENCE_MAX));
+            self.silence.set(sleep(self.patience.silence));
             return done;
+        }
+        let request = self.request.as_mut().map(|request| request.as_mut().poll(cx));
+        if request.is_some_and(|over| over.is_ready()) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         match self.silence.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
@@ -75,7 +101,11 @@ impl AsyncRead for Seated {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         let done = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before && self.request.is_none() {
+            self.request = Some(Box::pin(sleep(self.patience.request)));
+        }
         self.heard(done, cx)
     }
 }
@@ -83,6 +113,9 @@ impl AsyncRead for Seated {
 impl AsyncWrite for Seated {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let done = Pin::new(&mut self.stream).poll_write(cx, octets);
+        if done.is_ready() {
+            self.request = None;
+        }
         self.heard(done, cx)
     }
 
@@ -95,8 +128,40 @@ impl AsyncWrite for Seated {
     }
 }
 
-/// How long a connection may neither send nor take anything; longer than scrapes are usually apart.
-const SILENCE_MAX: Duration = Duration::from_secs(120);
-
 /// How long accepting rests after it failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    /// It is never silent, so only the time that its request takes can end it; the one behind it gets its seat.
+    #[tokio::test]
+    async fn request_that_comes_octet_by_octet_loses_its_seat() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        let patience = Patience { request: Duration::from_millis(200), ..Patience::default() };
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let door = tokio::spawn(axum::serve(Door::new(listener, 1, patience), router).into_future());
+        let mut slow = TcpStream::connect(address).await.expect("it listens");
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: ").await.expect("it reads");
+        let mut next = TcpStream::connect(address).await.expect("it listens");
+        next.write_all(b"GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").await.expect("queued");
+
+        let mut octets = 0;
+        while timeout(Duration::from_millis(5), slow.read_u8()).await.is_err() {
+            octets += 1;
+            assert!(octets < 2000, "it sits there for ever");
+            let _ = slow.write_all(b"x").await; // it may be gone
+        }
+
+        let mut answer = String::new();
+        next.read_to_string(&mut answer).await.expect("an answer");
+        assert!(answer.ends_with("here"), "{answer}");
+        door.abort();
+    }
+}

@@ -21,7 +21,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use door::Door;
+use door::{Door, Patience};
 use std::future::Future;
 use std::io;
 use tokio::net::TcpListener;
@@ -37,7 +37,9 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let router = router(metrics).merge(desk::routes(desk));
-    axum::serve(Door::new(listener, SEATS), router).with_graceful_shutdown(shutdown).await
+    axum::serve(Door::new(listener, SEATS, Patience::default()), router)
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 /// What is behind the door for operators.
@@ -130,7 +132,7 @@ mod tests {
     async fn who_finds_no_seat_waits_until_one_is_free() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
-        let door = axum::serve(Door::new(listener, 1), router(Metrics::new()));
+        let door = axum::serve(Door::new(listener, 1, Patience::default()), router(Metrics::new()));
         let door = tokio::spawn(async move { door.await });
         let mut first = TcpStream::connect(address).await.expect("it listens");
         ask_again(&mut first).await;

@@ -154,7 +154,9 @@ impl Hub {
             self.bulks.end(place, now);
             self.record_bulk(place);
         }
-        self.bulks.forget(FORGOTTEN_MAX, now);
+        if self.watch.expiry_wait().is_none() {
+            self.bulks.forget(FORGOTTEN_MAX, now);
+        }
         let (mut left, mut members) = (SLICE, Vec::new());
         while left > 0 {
             members.clear();
@@ -299,6 +301,8 @@ impl Hub {
         }
         match self.bulks.at(row.bulk).filter(|_| row.is(flag::BUNDLED)) {
             Some(at) => Ok((true, at, self.bundled_until(slot))),
+            // What came without a schedule is due, even if the clock has gone back since.
+            None if row.at <= row.accepted => Ok((false, row.at.min(self.now.wall), row.expires)),
             None => Ok((false, row.at, row.expires)),
         }
     }

@@ -68,10 +68,14 @@ impl FirstParts {
     }
 
     fn keep(&mut self, key: TextKey, known: Known, now: Now) {
-        if self.known.insert(key, known).is_none() {
-            self.begun.push_back((now.mono, key));
-            self.forget(now);
+        match self.known.insert(key, known) {
+            Some(Known::Whose(_)) => return,
+            // It came late: known from now on.
+            Some(Known::AwaitedSince(_)) => self.begun.retain(|(_, other)| *other != key),
+            None => {}
         }
+        self.begun.push_back((now.mono, key));
+        self.forget(now);
     }
 
     /// Forgets what is old, and the oldest of what is too much.
@@ -132,6 +136,18 @@ mod tests {
 
         parts.note(key(1), Some(AccountId(7)), start);
         assert_eq!(parts.ask(key(1), start), Word::Whose(Some(AccountId(7))));
+    }
+
+    #[test]
+    fn first_part_that_came_late_is_remembered_as_long_as_any_other() {
+        let (mut parts, start) = (FirstParts::new(LIMITS), now());
+        assert_eq!(parts.ask(key(1), start), Word::Wait);
+        parts.note(key(1), Some(AccountId(7)), start.after(Duration::from_secs(1100)));
+
+        let later = start.after(Duration::from_secs(1300));
+
+        assert_eq!(parts.ask(key(1), later), Word::Whose(Some(AccountId(7))));
+        assert_eq!(parts.begun.len(), 1);
     }
 
     #[test]

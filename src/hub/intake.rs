@@ -276,7 +276,9 @@ impl Hub {
         if row.is(flag::INBOUND) {
             return self.begin_inbound(slot);
         }
-        if row.at > self.now.wall {
+        // What came without a schedule is due, even if it came by a clock that has gone back since.
+        let has_time = row.attempts > 0 || row.at > row.accepted;
+        if has_time && row.at > self.now.wall {
             row.phase = Phase::Scheduled;
             let (at, is_safe) = (row.at.min(row.expires), row.is_readable(self.durable));
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {

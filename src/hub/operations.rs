@@ -186,17 +186,20 @@ impl Hub {
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
         let (account, carrier) = (row.account, row.carrier);
+        let (was_tried, is_counted) = (row.attempts > 0, row.bulk != Row::ALONE);
         let (bulk, at, expires) = self.times_of(token.slot)?;
         let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
-        let at = self.passed_schedule(carrier, &sm).unwrap_or(at);
-        // It may have waited longer than a schedule may lie in the past.
-        let due = write_absolute(at.max(self.now.wall));
+        let passed_on = self.passed_schedule(carrier, &sm);
+        let at = passed_on.unwrap_or(at);
+        let due = write_absolute(at);
+        // What is due already has no schedule any more.
+        let due: &[u8] = if at > self.now.wall { &due } else { b"" };
         let tlvs = without_text_and_lifetime(sm.tlvs);
         let (schedule, kept) = (replace.schedule_delivery_time, |given: &'_ [u8]| given.is_empty());
         let new = Sm {
-            schedule_delivery_time: if kept(schedule) { &due } else { schedule },
+            schedule_delivery_time: if kept(schedule) { due } else { schedule },
             validity_period: if kept(replace.validity_period) { &expires } else { replace.validity_period },
             registered_delivery: replace.registered_delivery,
             sm_default_msg_id: replace.sm_default_msg_id,
@@ -208,10 +211,13 @@ impl Hub {
         let admitted = admit(&new, rules, times, self.now)?;
         // One that waits for its bulk goes on doing so: its times are told from those of the bulk.
         let stays = bulk && kept(schedule);
-        let passed = if stays { None } else { self.schedule_to_pass(carrier, admitted.due) };
+        // Nor does a carrier keep a bulk's time for us, or our own wait for another attempt.
+        let is_wait = was_tried && kept(schedule) && passed_on.is_none();
+        let may_pass = !is_wait && (!is_counted || bulk && !stays);
+        let passed = self.schedule_to_pass(carrier, admitted.due).filter(|_| may_pass);
         let due = match passed {
-            _ if stays => at,
             Some(_) => self.now.wall,
+            None if kept(schedule) => at,
             None => admitted.due,
         };
         let expires =
@@ -224,14 +230,15 @@ impl Hub {
         let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
         new.encode_body(&mut out);
         let body = passed.map_or(out.freeze(), |schedule| with_schedule(&new, schedule));
+        let wish = if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
         let row = self.table.row(token.slot);
-        if row.is(flag::FETCHING) {
-            row.set(flag::MOVED);
-        }
-        row.registered_delivery =
-            if is_datagram(&new) { 0 } else { receipt_wish(new.registered_delivery, caller.version) };
+        row.registered_delivery = wish;
         row.flags = row.flags & !(flag::RESHAPE | flag::TOGETHER) | seen;
         (row.at, row.expires) = (due, expires);
+        row.accepted = row.accepted.min(self.now.wall); // a schedule lies after it, however the clock went
+        if !is_wait && admitted.due > self.now.wall {
+            (row.attempts, row.error) = (0, [0; 3]); // what it waits for is its schedule
+        }
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
@@ -244,6 +251,9 @@ impl Hub {
     /// Writes a message that waits as its row says, with another body; gives where that is recorded.
     fn write_again(&mut self, token: Token, body: Bytes) -> Lsn {
         let row = self.table.row(token.slot);
+        if row.is(flag::FETCHING) {
+            row.set(flag::MOVED);
+        }
         let (id, old, attempts, due, error) =
             (row.id(token.slot), row.locator(), row.attempts, row.at, row.error);
         let appended = self.journal.append(&Record::Accepted {

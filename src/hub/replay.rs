@@ -434,7 +434,11 @@ impl Hub {
             }
             // Its bulk brings it on, as soon as there are turns.
             Phase::Scheduled if row.is(flag::BUNDLED) => {}
-            _ => self.start(slot), // records leave a message in no other state than this one
+            // Records leave a message in no other state than this one.
+            _ => {
+                self.cut_backoff(slot);
+                self.start(slot);
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ impl Hub {
         if self.wheel.now() > tick + NEGLIGIBLE_TICKS {
             self.wheel = Clockwork::new(tick);
             self.refill = Some(0);
+            self.bulks.look_again(self.now.wall);
         }
     }
 
@@ -48,7 +49,7 @@ impl Hub {
     }
 
     /// The wait for a next attempt is a distance, not a date: no clock makes it longer.
-    fn cut_backoff(&mut self, slot: u32) {
+    pub(super) fn cut_backoff(&mut self, slot: u32) {
         let longest = self.now.wall.after(self.settings.retry.longest());
         let row = self.table.row(slot);
         if row.phase == Phase::Scheduled && row.attempts > 0 {

@@ -1,9 +1,10 @@
 //! The model's steps that concern bulks.
 
 use super::Model;
-use super::time_model::{Bulk, Stage, relative, version};
+use super::time_model::{Bulk, Stage, Version, relative, version};
 use super::world::*;
 use enroute::bulk::{Ask, Refusal, State};
+use enroute::clock::UnixMs;
 use enroute::codec::Status;
 
 /// Bulks that go by a name at one time.
@@ -56,7 +57,11 @@ impl Model {
             }
         };
         let bulk = &self.bulks[place];
-        let version = if bulk.is_unfired() { version.moved_to(bulk.at) } else { version };
+        let version = match schedule {
+            _ if bulk.is_unfired() => version.moved_to(bulk.at),
+            Some(_) => version,
+            None => version.at_once(),
+        };
         let id = self.world.name(id);
         self.known.insert(id.clone(), number);
         self.enter(number, Some(id), version, Some(place));
@@ -142,6 +147,13 @@ impl Model {
             for (number, message) in &mut self.messages {
                 if message.bulk == Some(place) && std::mem::take(&mut message.is_bundled) {
                     self.restless.insert(*number);
+                    message.is_late = now.since(bulk.at) > secs(1);
+                    // What came after its bulk's time has no schedule.
+                    if message.accepted >= bulk.at {
+                        let at_once = |version: &Version| Version { due: UnixMs(0), ..version.clone() };
+                        let at_once: Vec<_> = message.versions.iter().map(at_once).collect();
+                        message.versions.extend(at_once);
+                    }
                 }
             }
         }

@@ -35,6 +35,9 @@ pub struct Message {
     /// The bulk that it counts in, and whether it waits for it.
     pub bulk: Option<usize>,
     pub is_bundled: bool,
+    pub accepted: UnixMs,
+    /// Its bulk was paused past its time: since when it is due then is forgotten in a crash.
+    pub is_late: bool,
 }
 
 /// A bulk: one time for all its messages that wait.
@@ -73,6 +76,11 @@ pub enum Deed {
 }
 
 impl Version {
+    /// The same message without a schedule: it goes at once, whatever becomes of the clock.
+    pub fn at_once(self) -> Self {
+        Self { due: UnixMs(0), ..self }
+    }
+
     /// The same message when its bulk has another time.
     pub fn moved_to(&self, at: UnixMs) -> Self {
         let validity = self.expires.since(self.due).min(LONGEST);
