@@ -7,8 +7,8 @@
 //!
 //! The first parks scheduled messages over SMPP, in tenths, and says how fast each tenth was taken beside what an empty hub takes
 //! in the same run; what the hub's memory grew by; and how long it takes after a stop (or a kill) until it accepts again and
-//! has them all. The second lets messages fall due, on a hub with nothing else to do and beside a load; how late they were is
-//! the carrier's word.
+//! has them all. The second lets messages fall due, evenly and by the tenth of a second at once, on a hub with nothing else to do and
+//! beside a load; how late they were is the carrier's word.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -37,7 +37,7 @@ struct Options {
     /// Octets of text in each message.
     #[arg(long, default_value_t = 100)]
     text_len: u32,
-    /// Runs on an empty hub, of a tenth of a tenth each; the median is what the rest is compared with.
+    /// Runs on an empty hub, of a tenth each or half a million; the median is what the rest is compared with.
     #[arg(long, default_value_t = 3)]
     runs: usize,
     /// End the hub by SIGKILL instead of SIGTERM.
@@ -77,8 +77,10 @@ fn main() {
         return;
     }
     if options.lateness {
-        lateness(&options, None);
-        lateness(&options, Some(options.busy_rate));
+        for pattern in [Pattern::Evenly, Pattern::Tenths] {
+            lateness(&options, pattern, None);
+            lateness(&options, pattern, Some(options.busy_rate));
+        }
     } else {
         park(&options);
     }
@@ -107,7 +109,7 @@ fn park(options: &Options) {
     let empty = median((0..options.runs.max(1)).map(|_| {
         let (setup, config) = world("empty", options);
         let hub = Hub::start(setup.dir.path(), &config);
-        let rate = fill(&setup, options, (tenth / 10).max(1000));
+        let rate = fill(&setup, options, tenth.clamp(1000, 500_000));
         hub.kill();
         rate
     }));
@@ -174,16 +176,29 @@ fn park(options: &Options) {
     println!("has them all after   {complete_s:>7.2} s");
 }
 
+/// How messages that are due in one second lie in it.
+#[derive(Clone, Copy)]
+enum Pattern {
+    /// Each as long after it was submitted as all others: what they take to reach the hub counts as late.
+    Evenly,
+    /// At set times, a tenth of them in the same instant.
+    Tenths,
+}
+
 /// Lets messages fall due, beside `busy` others a second.
-fn lateness(options: &Options, busy: Option<u32>) {
+fn lateness(options: &Options, pattern: Pattern, busy: Option<u32>) {
     let Options { binds, window, text_len, due_per_second, seconds, lead, .. } = *options;
+    let (pattern, how) = match pattern {
+        Pattern::Evenly => ("evenly", format!("--rate {due_per_second} --say-due")),
+        Pattern::Tenths => ("ten times a second", format!("--due-per-second {due_per_second}")),
+    };
     let (setup, config) = world("late", options);
     let smsc = setup.start_smsc("");
     let hub = Hub::start(setup.dir.path(), &config);
     let count = due_per_second * seconds;
     let timed = setup.start_load(&format!(
         "--binds {binds} --window {window} --count {count} --text-len {text_len} --no-receipts --schedule-in {lead} \
-         --due-per-second {due_per_second}"
+         {how}"
     ));
     let start = clock();
     let timed = finish_load(timed);
@@ -212,7 +227,7 @@ fn lateness(options: &Options, busy: Option<u32>) {
         println!(
             "{}",
             json!({
-                "due_per_s": due_per_second, "messages": count, "beside_per_s": rate, "early": early,
+                "due_per_s": due_per_second, "pattern": pattern, "messages": count, "beside_per_s": rate, "early": early,
                 "late_p50_ms": p50, "late_p99_ms": p99, "late_max_ms": max, "hub_cpu_s": cpu_s,
             })
         );
@@ -220,7 +235,7 @@ fn lateness(options: &Options, busy: Option<u32>) {
     }
     let beside = rate.map_or("nothing else".to_owned(), |rate| format!("{rate:.0} others a second"));
     println!(
-        "{due_per_second} a second due for {seconds} s, beside {beside}: late p50 {p50} ms, p99 {p99} ms, longest {max} ms; \
+        "{due_per_second} a second due for {seconds} s, {pattern}, beside {beside}: late p50 {p50} ms, p99 {p99} ms, longest {max} ms; \
          {early} early"
     );
 }

@@ -22,7 +22,7 @@ const SPANS: [(&str, u64); 2] = [("1_hour", 360_000), ("180_days", 180 * 8_640_0
 /// Keys that are handled in one stretch of time taken.
 const STRETCH: usize = 1_000_000;
 /// What the hub spends in one turn.
-const BUDGET: usize = 10_000;
+const BUDGET: usize = 5_000;
 
 /// What is compared: deadlines by key.
 trait Subject {

@@ -170,7 +170,8 @@ fn congestion_is_told_to_peers_of_5_0_alone() {
     }
     let answer = older.agreed("submit_sm", short("447700900123", "x"));
 
-    assert!(said.is_sorted() && said[2] >= 50, "{said:?}");
+    // A slow disk makes it more at any time, never less.
+    assert!(said.iter().zip([25, 50, 75]).all(|(said, held)| *said >= held), "{said:?}");
     assert!(answer["congestion_state"].is_null(), "{answer}");
     assert_eq!(older.refused("submit_sm", short("447700900123", "x")), 0x14);
 }

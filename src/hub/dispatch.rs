@@ -4,6 +4,7 @@ use super::seats::Out;
 use super::table::{Row, Token, Whereabouts, flag};
 use super::{Effects, Fetch, Hub, LinkState, Mode, Stage};
 use crate::carrier::{Dispatch, LinkBatch, Words};
+use crate::clock::UnixMs;
 use crate::codec::MessageState;
 use crate::conversion::Profile;
 use crate::id::{CarrierId, Lsn, SessionId};
@@ -156,11 +157,7 @@ impl Hub {
             carrier.queue.pop_front();
             row.clear(flag::QUEUED);
             row.phase = Phase::Dispatched;
-            // What was never put off was due when it came; what comes back from a link has been late already.
-            if row.at > row.accepted {
-                effects.stats.lateness.record(now.wall.since(row.at));
-                row.at = row.accepted;
-            }
+            record_lateness(row, effects, now.wall);
             row.whereabouts = Whereabouts::Out(seat);
             let mut dispatch = Dispatch {
                 token: token.to_u64(),
@@ -217,6 +214,15 @@ fn next_link(links: &[u32], turn: &mut usize, seats: &mut super::Seats<LinkState
 fn same_link(links: &[u32], row: &Row, seats: &mut super::Seats<LinkState>) -> Option<u32> {
     let seat = links[(row.source ^ row.destination) as usize % links.len()];
     seats.here(seat).is_some_and(|(_, link)| link.has_room()).then_some(seat)
+}
+
+/// Counts how late a message goes out that was put off. One that never was, was due when it came; one that comes back from a
+/// link has been late already.
+fn record_lateness(row: &mut Row, effects: &mut Effects, now: UnixMs) {
+    if row.at > row.accepted {
+        effects.stats.lateness.record(now.since(row.at));
+        row.at = row.accepted;
+    }
 }
 
 /// In whose words a message is.

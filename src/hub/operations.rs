@@ -185,7 +185,7 @@ impl Hub {
         // A part that waits for the others of its text stays one: whose would it be with another text?
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
-        let (account, carrier, group) = (row.account, row.carrier, self.kin.group_of(token.slot));
+        let (account, carrier) = (row.account, row.carrier);
         let (was_tried, is_counted) = (row.attempts > 0, row.bulk != Row::ALONE);
         let (bulk, at, expires) = self.times_of(token.slot)?;
         let expires = write_absolute(expires);
@@ -222,6 +222,9 @@ impl Hub {
         };
         let expires =
             if stays { admitted.expires.min(at.after(rules.max_validity)) } else { admitted.expires };
+        if expires <= self.now.wall {
+            return Err(Status::RINVEXPIRY); // its bulk is too late for any
+        }
         let seen = self.examine(&new, account, carrier)?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
         let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
@@ -242,32 +245,32 @@ impl Hub {
         if bulk && !stays {
             self.leave_bulk(token.slot);
         }
-        let lsn = self.write_anew(token, group, body);
+        let lsn = self.write_again(token, body);
         self.effects.stats.replaced += 1;
         self.start(token.slot);
         Ok(lsn)
     }
 
-    /// Writes a message with another body in place of what is known of it; gives where that is recorded.
-    fn write_anew(&mut self, token: Token, group: Option<MessageId>, body: Bytes) -> Lsn {
+    /// Writes a message that waits as its row says, with another body; gives where that is recorded.
+    fn write_again(&mut self, token: Token, body: Bytes) -> Lsn {
         let row = self.table.row(token.slot);
-        let (id, old, account) = (row.id(token.slot), row.locator(), row.account);
-        let (at, attempts, error) = (row.at, row.attempts, row.error);
+        let (id, old, attempts, due, error) =
+            (row.id(token.slot), row.locator(), row.attempts, row.at, row.error);
         let appended = self.journal.append(&Record::Accepted {
             id,
-            account: &self.accounts[usize::from(account.0)].name,
+            account: &self.accounts[usize::from(row.account.0)].name,
             accepted: row.accepted,
-            due: at,
+            due,
             expires: row.expires,
             flags: row.kept_flags(),
-            group,
+            group: self.kin.group_of(token.slot),
             bulk: self.bulks.number(row.bulk),
             body: &body,
         });
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due: at, error }).lsn;
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error }).lsn;
         }
         self.table.row(token.slot).set_locator(appended.locator);
         self.table.keep_body(token.slot, body);

@@ -165,7 +165,7 @@ pub(super) const TICK_MS: u64 = 10;
 const READ_AHEAD_MS: u64 = 1_000;
 
 /// Timers that fire in one turn at most, so that a million due at once stall nobody.
-const FIRE_MAX: usize = 10_000;
+const FIRE_MAX: usize = 5_000;
 
 /// The wall clock may step: look at it again after this long, whatever is due next.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);

@@ -61,6 +61,9 @@ pub struct Options {
     /// then on, a tenth of them together. Each text says when it is due: smsc reports how late they came.
     #[arg(long, value_name = "COUNT", requires = "schedule_in")]
     pub due_per_second: Option<u32>,
+    /// With --schedule-in alone: each text says when it is due, counted from when it is sent.
+    #[arg(long, requires = "schedule_in")]
+    pub say_due: bool,
     /// Don't ask for receipts.
     #[arg(long)]
     pub no_receipts: bool,
@@ -149,6 +152,7 @@ fn schedule(options: &Options) -> Schedule {
     let span = Duration::from_secs_f64(seconds.clamp(0.0, SCHEDULE_MAX_S));
     match options.due_per_second {
         Some(per_second) => Schedule::Due { from: now().wall.after(span), per_second },
+        None if options.say_due => Schedule::SaidIn(span),
         None => Schedule::In(span),
     }
 }

@@ -129,9 +129,9 @@ impl Pusher {
             }
             let number = tally.next;
             let token = tally.token(number, now.mono);
-            let sent = self
-                .session
-                .request(orders.template.command, token, now, |out| orders.template.write(number, out));
+            let sent = self.session.request(orders.template.command, token, now, |out| {
+                orders.template.write(number, out, now.wall)
+            });
             if sent.is_none() {
                 return;
             }

@@ -28,6 +28,8 @@ pub(super) enum Schedule {
     Now,
     /// So long after the hub has taken them.
     In(Duration),
+    /// The same; each text says when that is, counted from when it is written.
+    SaidIn(Duration),
     /// From then on, so many a second, a tenth of them together; each text says when.
     Due {
         from: UnixMs,
@@ -36,10 +38,12 @@ pub(super) enum Schedule {
 }
 
 impl Schedule {
-    /// When message `number` is due: whole tenths of a second, as finely as SMPP says it.
-    fn due(self, number: u32) -> Option<UnixMs> {
+    /// When message `number` is due that is written now, if its text says so. A set time is in whole tenths of a second, as
+    /// finely as SMPP says it.
+    fn due(self, number: u32, now: UnixMs) -> Option<UnixMs> {
         match self {
             Self::Now | Self::In(_) => None,
+            Self::SaidIn(span) => Some(now.after(span)),
             Self::Due { from, per_second } => {
                 let tenths = u64::from(number) * 10 / u64::from(per_second.max(1));
                 Some(UnixMs((from.0 / TENTH_MS + tenths) * TENTH_MS))
@@ -73,13 +77,13 @@ impl Template {
         text.extend_from_slice(&[b'0'; NUMBER_DIGITS]);
         let time = match schedule {
             Schedule::Now => None,
-            Schedule::In(span) => Some(write_relative(span)),
-            Schedule::Due { from, .. } => {
-                text.extend_from_slice(DUE_MARK);
-                text.extend_from_slice(&[b'0'; DUE_DIGITS]);
-                Some(write_absolute(from))
-            }
+            Schedule::In(span) | Schedule::SaidIn(span) => Some(write_relative(span)),
+            Schedule::Due { from, .. } => Some(write_absolute(from)),
         };
+        if matches!(schedule, Schedule::SaidIn(_) | Schedule::Due { .. }) {
+            text.extend_from_slice(DUE_MARK);
+            text.extend_from_slice(&[b'0'; DUE_DIGITS]);
+        }
         text.push(b' ');
         while text.len() < text_len {
             text.push(b'a' + (text.len() % 26) as u8);
@@ -118,14 +122,15 @@ impl Template {
         Self { command, body: body.to_vec(), number_at: text_at + NUMBER_MARK.len(), schedule, schedule_at }
     }
 
-    /// Appends the body of message `number`.
-    pub fn write(&self, number: u32, out: &mut BytesMut) {
+    /// Appends the body of message `number`, which is written now.
+    pub fn write(&self, number: u32, out: &mut BytesMut, now: UnixMs) {
         let start = out.len();
         out.put_slice(&self.body);
         let body = &mut out[start..];
         write_number(&mut body[self.number_at..][..NUMBER_DIGITS], u64::from(number));
-        if let Some(due) = self.schedule.due(number) {
-            write_number(&mut body[self.number_at + NUMBER_DIGITS + DUE_MARK.len()..][..DUE_DIGITS], due.0);
+        let Some(due) = self.schedule.due(number, now) else { return };
+        write_number(&mut body[self.number_at + NUMBER_DIGITS + DUE_MARK.len()..][..DUE_DIGITS], due.0);
+        if matches!(self.schedule, Schedule::Due { .. }) {
             let mut time = write_absolute(due);
             time[TENTHS_AT] = b'0' + (due.0 / TENTH_MS % 10) as u8;
             body[self.schedule_at..][..time.len()].copy_from_slice(&time);
@@ -149,7 +154,7 @@ mod tests {
         let body = |operation| {
             let template = Template::new(operation, "me", "4477", 20, true, Schedule::Now);
             let mut out = BytesMut::new();
-            template.write(42, &mut out);
+            template.write(42, &mut out, UnixMs(0));
             (template.command, out.freeze())
         };
         let bodies = [Operation::SubmitSm, Operation::DataSm, Operation::SubmitMulti].map(body);
@@ -177,12 +182,21 @@ mod tests {
         let template = Template::new(Operation::SubmitSm, "me", "4477", 20, false, schedule);
         let mut out = BytesMut::new();
 
-        template.write(7, &mut out);
+        template.write(7, &mut out, from);
 
         let sm = Sm::decode(&out, Reading::Strict).expect("legal");
         let due = UnixMs(1_773_568_800_300);
         assert_eq!((read_number(sm.text()), read_due(sm.text())), (Some(7), Some(due)));
         let time = read_time(sm.schedule_delivery_time, from);
         assert_eq!(time, Ok(Some(SmppTime::Absolute(due))));
+
+        let schedule = Schedule::SaidIn(Duration::from_secs(90));
+        let template = Template::new(Operation::SubmitSm, "me", "4477", 20, false, schedule);
+        let mut out = BytesMut::new();
+        template.write(7, &mut out, from);
+
+        let sm = Sm::decode(&out, Reading::Strict).expect("legal");
+        assert_eq!(read_due(sm.text()), Some(UnixMs(from.0 + 90_000)));
+        assert_eq!(sm.schedule_delivery_time, b"000000000130000R");
     }
 }
