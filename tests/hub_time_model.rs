@@ -7,6 +7,8 @@
 mod time_model;
 mod world;
 
+#[path = "time_model/accidents.rs"]
+mod accidents;
 #[path = "time_model/bulks.rs"]
 mod bulks;
 
@@ -14,7 +16,6 @@ use enroute::carrier::Verdict as Word;
 use enroute::clock::UnixMs;
 use enroute::codec::{CancelSm, Command, MessageState, ReplaceSm, Status};
 use enroute::esme::Verdict;
-use enroute::hub::Event;
 use enroute::spool::{self, MemoryDisk};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -137,34 +138,6 @@ impl Model {
         };
         self.note(format!("pass {by} s"));
         self.world.now = self.world.now.after(secs(by));
-        self.settle();
-    }
-
-    /// Somebody sets the wall clock, by less than what is a step, and by more than what is overlooked.
-    fn set_clock(&mut self) {
-        let by_ms = 1000 * self.dice.u64(2..290);
-        if self.messages.values().any(|message| message.is_late && message.stage == Stage::Waiting) {
-            return;
-        }
-        let wall = &mut self.world.now.wall;
-        *wall = if self.dice.bool() { UnixMs(wall.0 + by_ms) } else { UnixMs(wall.0 - by_ms) };
-        self.note(format!("set the clock by {by_ms} ms: it is {:?}", self.world.now.wall));
-        // Times may come again.
-        for (number, message) in &self.messages {
-            let times = |version: &Version| [version.due, version.expires, version.expires.after(GRACE)];
-            let times = message.versions.iter().flat_map(times);
-            self.agenda.extend(times.map(|at| (at, *number)));
-        }
-        self.settle();
-    }
-
-    fn turn_link(&mut self) {
-        self.link_up = !self.link_up;
-        self.note(format!("link up: {}", self.link_up));
-        match self.link_up {
-            true => self.world.bind_link(LINK, 10_000),
-            false => self.world.inbox.push(Event::LinkClosed { session: LINK, lost: Vec::new() }),
-        }
         self.settle();
     }
 
@@ -327,40 +300,6 @@ impl Model {
         let times = message.versions.iter().flat_map(|version| [version.due, version.expires]);
         self.agenda.extend(times.map(|at| (at, number)));
         if crashes { self.crash(None) } else { self.settle() }
-    }
-
-    /// The hub is killed with what was handed in last at some stage of its way; `unheard` may have come in.
-    fn crash(&mut self, unheard: Option<(u64, Version)>) {
-        let before = self.messages.len() as u64;
-        self.note(format!("crash with {unheard:?}"));
-        let came_in = self.break_down() - before;
-        assert!(came_in <= u64::from(unheard.is_some()), "{came_in} messages too many");
-        if let Some((number, version)) = unheard.filter(|_| came_in == 1) {
-            self.enter(number, None, version, None);
-        }
-        self.settle();
-    }
-
-    /// The hub is killed and begins again; gives how many messages it knows then. What the dead one did in its last turns it
-    /// does again: nobody answered.
-    fn break_down(&mut self) -> u64 {
-        let turns = self.dice.u8(0..3);
-        self.note(format!("the hub dies after {turns} turns"));
-        for turn in 0..turns {
-            self.world.turn();
-            if turn > 0 {
-                self.world.commit();
-            }
-        }
-        let mut dice = self.dice.fork();
-        let world = std::mem::replace(&mut self.world, World::new(plan()));
-        self.world = world.crash(&mut || dice.bool());
-        let messages = self.world.hub.gauges().messages;
-        self.world.bind_port(PORT);
-        if self.link_up {
-            self.world.bind_link(LINK, 10_000);
-        }
-        messages
     }
 
     /// Lets the hub do what it does at this time, and holds it against what each message should have done.
