@@ -9,7 +9,6 @@
 
 use super::first_parts::Word;
 use super::kin::TextKey;
-use super::replay::NOWHERE;
 use super::table::{Row, Token, flag};
 use super::{Held, Hub, Mode, PortState};
 use crate::codec::{Command, Reading, Sm, Status, Tag, Tlvs, put_tlv};
@@ -127,7 +126,7 @@ impl Hub {
     /// another.
     pub(super) fn note_origin(&mut self, slot: u32) -> Option<Lsn> {
         let row = self.table.row(slot);
-        if !row.is(flag::TOGETHER) || row.is(flag::PART) || row.carrier == NOWHERE {
+        if !row.is(flag::TOGETHER) || row.is(flag::PART) || row.carrier == Row::NOWHERE {
             return None;
         }
         let id = row.id(slot);

@@ -184,8 +184,8 @@ impl Replay {
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
         let is_inbound = kept & flag::INBOUND != 0;
         let carrier = match is_inbound {
-            true => NOWHERE, // whatever else its records say, none gets it
-            false => self.settings.routes.choose(sm.destination.addr).unwrap_or(NOWHERE),
+            true => Row::NOWHERE, // whatever else its records say, none gets it
+            false => self.settings.routes.choose(sm.destination.addr).unwrap_or(Row::NOWHERE),
         };
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
@@ -429,7 +429,7 @@ impl Hub {
                 self.set_timer(slot, until);
             }
             // Its route was taken out of the configuration: the account hears so rather than nothing.
-            Phase::Scheduled if carrier == NOWHERE => {
+            Phase::Scheduled if carrier == Row::NOWHERE => {
                 self.settle(slot, Outcome::NO_ROUTE);
             }
             // Its bulk brings it on, as soon as there are turns.
@@ -442,6 +442,3 @@ impl Hub {
         }
     }
 }
-
-/// No carrier: no route leads to the message's destination any more, or none is wanted.
-pub(super) const NOWHERE: CarrierId = CarrierId(u16::MAX);

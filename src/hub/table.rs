@@ -109,6 +109,8 @@ impl Place {
 impl Row {
     /// No bulk.
     pub const ALONE: u32 = u32::MAX;
+    /// No carrier: no route leads to the message's destination any more, or none is wanted.
+    pub const NOWHERE: CarrierId = CarrierId(u16::MAX);
 
     /// Whether its body waits on disk alone.
     pub fn is_parked(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What all sessions of a simulated carrier share: what it has seen, what it holds, the receipts that it owes.
 
 use super::conduct::{Conduct, IdFormat, Report};
+use super::handset::Handsets;
 use super::ledger::Ledger;
 use super::{read_due, read_number};
 use crate::clock::Now;
@@ -176,6 +177,29 @@ impl Inner {
                 self.out.push(Some(owed));
                 self.out.len() as u32 - 1
             }
+        }
+    }
+
+    /// The next message of a handset that is due.
+    ///
+    /// # Errors
+    /// If none is: when one will be, if ever.
+    pub fn next_inbound(&mut self, handsets: &Handsets, now: Now) -> Result<Owed, Option<Instant>> {
+        let again = self.inbound.front().map(|owed| owed.at);
+        if again.is_some_and(|at| at <= now.mono)
+            && let Some(owed) = self.inbound.pop_front()
+        {
+            return Ok(owed);
+        }
+        let start = *self.inbound_since.get_or_insert(now.mono);
+        let number = self.inbound_next;
+        match handsets.due(number, start) {
+            Some(at) if at <= now.mono => {
+                self.inbound_next += 1;
+                let (id, body) = (number.to_string().into_bytes().into(), handsets.write(number));
+                Ok(Owed { at, session: 0, id, body, state: MessageState::Enroute, is_inbound: true })
+            }
+            next => Err([again, next].into_iter().flatten().min()),
         }
     }
 

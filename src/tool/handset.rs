@@ -1,9 +1,7 @@
 //! The handsets of a simulated carrier: numbered texts to an ESME, at a rate.
 
-use super::book::{Inner, Owed};
 use super::{NUMBER_DIGITS, NUMBER_MARK, write_number};
-use crate::clock::Now;
-use crate::codec::{Address, MessageState, Sm};
+use crate::codec::{Address, Sm};
 use bytes::BytesMut;
 use clap::Args;
 use std::time::{Duration, Instant};
@@ -45,13 +43,14 @@ impl Handsets {
     }
 
     /// When message `number` is due, if the first one was at `start`; `None`: never.
-    fn due(&self, number: u32, start: Instant) -> Option<Instant> {
+    pub(super) fn due(&self, number: u32, start: Instant) -> Option<Instant> {
         let is_written =
             self.inbound_per_second > 0.0 && self.inbound_count.is_none_or(|count| number < count);
         is_written.then(|| start + Duration::from_secs_f64(f64::from(number) / self.inbound_per_second))
     }
 
-    fn write(&self, number: u32) -> Vec<u8> {
+    /// The body of message `number`.
+    pub(super) fn write(&self, number: u32) -> Vec<u8> {
         let mut text = [NUMBER_MARK, &[b'0'; NUMBER_DIGITS], b" ", self.inbound_text.as_bytes()].concat();
         write_number(&mut text[NUMBER_MARK.len()..][..NUMBER_DIGITS], u64::from(number));
         let mut body = BytesMut::with_capacity(64 + text.len());
@@ -63,31 +62,6 @@ impl Handsets {
         }
         .encode_body(&mut body);
         body.to_vec()
-    }
-}
-
-impl Inner {
-    /// The next message of a handset that is due.
-    ///
-    /// # Errors
-    /// If none is: when one will be, if ever.
-    pub fn next_inbound(&mut self, handsets: &Handsets, now: Now) -> Result<Owed, Option<Instant>> {
-        let again = self.inbound.front().map(|owed| owed.at);
-        if again.is_some_and(|at| at <= now.mono)
-            && let Some(owed) = self.inbound.pop_front()
-        {
-            return Ok(owed);
-        }
-        let start = *self.inbound_since.get_or_insert(now.mono);
-        let number = self.inbound_next;
-        match handsets.due(number, start) {
-            Some(at) if at <= now.mono => {
-                self.inbound_next += 1;
-                let (id, body) = (number.to_string().into_bytes().into(), handsets.write(number));
-                Ok(Owed { at, session: 0, id, body, state: MessageState::Enroute, is_inbound: true })
-            }
-            next => Err([again, next].into_iter().flatten().min()),
-        }
     }
 }
 
