@@ -154,8 +154,9 @@ def no_loss(run, verdict, receipts, allowed):
 
 def doubles(run, verdict, timer_s):
     """I2: a message comes again only after an event that left its fate open, and so do not more than windows hold."""
-    allowed = sum(event.get("window", 0) for event in run.events)
     events = [event for event in run.events if event.get("window")]
+    # An event that lasts opens the windows again each time that the wait for an answer is over.
+    allowed = sum(event["window"] * (1 + int((event["t"] - began(event)) / timer_s)) for event in events)
     count = excused = 0
     for token, all_ in run.got.items():
         for first, again in zip(all_, all_[1:]):
@@ -167,16 +168,21 @@ def doubles(run, verdict, timer_s):
                 excused += 1
                 continue
             open_until = max(first["ans"] or first["t"] + timer_s, first["t"]) + SLACK_S
-            if not any(first["t"] - SLACK_S <= event["t"] <= min(again["t"], open_until) and
-                       event.get("links", first["s"][0]).find(first["s"][0]) >= 0 for event in events):
+            if not any(first["t"] - SLACK_S <= event["t"] and began(event) <= min(again["t"], open_until) and
+                       first["s"][0] in event["links"] for event in events):
                 verdict.breach("I2", f"{token} came at {first['t']:.3f} and {again['t']:.3f} without an event")
     verdict.figures.update(doubles=count, doubles_allowed=allowed, doubles_after_timer=excused)
     if count - excused > allowed:
         verdict.breach("I2", f"{count} doubles; the events allow {allowed}")
 
 
+def began(event):
+    """When an event began; most are over at once."""
+    return event.get("since", event["t"])
+
+
 def segments(run, verdict):
-    """I11: parts came all or ended alike, the same carrier, in order over one link unless one was lost or refused."""
+    """I11: parts came all or ended alike, the same carrier; in order over one link unless an event came between."""
     groups = moved = 0
     for (name, total), parts in run.groups.items():
         tokens = [parts.get(number) for number in range(1, total + 1)]
@@ -189,7 +195,9 @@ def segments(run, verdict):
         firsts = [all_[0] for all_ in came]
         if len({got["s"][0] for got in firsts}) > 1:
             verdict.breach("I11", f"group {name} went to several carriers")
-        if any(len(all_) > 1 for all_ in came):
+        since, until = run.sent[tokens[0]]["t"] - SLACK_S, max(got["t"] for got in firsts) + SLACK_S
+        if any(len(all_) > 1 for all_ in came) or any(
+                event["t"] >= since and began(event) <= until for event in run.events):
             continue
         if [got["u"] for got in firsts] != [[total, number] for number in range(1, total + 1)]:
             verdict.breach("I11", f"group {name} has wrong headers")

@@ -108,7 +108,8 @@ class Sink:
         self.links, self.names, self.ids = [], 0, 0
         self.later, self.due, self.ready = [], [], collections.deque()
         self.order = 0
-        self.held, self.shuffled = [], []
+        # Receipts that wait for `release`; answers that wait for company, the first one since `gathering`.
+        self.held, self.shuffled, self.gathering = [], [], 0.0
         self.taken = self.binds = self.receipts_done = 0
         self.last_taken = 0.0
         self.bind_times = []
@@ -194,6 +195,7 @@ class Sink:
     def answer(self, link, octets, answer, token, status, now, out):
         """Says yes or no, now or later."""
         if answer == "shuffle":
+            self.gathering = self.gathering if self.shuffled else now
             self.shuffled.append((link, octets, token, status))
             if len(self.shuffled) >= 8:
                 self.unshuffle()
@@ -264,7 +266,7 @@ class Sink:
                     self.ready.append(what[1])
                 else:
                     self.say_answer(*what[1:], now)
-            if self.shuffled and now - self.last_taken > 0.05:
+            if self.shuffled and now - self.gathering > 0.1:
                 self.unshuffle()
             self.deliver(now)
 

@@ -138,6 +138,10 @@ class World:
         window = WINDOW * LINKS * len(links) if window is None else window
         self.events.note(event, links=links, window=window, **more)
 
+    def lasting(self, event, since, links="AB", window=None, **more):
+        """Notes an event that lasted from `since` (monotonic) to now."""
+        self.disturb(event, links, window, since=since, **more)
+
     async def quiesce(self, patience=60, receipts=True):
         """No more load; waits until everything has come back, or nothing has for `patience` seconds."""
         self.client.rate = 0
