@@ -3,17 +3,18 @@
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
+use super::spool_threads::Progress;
 use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub};
-use crate::id::{AccountId, Lsn, SessionId};
+use crate::id::{AccountId, SessionId};
 use crate::metrics::Metrics;
 use foldhash::HashMap;
 use prometheus::IntCounter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -22,7 +23,7 @@ use tracing::{info, warn};
 pub(super) struct HubThread {
     pub hub: Hub,
     pub mailbox: Arc<Mailbox<Mail>>,
-    pub durable: Arc<AtomicU64>,
+    pub progress: Arc<Progress>,
     pub tasks: Arc<Mailbox<Task>>,
     pub errands: Arc<Mailbox<Errand>>,
     pub requests: Arc<Mailbox<Request>>,
@@ -91,8 +92,7 @@ impl HubThread {
                 }
             }
             let now = now();
-            let durable = Lsn(self.durable.load(Ordering::Acquire));
-            let effects = self.hub.turn(events.drain(..), durable, now);
+            let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.carry_out(effects);
             for session in closed {
                 self.ports.remove(&session);

@@ -3,7 +3,7 @@
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
 use super::now;
-use crate::hub::{Event, Fetch, Fetched};
+use crate::hub::{Event, Fetch, Fetched, Reached};
 use crate::id::Lsn;
 use crate::metrics::{Buckets, Metrics};
 use crate::spool::{Disk, Frames, ReadError, Reader, Record, Spares, WriteError, Writer};
@@ -14,12 +14,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
+/// How far the spool has got, for the hub thread to see.
+pub(super) struct Progress {
+    written: AtomicU64,
+    durable: AtomicU64,
+}
+
+impl Progress {
+    /// Of a spool that is durable so far.
+    pub fn new(Lsn(durable): Lsn) -> Self {
+        Self { written: AtomicU64::new(durable), durable: AtomicU64::new(durable) }
+    }
+
+    pub fn reached(&self) -> Reached {
+        // In this order: what is durable was written before.
+        let durable = self.durable.load(Ordering::Acquire);
+        Reached { written: Lsn(self.written.load(Ordering::Acquire)), durable: Lsn(durable) }
+    }
+
+    /// Never back: what was written once survives the process, even if it has to be written again elsewhere.
+    fn write(&self, Lsn(written): Lsn) {
+        self.written.fetch_max(written, Ordering::AcqRel);
+    }
+
+    fn sync(&self, Lsn(durable): Lsn) {
+        self.durable.store(durable, Ordering::Release);
+    }
+}
+
 /// Writes, syncs, publishes.
 pub(super) struct WriterThread<D: Disk> {
     pub writer: Writer<D>,
     pub tasks: Arc<Mailbox<Task>>,
     pub hub: Arc<Mailbox<Mail>>,
-    pub durable: Arc<AtomicU64>,
+    pub progress: Arc<Progress>,
+    /// Somebody's answers wait for less than the disk: the hub is woken for what is written.
+    pub tells_written: bool,
     /// Commits begin at least this far apart, so that small ones gather.
     pub commit_gap: Duration,
     pub metrics: Metrics,
@@ -59,9 +89,16 @@ impl<D: Disk> WriterThread<D> {
         }
         let began = now().mono;
         let octets: usize = waiting.iter().map(Frames::octets).sum();
-        match self.writer.commit(waiting) {
-            Ok(Lsn(durable)) => {
-                self.durable.store(durable, Ordering::Release);
+        let Self { writer, progress, hub, tells_written, .. } = self;
+        let mut told = |written| {
+            progress.write(written);
+            if *tells_written {
+                hub.poke();
+            }
+        };
+        match writer.commit_telling(waiting, &mut told) {
+            Ok(durable) => {
+                self.progress.sync(durable);
                 self.hub.send(Mail::Event(Event::Spent(std::mem::take(waiting))));
                 if failing {
                     info!("the spool can be written again");

@@ -179,6 +179,28 @@ fn failed_sync_goes_on_in_a_fresh_segment_at_the_same_addresses() {
     }
 }
 
+/// What the system has survives the process, whatever becomes of the sync: so much is told before it.
+#[test]
+fn what_is_told_as_written_survives_the_end_of_the_process_though_its_sync_failed() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    let (first, appended) = accept(&mut journal);
+    let mut frames = [journal.seal().expect("one record")];
+    let mut told = Vec::new();
+
+    disk.fail(Faults { sync: Some(0), write: Some(1), ..Faults::default() });
+    let refused = writer.commit_telling(&mut frames, &mut |written| told.push(written));
+    let durable = writer.durable();
+
+    assert!(refused.is_err() && durable < appended.lsn);
+    assert_eq!(told, [frames[0].end()]);
+    disk.fail(Faults::default());
+    let killed = disk.crash(&mut || true);
+    assert_eq!(contents(&killed).0, []);
+    assert_eq!(contents(&disk).0, [(first.serial, "accepted")]);
+    assert_eq!(contents(&disk.crash(&mut lost())).0, [(first.serial, "accepted")], "durable since the start");
+}
+
 #[test]
 fn full_disk_acknowledges_nothing_and_takes_the_same_frames_when_there_is_room() {
     let disk = MemoryDisk::new(1);
