@@ -84,9 +84,9 @@ impl Hub {
                 if awaits_outcome {
                     self.await_outcome(caller, token);
                 }
-                let Caller { port, session, sequence, .. } = caller;
+                let Caller { port, session, account, sequence, .. } = caller;
                 let since = self.now.mono;
-                self.held.push_back((lsn, Held::Accepted { token, port, session, sequence, since }));
+                self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
             }
             Err(status) => self.refuse(caller, status),
         }
@@ -142,6 +142,7 @@ impl Hub {
     ) -> (Lsn, Token) {
         let Judged { mut row, segments, clamped, bulk, schedule } = judged;
         self.effects.stats.segments += u64::from(segments);
+        self.effects.stats.accepted[self.durability_for(row.account) as usize] += 1;
         if clamped {
             self.effects.stats.clamp(row.account);
         }

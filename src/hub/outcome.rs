@@ -95,7 +95,7 @@ impl Hub {
             at: self.now.wall,
         });
         if let Some((link, session)) = link {
-            self.held.push_back((appended.lsn, Held::Sent { link, session }));
+            self.hold(appended.lsn, Held::Sent { link, session });
         }
         self.effects.stats.taken += 1;
         self.set_timer(token.slot, expires.after(self.settings.limits.receipt_grace));
@@ -236,7 +236,7 @@ impl Hub {
                 };
                 match self.take_receipt(given) {
                     Some(lsn) => {
-                        self.held.push_back((lsn, Held::Arrived { link, session, command, sequence }));
+                        self.hold(lsn, Held::Arrived { link, session, command, sequence });
                     }
                     None => self.answer_arrival(link, session, request, Status::ROK),
                 }

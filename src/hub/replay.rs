@@ -63,6 +63,7 @@ impl Replay {
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
             rules: plan.rules.unwrap_or(settings.rules),
+            durability: plan.durability,
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
@@ -279,7 +280,7 @@ impl Replay {
             carriers: self.carriers,
             ports: Seats::default(),
             links: Seats::default(),
-            held: VecDeque::new(),
+            holding: super::held::Holding::default(),
             bodies: VecDeque::new(),
             reading: 0,
             fired: Vec::new(),
@@ -294,12 +295,10 @@ impl Replay {
             compact_again: None,
             kin: self.kin,
             first_parts: FirstParts::new(self.settings.limits.gathering),
-            replies: VecDeque::new(),
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
             bulks: self.bulks,
-            bulk_answers: VecDeque::new(),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),

@@ -164,7 +164,7 @@ mod tests {
         let disk = FileDisk::open(&path).expect("a new directory");
         let (mut journal, mut writer, reader, _) =
             open(disk, settings, 0, now, &mut |_, _| {}).expect("a new store");
-        writer.spares().prepare().expect("room for a megabyte");
+        writer.spares().prepare(&mut |_| {}).expect("room for a megabyte");
         let mut places = Vec::new();
         for slot in 0..1000 {
             let id = MessageId { serial: journal.next_serial(), slot };
