@@ -332,7 +332,7 @@ async def x33(options):
     world.load(200)
     await world.last(options.seconds or (15 if options.short else 60))
     world.lasting("poison", began, links="A")
-    drain = await world.quiesce(patience=30)
+    drain = await world.quiesce(patience=30, limit=60)
     result = await world.finish({"drain_s": drain}, timer_s=1,
                                 allowed=lambda token, state: state in ("UNDELIV", "REJECTD", "UNKNOWN"))
     run = result.run
