@@ -65,6 +65,7 @@ class World:
         self.clients = [Client(self.clients_ledger, port, account, seed=options.seed + place)
                         for place, account in enumerate(accounts)]
         self.client = self.clients[0]
+        self.client.schedule_s = 2 if options.short else 5
         self.flusher, self.began, self.samples = None, time.monotonic(), []
         self.sizes = {}
 

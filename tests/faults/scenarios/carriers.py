@@ -110,7 +110,7 @@ async def x16(options):
     counters = {"pairs": lambda: (b"%d" % (n // 2) for n in itertools.count(2)),
                 "from_one": lambda: (b"%d" % n for n in itertools.count(1)),
                 "wrap": lambda: (b"%08x" % (n % 2**32) for n in itertools.count(2**32 - 500))}
-    span = options.seconds or (3 if options.short else 30)
+    span = options.seconds or (2 if options.short else 30)
     for name in ("pairs", "from_one", "from_one", "wrap", "wrap"):
         # The same ids at both carriers; each phase begins anew, while receipts of the one before are still due.
         for sink in world.sinks:

@@ -15,7 +15,7 @@ async def x12(options):
     await world.start()
     world.load()
     shortest, longest = (0.5, 3.0) if options.short else (5.0, 60.0)
-    end = time.monotonic() + (options.seconds or (12 if options.short else 1800))
+    end = time.monotonic() + (options.seconds or (9 if options.short else 1800))
     next_cut, cuts = {}, 0
     while time.monotonic() < end:
         await world.last(0.1)

@@ -91,7 +91,7 @@ async def full(options, world, disk, kind):
     began = time.monotonic()
     disk.fill()
     refused, first_no = world.client.refused, None
-    span = options.seconds or (8 if options.short else 300)
+    span = options.seconds or (6 if options.short else 300)
     taken, receipts = sum(sink.taken for sink in world.sinks), world.client.finals
     while time.monotonic() - began < span:
         await world.last(0.2)
@@ -149,7 +149,7 @@ async def x8(options):
     world.load(options.rate / 2)
     await world.last(1)
     failed, figures, failures = 0, {}, []
-    span = options.seconds or (1.5 if options.short else 10)
+    span = options.seconds or (1.0 if options.short else 10)
     for name, rule in (("first", "EIO:when=1"), ("hundredth", "EIO:when=100"), ("each_thousandth", "EIO:when=1+1000"),
                        ("three", "EIO:when=2..4"), ("no_room", "ENOSPC:when=1"), ("quota", "EDQUOT:when=1"),
                        ("run", "EIO:when=1+")):
