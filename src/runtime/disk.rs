@@ -173,9 +173,12 @@ mod tests {
         let (mut journal, mut writer, ..) =
             open(disk, settings, 0, now, &mut |_, _| {}).expect("a new store");
         let (spares, reserve) = (writer.spares(), 32 << 10);
-        spares.prepare().and_then(|()| spares.make_reserve(reserve)).expect("room for both");
+        spares
+            .prepare(&mut |_| {})
+            .and_then(|()| spares.make_reserve(reserve, &mut |_| {}))
+            .expect("room for both");
         fs::write(path.join("other"), vec![1; 256 << 10]).expect_err("the rest of the disk");
-        assert!(spares.needed() || spares.prepare().is_err());
+        assert!(spares.needed() || spares.prepare(&mut |_| {}).is_err());
 
         let mut written = 0;
         let refused = loop {
@@ -194,7 +197,10 @@ mod tests {
         assert_eq!(writer.stats().reserves, 1);
 
         fs::remove_file(path.join("other")).expect("ours");
-        spares.prepare().and_then(|()| spares.make_reserve(reserve)).expect("room again");
+        spares
+            .prepare(&mut |_| {})
+            .and_then(|()| spares.make_reserve(reserve, &mut |_| {}))
+            .expect("room again");
         drop((journal, writer, spares));
         let disk = FileDisk::open(&path).expect("nobody else has it");
         let mut records = 0;
@@ -229,7 +235,7 @@ mod tests {
         let disk = FileDisk::open(&path).expect("a new directory");
         let (mut journal, mut writer, reader, _) =
             open(disk, settings, 0, now, &mut |_, _| {}).expect("a new store");
-        writer.spares().prepare().expect("room for a megabyte");
+        writer.spares().prepare(&mut |_| {}).expect("room for a megabyte");
         let mut places = Vec::new();
         for slot in 0..1000 {
             let id = MessageId { serial: journal.next_serial(), slot };

@@ -1,6 +1,6 @@
 //! The thread that runs the hub: letters in, a turn, effects out.
 
-use super::mail::{Mail, Request, Task};
+use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
 use super::spool_threads::Progress;
@@ -25,6 +25,7 @@ pub(super) struct HubThread {
     pub mailbox: Arc<Mailbox<Mail>>,
     pub progress: Arc<Progress>,
     pub tasks: Arc<Mailbox<Task>>,
+    pub errands: Arc<Mailbox<Errand>>,
     pub requests: Arc<Mailbox<Request>>,
     pub metrics: Metrics,
     /// Names of the carriers, for their gauges.
@@ -113,8 +114,9 @@ impl HubThread {
     fn carry_out(&mut self, effects: Effects) {
         let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
-        tasks.extend(releases.into_iter().map(Task::Release));
         self.tasks.send_all(&mut tasks);
+        // Not behind the frames: what the hub lets go of is durable elsewhere already.
+        self.errands.send_all(&mut releases.into_iter().map(Errand::Release).collect());
         for (session, batch) in ports {
             if let Some(outbox) = self.ports.get(&session) {
                 outbox.send(batch);

@@ -2,7 +2,7 @@
 
 use super::calls::{self, CALLS_MAX};
 use super::hub_thread::{BulkCalls, HubThread};
-use super::mail::{Mail, Request, Task};
+use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
 use super::shared::Shared;
 use super::spool_threads::{Progress, SparesThread, WriterThread, run_reader};
@@ -128,7 +128,7 @@ struct Threads {
     handles: Vec<JoinHandle<()>>,
     /// Set while nothing is out that could be doubled.
     quiet: Arc<AtomicBool>,
-    spares: Arc<Mailbox<()>>,
+    errands: Arc<Mailbox<Errand>>,
 }
 
 impl Threads {
@@ -143,12 +143,13 @@ impl Threads {
         let mailbox = &shared.mailbox;
         let progress = Arc::new(Progress::new(writer.durable()));
         let (tasks, requests): (Arc<Mailbox<Task>>, Arc<Mailbox<Request>>) = Default::default();
-        let (spares, quiet): (Arc<Mailbox<()>>, Arc<AtomicBool>) = Default::default();
+        let (errands, quiet): (Arc<Mailbox<Errand>>, Arc<AtomicBool>) = Default::default();
         let hub_thread = HubThread {
             hub,
             mailbox: Arc::clone(mailbox),
             progress: Arc::clone(&progress),
             tasks: Arc::clone(&tasks),
+            errands: Arc::clone(&errands),
             requests: Arc::clone(&requests),
             metrics: shared.metrics.clone(),
             carriers: plan.hub.carriers.iter().map(|plan| plan.carrier.name.clone()).collect(),
@@ -161,11 +162,13 @@ impl Threads {
         };
         let spares_thread = SparesThread {
             spares: writer.spares(),
-            stop: Arc::clone(&spares),
+            errands: Arc::clone(&errands),
             hub: Arc::clone(mailbox),
             reserve_octets: plan.reserve_octets,
             metrics: shared.metrics.clone(),
             full: false,
+            dead: Vec::new(),
+            stopping: false,
         };
         let writer_thread = WriterThread {
             writer,
@@ -183,7 +186,7 @@ impl Threads {
             spawn("enroute-reader", move || run_reader(&reader, &requests, &reader_hub))?,
             spawn("enroute-spares", move || spares_thread.run())?,
         ];
-        Ok(Self { handles, quiet, spares })
+        Ok(Self { handles, quiet, errands })
     }
 }
 
@@ -272,7 +275,7 @@ impl Running {
             warn!("some sessions did not end in time");
         }
         self.mailbox.send(Mail::Stop);
-        self.threads.spares.send(());
+        self.threads.errands.send(Errand::Stop);
         let threads = std::mem::take(&mut self.threads.handles);
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));

@@ -23,15 +23,15 @@ impl Reserve {
         *self.lock()
     }
 
-    /// Makes it `octets` long, really written; 0 removes it. Slow.
+    /// Makes it `octets` long, really written, part by part with a `rest` between; 0 removes it. Slow: nobody waits for it
+    /// meanwhile, there is none until it is whole.
     ///
     /// # Errors
     /// The disk's; there is no reserve then.
-    pub fn make<D: Disk>(&self, disk: &D, octets: u64) -> io::Result<()> {
-        let mut held = self.lock();
-        if *held > 0 {
-            disk.remove(RESERVE)?;
-            *held = 0;
+    pub fn make<D: Disk>(&self, disk: &D, octets: u64, rest: &mut dyn FnMut(bool)) -> io::Result<()> {
+        match disk.remove(RESERVE) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => *self.lock() = 0,
         }
         if octets == 0 {
             return disk.sync_dir();
@@ -39,9 +39,10 @@ impl Reserve {
         if disk.free()? < octets {
             return Err(ErrorKind::StorageFull.into());
         }
-        let made = disk.create(RESERVE).and_then(|file| fill(&file, octets)).and_then(|()| disk.sync_dir());
+        let fill_all = |file| fill(&file, octets, &mut |_| rest(true));
+        let made = disk.create(RESERVE).and_then(fill_all).and_then(|()| disk.sync_dir());
         match made {
-            Ok(()) => *held = octets,
+            Ok(()) => *self.lock() = octets,
             // Gives the room back; whoever comes next finds the file too short if this fails as well.
             Err(_) => drop(disk.remove(RESERVE)),
         }

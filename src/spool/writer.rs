@@ -138,15 +138,7 @@ impl<D: Disk> Writer<D> {
         Lsn(self.durable)
     }
 
-    /// Takes the oldest segment out of the log; its file becomes a spare. See [`Spares::release`].
-    ///
-    /// # Errors
-    /// As [`Spares::release`].
-    pub fn release(&mut self, number: u64) -> io::Result<()> {
-        self.spares().release(number)
-    }
-
-    /// The handle for the thread that prepares segments.
+    /// The handle for the thread that prepares segments and takes dead ones out of the log.
     pub fn spares(&self) -> Spares<D> {
         Spares(Arc::clone(&self.files))
     }

@@ -355,7 +355,7 @@ impl World {
             self.inbox.push(Event::Spent(std::mem::take(&mut self.waiting)));
         }
         for number in self.releases.drain(..) {
-            self.writer.release(number).expect("the oldest segment");
+            self.writer.spares().release(number).expect("the oldest segment");
         }
     }
 
