@@ -35,6 +35,9 @@ pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) -> Durability {
     if let Some(mib) = section.number("compaction_slack_mib", 1..=1 << 20) {
         plan.hub.compaction.slack_octets = mib << 20;
     }
+    if let Some(mib) = section.number("reserve_mib", 0..=4096) {
+        plan.reserve_octets = mib << 20;
+    }
     let mut durability = Durability::default();
     section.set_text("durability", |text| choice(text, &DURABILITIES), &mut durability);
     durability

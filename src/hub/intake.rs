@@ -174,10 +174,13 @@ impl Hub {
 
     /// Whether there is room for one more message of this account.
     pub(super) fn check_room(&self, account: AccountId) -> Result<(), Status> {
+        // A full disk is the usual cause of a spool that takes nothing: its word tells a customer more.
+        if self.full {
+            return Err(Status::RMSGQFUL);
+        }
         self.check_store()?;
         let state = &self.accounts[usize::from(account.0)];
-        let is_full =
-            self.full || self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
+        let is_full = self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
         if is_full { Err(Status::RMSGQFUL) } else { Ok(()) }
     }
 
