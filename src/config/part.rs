@@ -51,6 +51,7 @@ pub(super) fn clock(section: &mut Section<'_>, caution: &mut Caution) {
 pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     section.set("messages", 1..=1_000_000_000, &mut limits.messages);
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
+    section.set("poison_attempts", 0..=255, &mut limits.poison_attempts);
     section.set("early_receipts", 1..=100_000_000, &mut limits.early_receipts);
     section.set_time("receipt_grace_s", SECOND, 0..=2_592_000, &mut limits.receipt_grace);
     let ends = [("unknown", Unreceipted::Unknown), ("expired", Unreceipted::Expired)];
