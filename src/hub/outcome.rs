@@ -385,14 +385,17 @@ impl Hub {
     fn match_key(&mut self, key: IdHash, destination: &[u8]) -> Option<(u32, bool)> {
         let Self { correlation, table, .. } = self;
         let (mut best, mut found) = (None, 0);
+        let hash = table.hash(destination);
         for slot in correlation.find(key) {
-            let rank = (!may_be_for(table.body(slot), destination), table.row(slot).serial);
+            // The body tells more, the row is always there.
+            let (is_other, row) = (!may_be_for(table.body(slot), destination), table.row(slot));
+            let rank = (is_other, row.destination != hash, row.serial);
             found += 1;
             if best.is_none_or(|(known, _)| rank < known) {
                 best = Some((rank, slot));
             }
         }
-        best.map(|((is_other, _), slot)| (slot, found == 1 && !is_other))
+        best.map(|((is_other, ..), slot)| (slot, found == 1 && !is_other))
     }
 }
 
