@@ -87,6 +87,13 @@ impl Replay {
         }
     }
 
+    /// As [`Replay::new`], and whatever depends on hashes follows from `seed`: so a simulation can be repeated. Who knows the seed
+    /// can choose addresses that collide.
+    pub fn repeatable(settings: Settings, seed: u64) -> Self {
+        let table = Table::repeatable(settings.limits.final_states, seed);
+        Self { table, ..Self::new(settings) }
+    }
+
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
         self.newest = self.newest.max(super::steps::time_of(record));
