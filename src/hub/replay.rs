@@ -12,6 +12,7 @@ use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
+use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
 use crate::spool::{Journal, Locator, Record};
@@ -63,6 +64,7 @@ impl Replay {
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
             rules: plan.rules.unwrap_or(settings.rules),
+            durability: plan.durability,
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
@@ -123,10 +125,10 @@ impl Replay {
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 self.take_sent(id, carrier, carrier_message_id, at);
             }
-            Record::Deferred { id, attempts, due, error } => {
+            Record::Deferred { id, attempts, due, error, losses } => {
                 if let Some(row) = self.table.find(id) {
                     (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
-                    row.error = error;
+                    (row.error, row.losses) = (error, losses);
                 }
             }
             Record::Settled { id, state, error, at } => {
@@ -185,7 +187,8 @@ impl Replay {
         locator: Locator,
     ) {
         let account = self.account(account);
-        let sm = Sm::decode(body, Reading::Lenient).unwrap_or_default();
+        // One that can't even be looked at must not keep all others from coming back: its carrier can't be told it, which ends it.
+        let sm = guarded(|| Sm::decode(body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
         let kept = u16::from(flags);
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
@@ -196,7 +199,7 @@ impl Replay {
         };
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
-        let at = match read_time(sm.schedule_delivery_time, accepted) {
+        let at = match guarded(|| read_time(sm.schedule_delivery_time, accepted)).unwrap_or(Ok(None)) {
             Ok(Some(SmppTime::Absolute(schedule))) if !keeps && !is_inbound => at.max(schedule),
             _ => at, // a relative one was kept by us, and is in the record
         };
@@ -213,7 +216,7 @@ impl Replay {
             } else {
                 receipt_wish(sm.registered_delivery, version)
             },
-            flags: kept | self.flags_of(&sm, carrier, kept),
+            flags: kept | guarded(|| self.flags_of(&sm, carrier, kept)).unwrap_or_default(),
             source: self.table.hash(sm.source.addr),
             destination: self.table.hash(sm.destination.addr),
             service_type: service_type(&sm),
@@ -286,7 +289,7 @@ impl Replay {
             carriers: self.carriers,
             ports: Seats::default(),
             links: Seats::default(),
-            held: VecDeque::new(),
+            holding: super::held::Holding::default(),
             bodies: VecDeque::new(),
             reading: 0,
             fired: Vec::new(),
@@ -297,16 +300,15 @@ impl Replay {
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
+            unfinished: false,
             compacting: None,
             compact_again: None,
             kin: self.kin,
             first_parts: FirstParts::new(self.settings.limits.gathering),
-            replies: VecDeque::new(),
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
             bulks: self.bulks,
-            bulk_answers: VecDeque::new(),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),

@@ -1,10 +1,11 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use super::clockwork::KINDS;
+use super::held::Durability;
 use crate::bulk::State;
 use crate::clock::Change;
 use crate::codec::{MessageState, Status};
-use crate::id::AccountId;
+use crate::id::{AccountId, CarrierId};
 use crate::metrics::{Buckets, Metrics};
 
 /// Counts of one turn.
@@ -15,6 +16,8 @@ pub struct Stats {
     pub clamped: Vec<(AccountId, u64)>,
     /// Messages whose validity ended, by [`Stage`].
     pub expired: [u64; Stage::EACH.len()],
+    /// Submissions taken over, by what their answers wait for, in the order of [`Durability::EACH`].
+    pub accepted: [u64; Durability::EACH.len()],
     /// Short messages that the accepted submissions amount to.
     pub segments: u64,
     /// Long texts sent in parts, parts sent as one, and parts whose others never came.
@@ -35,6 +38,8 @@ pub struct Stats {
     pub unanswered: u64,
     pub late_answers: u64,
     pub doubtful: u64,
+    /// Dispatches of messages that the carrier may have already, by carrier.
+    pub repeated: Vec<(CarrierId, u64)>,
     pub receipts_in: u64,
     pub receipts_intermediate: u64,
     pub receipts_early: u64,
@@ -212,6 +217,11 @@ impl Stats {
         }
     }
 
+    /// Counts a dispatch to `carrier` of what that may have already.
+    pub(super) fn repeat(&mut self, carrier: CarrierId) {
+        count(&mut self.repeated, carrier);
+    }
+
     pub(super) fn refuse(&mut self, status: Status) {
         count(&mut self.refused, status);
     }
@@ -231,6 +241,10 @@ impl Stats {
     /// Adds the counts to the process's metrics.
     pub fn fold(&self, metrics: &Metrics) {
         metrics.submitted.inc_by(self.submitted);
+        for (durability, times) in Durability::EACH.iter().zip(self.accepted).filter(|(_, times)| *times > 0)
+        {
+            metrics.accepted.with_label_values(&[durability.name()]).inc_by(times);
+        }
         metrics.segments.inc_by(self.segments);
         metrics.cancelled.inc_by(self.cancelled);
         metrics.replaced.inc_by(self.replaced);
@@ -273,6 +287,13 @@ impl Stats {
         for (event, times) in carrier_events.into_iter().filter(|(_, times)| *times > 0) {
             metrics.carrier_events.with_label_values(&[event]).inc_by(times);
         }
+        self.fold_receipts(metrics);
+        metrics.spool_compacted.inc_by(self.compacted);
+        metrics.clock_steps.inc_by(self.clock_steps);
+        self.inbound.fold(metrics);
+    }
+
+    fn fold_receipts(&self, metrics: &Metrics) {
         let receipts = [
             ("received", self.receipts_in),
             ("intermediate", self.receipts_intermediate),
@@ -292,9 +313,6 @@ impl Stats {
         for (event, times) in receipts.into_iter().filter(|(_, times)| *times > 0) {
             metrics.receipts.with_label_values(&[event]).inc_by(times);
         }
-        metrics.spool_compacted.inc_by(self.compacted);
-        metrics.clock_steps.inc_by(self.clock_steps);
-        self.inbound.fold(metrics);
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Row {
     pub carrier: CarrierId,
     pub phase: Phase,
     pub attempts: u8,
+    /// Links that were lost in a row while they had it, see [`super::suspects`].
+    pub losses: u8,
     /// As it is meant, see [`crate::message::receipt_wish`].
     pub registered_delivery: u8,
     pub state: MessageState,
@@ -368,6 +370,7 @@ impl Default for Row {
             carrier: CarrierId(0),
             phase: Phase::Free,
             attempts: 0,
+            losses: 0,
             registered_delivery: 0,
             state: MessageState::Enroute,
             error: [0; 3],

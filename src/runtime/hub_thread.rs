@@ -1,19 +1,20 @@
 //! The thread that runs the hub: letters in, a turn, effects out.
 
-use super::mail::{Mail, Request, Task};
+use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
+use super::spool_threads::Progress;
 use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub};
-use crate::id::{AccountId, Lsn, SessionId};
+use crate::id::{AccountId, SessionId};
 use crate::metrics::Metrics;
 use foldhash::HashMap;
 use prometheus::IntCounter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -22,8 +23,9 @@ use tracing::{info, warn};
 pub(super) struct HubThread {
     pub hub: Hub,
     pub mailbox: Arc<Mailbox<Mail>>,
-    pub durable: Arc<AtomicU64>,
+    pub progress: Arc<Progress>,
     pub tasks: Arc<Mailbox<Task>>,
+    pub errands: Arc<Mailbox<Errand>>,
     pub requests: Arc<Mailbox<Request>>,
     pub metrics: Metrics,
     /// Names of the carriers, for their gauges.
@@ -90,8 +92,7 @@ impl HubThread {
                 }
             }
             let now = now();
-            let durable = Lsn(self.durable.load(Ordering::Acquire));
-            let effects = self.hub.turn(events.drain(..), durable, now);
+            let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.carry_out(effects);
             for session in closed {
                 self.ports.remove(&session);
@@ -111,10 +112,12 @@ impl HubThread {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
+            effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
-        tasks.extend(releases.into_iter().map(Task::Release));
         self.tasks.send_all(&mut tasks);
+        // Not behind the frames: what the hub lets go of is durable elsewhere already.
+        self.errands.send_all(&mut releases.into_iter().map(Errand::Release).collect());
         for (session, batch) in ports {
             if let Some(outbox) = self.ports.get(&session) {
                 outbox.send(batch);
@@ -142,6 +145,17 @@ impl HubThread {
             let carrier = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
             let advice = reading.advice();
             warn!(carrier, advice, "its receipts write ids in another form than configured");
+        }
+        for (carrier, id) in poisoned {
+            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            self.metrics.poisoned.with_label_values(&[name]).inc();
+            let id = id.text(&self.hub.id_key());
+            let id = String::from_utf8_lossy(&id);
+            warn!(carrier = name, %id, "a message was given up: its carrier, or our own words for it, fell over it each time");
+        }
+        for (carrier, times) in &stats.repeated {
+            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
         }
         if let Some(change) = stats.clock {
             warn_of(change);

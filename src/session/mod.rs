@@ -151,6 +151,15 @@ impl Reason {
     }
 }
 
+/// Why a request was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsent {
+    /// The window is full, or nothing may be asked now.
+    NoRoom,
+    /// Its body could not be written.
+    Unwritten,
+}
+
 /// What one frame means to whoever owns the session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event<'a> {
@@ -323,13 +332,35 @@ impl Session {
         now: Now,
         write: impl FnOnce(&mut BytesMut),
     ) -> Option<u32> {
-        let State::Bound(_) = self.state else { return None };
-        let sequence = self.window.push(command, token, now.mono)?;
+        let sent = self.try_request(command, token, now, |out| {
+            write(out);
+            true
+        });
+        sent.ok()
+    }
+
+    /// As [`Session::request`], but nothing is sent if `write` says that it could not.
+    ///
+    /// # Errors
+    /// Why nothing was sent.
+    pub fn try_request(
+        &mut self,
+        command: Command,
+        token: u64,
+        now: Now,
+        write: impl FnOnce(&mut BytesMut) -> bool,
+    ) -> Result<u32, Unsent> {
+        let State::Bound(_) = self.state else { return Err(Unsent::NoRoom) };
+        let sequence = self.window.push(command, token, now.mono).ok_or(Unsent::NoRoom)?;
         let start = codec::begin(&mut self.transmit, command, Status::ROK, sequence);
-        write(&mut self.transmit);
+        if !write(&mut self.transmit) {
+            self.transmit.truncate(start);
+            self.window.take(sequence);
+            return Err(Unsent::Unwritten);
+        }
         codec::finish(&mut self.transmit, start);
         self.stats.pdus_out += 1;
-        Some(sequence)
+        Ok(sequence)
     }
 
     /// Sends a request that nobody answers; `write` appends its body. False if it may not be sent now.

@@ -21,6 +21,10 @@ pub trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes all creations, removals and renames so far durable.
     fn sync_dir(&self) -> io::Result<()>;
+    /// Octets that may still be written before the disk is full, as far as it is known; `u64::MAX` if it isn't.
+    fn free(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
     /// Octets that nobody can guess: the identity and the secret of a new store.
     fn random(&self) -> io::Result<[u8; 32]>;
 }
@@ -291,6 +295,11 @@ impl Disk for MemoryDisk {
         let names = &state.names;
         state.inodes.retain(|inode, _| names.values().any(|named| named == inode));
         Ok(())
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        let state = self.lock();
+        Ok(state.faults.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(state.octets())))
     }
 
     fn random(&self) -> io::Result<[u8; 32]> {
