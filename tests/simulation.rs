@@ -94,9 +94,8 @@ fn seed_comes_out_the_same_every_time() {
 #[test]
 #[ignore = "scripts/simulate runs it"]
 fn campaign() {
-    let number = |name: &str, usual: u64| {
-        env::var(name).ok().map_or(usual, |value| value.parse().expect("a number"))
-    };
+    let number =
+        |name: &str, usual: u64| env::var(name).ok().map_or(usual, |value| value.parse().expect("a number"));
     let (seeds, from) = (number("SIMULATE_SEEDS", 200), number("SIMULATE_FROM", 1));
     let jobs = number("SIMULATE_JOBS", 2) as usize;
     #[allow(clippy::disallowed_methods)] // how long it takes is what is asked here

@@ -69,7 +69,8 @@ pub struct Agenda {
 
 impl Agenda {
     pub fn new() -> Self {
-        #[allow(clippy::disallowed_methods)] // an instant can be had no other way; only distances from it count
+        #[allow(clippy::disallowed_methods)]
+        // an instant can be had no other way; only distances from it count
         let began = Instant::now();
         Self {
             time: 0,
@@ -127,9 +128,11 @@ impl Agenda {
     /// Earliest and latest that a watchful hub may have believed the wall clock to be at `time`.
     pub fn believed(&self, time: Micros) -> (UnixMs, UnixMs) {
         let until = |place: usize| self.settings.get(place + 1).map_or(Micros::MAX, |(at, _)| *at);
-        let seen = self.settings.iter().enumerate().filter(|(place, (at, _))| {
-            *at <= time && until(*place).saturating_add(DOUBT) >= time
-        });
+        let seen = self
+            .settings
+            .iter()
+            .enumerate()
+            .filter(|(place, (at, _))| *at <= time && until(*place).saturating_add(DOUBT) >= time);
         let (mut low, mut high) = (u64::MAX, 0);
         for (_, (_, wall)) in seen {
             (low, high) = (low.min(*wall), high.max(*wall));

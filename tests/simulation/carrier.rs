@@ -130,7 +130,9 @@ impl Carrier {
                 }
             }
             Command::SUBMIT_SM => self.take_message(connection, sequence, frame.body, scene),
-            _ if command == Command::DELIVER_SM.response() => self.take_thanks(connection, sequence, status, scene),
+            _ if command == Command::DELIVER_SM.response() => {
+                self.take_thanks(connection, sequence, status, scene)
+            }
             _ if command.is_response() => {}
             _ => scene.ledger.wrong(scene.agenda.time, format!("{command} to a carrier")),
         }

@@ -303,7 +303,9 @@ impl Customer {
             encode_deliver_resp(&mut seat.out, owed.status, owed.sequence);
             match owed.whose {
                 Whose::Receipt(place) => scene.ledger.receipts[place].said = Some((time, owed.status)),
-                Whose::Inbound(number, place) => scene.ledger.inbound[number].heard[place].2 = Some(owed.status),
+                Whose::Inbound(number, place) => {
+                    scene.ledger.inbound[number].heard[place].2 = Some(owed.status)
+                }
                 Whose::Nobody => {}
             }
         }

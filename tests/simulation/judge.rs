@@ -100,7 +100,8 @@ impl Judge<'_> {
         }
         let is_refused = message.offers.iter().any(|offer| is_final(offer.status));
         let after_war = self.sim.scene.agenda.believed(self.sim.plan.war + 20 * MINUTE).1;
-        let had_time = message.expires.0 > after_war;
+        // A clock that was set brought some ends forward.
+        let had_time = message.expires.0 > after_war && self.sim.scene.agenda.settings.len() == 1;
         let is_taken = message.offers.iter().any(|offer| offer.is_taken);
         if !is_taken && !is_refused && message.cancel.is_none() && had_time {
             self.wrong(number, "I1: accepted, and never handed on");
@@ -115,7 +116,8 @@ impl Judge<'_> {
             self.doubles += 1;
             let wire = &self.ledger.wires[&before.connection];
             let is_late = before.answered.is_none_or(|(at, _)| at - before.at >= self.response);
-            if is_late || wire.is_deaf {
+            let is_deaf = wire.is_deaf || self.ledger.wires[&offer.connection].is_deaf;
+            if is_late || is_deaf {
                 continue;
             }
             match (wire.ended, before.answered) {
@@ -165,9 +167,8 @@ impl Judge<'_> {
             let wires = [before, after].map(|told| self.ledger.wires.get(&told.connection));
             let is_deaf = wires.iter().flatten().any(|wire| wire.is_deaf);
             let ended = wires.iter().flatten().filter_map(|wire| wire.ended).any(|(at, _)| at <= after.at);
-            let is_said = before.said.is_some_and(|(at, status)| {
-                status.is_ok() && at - before.at < self.response
-            });
+            let is_said =
+                before.said.is_some_and(|(at, status)| status.is_ok() && at - before.at < self.response);
             if is_said && !ended && !is_deaf {
                 self.wrong(number, "I4: told twice though it was answered");
             }
@@ -222,8 +223,14 @@ impl Judge<'_> {
                 return false;
             };
             let was_read = wire.ended.is_none_or(|(_, read)| read >= end);
-            let in_time = answered - offer.at < self.response && self.sim.scene.agenda.believed(taken).1 < message.expires.0;
-            was_read && in_time && !wire.is_deaf && !self.is_ambiguous(offer) && taken < before && !self.ledger.died_between(offer.at, taken)
+            let in_time = answered - offer.at < self.response
+                && self.sim.scene.agenda.believed(taken).1 < message.expires.0;
+            was_read
+                && in_time
+                && !wire.is_deaf
+                && !self.is_ambiguous(offer)
+                && taken < before
+                && !self.ledger.died_between(offer.at, taken)
         })
     }
 
@@ -243,7 +250,8 @@ impl Judge<'_> {
             }
         }
         let is_made = texts.iter().any(|((_, total), parts)| {
-            let text: Vec<u8> = parts.values().flat_map(|part| without_header(part).iter().copied()).collect();
+            let text: Vec<u8> =
+                parts.values().flat_map(|part| without_header(part).iter().copied()).collect();
             parts.len() == usize::from(*total) && text == message.text
         });
         let is_delivered = message.told.first().is_some_and(|told| told.state == MessageState::Delivered);
@@ -252,11 +260,12 @@ impl Judge<'_> {
         }
         let firsts = message.offers.iter().filter(|offer| offer.part.is_some());
         let firsts: Vec<&Offer> = firsts.collect();
-        let is_plain = |offer: &&Offer| {
-            offer.status == Some(Status::ROK) && offer.connection == firsts[0].connection
-        };
+        let is_plain =
+            |offer: &&Offer| offer.status == Some(Status::ROK) && offer.connection == firsts[0].connection;
         // What is tried again is tried at its own time.
-        let is_smooth = message.dispatches.len() == firsts.len() && firsts.iter().all(is_plain) && texts.values().all(|parts| parts.len() == firsts.len());
+        let is_smooth = message.dispatches.len() == firsts.len()
+            && firsts.iter().all(is_plain)
+            && texts.values().all(|parts| parts.len() == firsts.len());
         let in_order = firsts.windows(2).all(|pair| pair[0].part < pair[1].part);
         if is_smooth && !in_order {
             self.wrong(number, "I11: parts out of order");

@@ -235,8 +235,10 @@ impl Ledger {
             self.messages[number].told.push(told);
         }
         for (destination, ids) in orphans {
-            let unheard =
-                self.messages.iter().filter(|message| message.answer.is_none() && message.destination == destination);
+            let unheard = self
+                .messages
+                .iter()
+                .filter(|message| message.answer.is_none() && message.destination == destination);
             if unheard.count() < ids.len() {
                 self.wrong(0, format!("I5: receipts for {destination} name {ids:?}, which nobody has"));
             }
@@ -281,7 +283,11 @@ impl Ledger {
                 told.said
             ));
         }
-        let wires = message.offers.iter().map(|offer| offer.connection).chain(message.dispatches.iter().map(|way| way.connection));
+        let wires = message
+            .offers
+            .iter()
+            .map(|offer| offer.connection)
+            .chain(message.dispatches.iter().map(|way| way.connection));
         let mut wires: Vec<usize> = wires.chain(message.told.iter().map(|told| told.connection)).collect();
         wires.sort_unstable();
         wires.dedup();

@@ -99,7 +99,9 @@ impl Sim {
             process: None,
             life: 0,
             customers: customers
-                .map(|(place, habits)| Customer::new(place, *habits, Submitting::new(plan.validity_s, most_s)))
+                .map(|(place, habits)| {
+                    Customer::new(place, *habits, Submitting::new(plan.validity_s, most_s))
+                })
                 .collect(),
             carriers: carriers.map(|(place, conduct)| Carrier::new(place, *conduct, late)).collect(),
             owners: Vec::new(),
@@ -146,10 +148,11 @@ impl Sim {
     fn is_over(&mut self) -> bool {
         let time = self.scene.agenda.time;
         let rested = time > self.plan.war + 3 * MINUTE;
-        rested && self.process.as_ref().is_some_and(|process| {
-            let gauges = process.hub.gauges();
-            gauges.messages + gauges.held == 0
-        })
+        rested
+            && self.process.as_ref().is_some_and(|process| {
+                let gauges = process.hub.gauges();
+                gauges.messages + gauges.held == 0
+            })
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -248,7 +251,9 @@ impl Sim {
         match started {
             Ok((process, report)) => {
                 let time = scene.agenda.time;
-                scene.ledger.note(time, format!("started, {} records, {} cut", report.records, report.cut_octets));
+                scene
+                    .ledger
+                    .note(time, format!("started, {} records, {} cut", report.records, report.cut_octets));
                 if !report.damaged.is_empty() {
                     scene.ledger.wrong(time, format!("damage without a cause: {:?}", report.damaged));
                 }
@@ -397,6 +402,9 @@ impl Sim {
 
     fn report(mut self) -> Report {
         self.scene.ledger.sort_receipts();
+        if let Some(number) = std::env::var("SIMULATE_STORY").ok().and_then(|number| number.parse().ok()) {
+            println!("{}\n{}", self.scene.ledger.trouble(), self.scene.ledger.story(number));
+        }
         let doubles = judge::judge(&self);
         let (wrong, doubles) = (doubles.wrong, doubles.doubles);
         Report {

@@ -83,29 +83,66 @@ pub struct Conduct {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The machine loses power, for so long; so many starts after it are cut short.
-    PowerCut { away: Micros, again: u32 },
+    PowerCut {
+        away: Micros,
+        again: u32,
+    },
     /// kill -9.
-    Kill { away: Micros, again: u32 },
+    Kill {
+        away: Micros,
+        again: u32,
+    },
     /// SIGTERM.
-    Terminate { away: Micros },
+    Terminate {
+        away: Micros,
+    },
     /// The nth sync from now fails.
-    Sync { after: u32 },
-    Write { after: u32 },
-    Directory { after: u32 },
+    Sync {
+        after: u32,
+    },
+    Write {
+        after: u32,
+    },
+    Directory {
+        after: u32,
+    },
     /// Every sync of the disk fails.
-    Sick { lasts: Micros },
-    Full { lasts: Micros },
+    Sick {
+        lasts: Micros,
+    },
+    Full {
+        lasts: Micros,
+    },
     /// Syncs and reads take seconds.
-    Slow { lasts: Micros },
+    Slow {
+        lasts: Micros,
+    },
     /// A connection breaks: one of the hub's, whichever `pick` means.
-    Break { pick: usize },
+    Break {
+        pick: usize,
+    },
     /// A connection goes half-open.
-    Swallow { pick: usize, both: bool },
-    Stall { pick: usize, lasts: Micros },
-    Carrier { carrier: usize, mood: Mood, lasts: Micros },
-    Clock { by_ms: i64 },
+    Swallow {
+        pick: usize,
+        both: bool,
+    },
+    Stall {
+        pick: usize,
+        lasts: Micros,
+    },
+    Carrier {
+        carrier: usize,
+        mood: Mood,
+        lasts: Micros,
+    },
+    Clock {
+        by_ms: i64,
+    },
     /// A customer has much to say at once.
-    Burst { customer: usize, messages: usize },
+    Burst {
+        customer: usize,
+        messages: usize,
+    },
 }
 
 /// What a carrier does for a while instead of what it usually does.
@@ -139,7 +176,8 @@ impl Plan {
         let carriers: Vec<Conduct> = (0..2).map(|_| conduct(&mut random)).collect();
         let customers = (0..random.usize(2..5)).map(|place| habits(place, &mut random)).collect();
         let hub = settings(&carriers, validity_s, grace, &mut random);
-        let longest = hub.rules.max_validity.as_micros() as Micros + hub.rules.max_schedule.as_micros() as Micros;
+        let longest =
+            hub.rules.max_validity.as_micros() as Micros + hub.rules.max_schedule.as_micros() as Micros;
         let timers = Timers {
             response: Duration::from_secs(random.u64(5..31)),
             enquire: Duration::from_secs(random.u64(10..61)),

@@ -363,7 +363,9 @@ impl Process {
         scene.ledger.hub_ended(connection, &scene.agenda, scene.net.progress(connection, End::Peer));
         match ending {
             // Octets of the peer that nobody read make a reset of it.
-            Ending::Machine | Ending::Stuck if scene.net.is_readable(connection, End::Hub, scene.agenda.time) => {
+            Ending::Machine | Ending::Stuck
+                if scene.net.is_readable(connection, End::Hub, scene.agenda.time) =>
+            {
                 scene.net.break_off(connection, &mut scene.agenda);
             }
             Ending::Machine => scene.net.close(connection, End::Hub, &mut scene.agenda),
