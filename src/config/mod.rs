@@ -98,6 +98,7 @@ impl Config {
                 address: "127.0.0.1:2775".to_owned(),
                 max_connections: 1000,
                 commit_gap: Duration::from_millis(1),
+                reserve_octets: 16 << 20,
             },
             http: "127.0.0.1:8080".to_owned(),
             log: Level::INFO,

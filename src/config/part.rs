@@ -35,6 +35,9 @@ pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) -> Durability {
     if let Some(mib) = section.number("compaction_slack_mib", 1..=1 << 20) {
         plan.hub.compaction.slack_octets = mib << 20;
     }
+    if let Some(mib) = section.number("reserve_mib", 0..=4096) {
+        plan.reserve_octets = mib << 20;
+    }
     let mut durability = Durability::default();
     section.set_text("durability", |text| choice(text, &DURABILITIES), &mut durability);
     durability
@@ -48,6 +51,7 @@ pub(super) fn clock(section: &mut Section<'_>, caution: &mut Caution) {
 pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
     section.set("messages", 1..=1_000_000_000, &mut limits.messages);
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
+    section.set("poison_attempts", 0..=255, &mut limits.poison_attempts);
     section.set("early_receipts", 1..=100_000_000, &mut limits.early_receipts);
     section.set_time("receipt_grace_s", SECOND, 0..=2_592_000, &mut limits.receipt_grace);
     let ends = [("unknown", Unreceipted::Unknown), ("expired", Unreceipted::Expired)];

@@ -55,7 +55,7 @@ impl AccountState {
 impl LinkState {
     /// Whether one more message may go out on it.
     pub fn has_room(&self) -> bool {
-        self.submits && self.room > 0 && self.window - self.room < self.ceiling
+        self.submits && !self.reserved && self.room > 0 && self.window - self.room < self.ceiling
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::caller::Caller;
 use super::seats::Out;
+use super::suspects::SUSPECT;
 use super::table::{Row, flag};
 use super::{AccountState, Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
@@ -10,6 +11,7 @@ use crate::clock::UnixMs;
 use crate::codec::{Reading, Sm, SmppTime, Status, Version, read_time, write_absolute};
 use crate::conversion::{self, Long};
 use crate::esme::{Intake, PortBatch};
+use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use crate::message::{Phase, receipt_wish};
 use crate::session::BindKind;
@@ -104,7 +106,8 @@ impl Hub {
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(sm, rules, times, self.now)?;
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
-        let seen = self.examine(sm, account, carrier)?;
+        // Nobody has promised anything for it yet: one that our own words fail for stays outside.
+        let seen = guarded(|| self.examine(sm, account, carrier)).unwrap_or(Err(Status::RSYSERR))?;
         let bulk = self.bulk_of(sm, account)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
         let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
@@ -174,10 +177,13 @@ impl Hub {
 
     /// Whether there is room for one more message of this account.
     pub(super) fn check_room(&self, account: AccountId) -> Result<(), Status> {
+        // A full disk is the usual cause of a spool that takes nothing: its word tells a customer more.
+        if self.full {
+            return Err(Status::RMSGQFUL);
+        }
         self.check_store()?;
         let state = &self.accounts[usize::from(account.0)];
-        let is_full =
-            self.full || self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
+        let is_full = self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
         if is_full { Err(Status::RMSGQFUL) } else { Ok(()) }
     }
 
@@ -293,8 +299,15 @@ impl Hub {
         }
     }
 
-    /// Puts a message at the end of its carrier's queue.
+    /// Puts a message at the end of its carrier's queue, or of its suspects.
     pub(super) fn enqueue(&mut self, slot: u32) {
+        match self.table.row(slot).losses >= SUSPECT {
+            true => self.suspect(self.table.token(slot)),
+            false => self.enqueue_with_others(slot),
+        }
+    }
+
+    pub(super) fn enqueue_with_others(&mut self, slot: u32) {
         let token = self.table.token(slot);
         let Self { table, carriers, .. } = self;
         let row = table.row(slot);

@@ -46,6 +46,7 @@ mod settings;
 mod settle;
 mod stats;
 mod steps;
+mod suspects;
 mod table;
 mod timers;
 mod upkeep;
@@ -85,6 +86,7 @@ use seats::{Out, Seats};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use suspects::Suspects;
 use table::{Table, Token};
 
 /// The hub.
@@ -117,6 +119,8 @@ pub struct Hub {
     mode: Mode,
     /// The spool has room for what is here already, and no more.
     full: bool,
+    /// A queue was not looked through to its end: the next turn is due at once.
+    unfinished: bool,
     /// A segment is being compacted: where it ends.
     compacting: Option<Lsn>,
     /// Compaction rests until then: a segment could not be read.
@@ -189,6 +193,7 @@ struct CarrierState {
     /// It keeps scheduled messages itself.
     passes_schedule: bool,
     queue: Queue,
+    suspects: Suspects,
     /// Seats of its links that submit.
     links: Vec<u32>,
     turn: usize,
@@ -225,6 +230,12 @@ struct LinkState {
     ceiling: usize,
     /// When it was told so last.
     told: Option<Instant>,
+    /// It has answered a dispatch.
+    answered: bool,
+    /// Dispatches in a row that it did not answer.
+    silences: u32,
+    /// Suspects have it for themselves.
+    reserved: bool,
     out: Out,
     batch: LinkBatch,
     dirty: bool,
@@ -239,6 +250,7 @@ impl Hub {
         for event in events {
             self.handle(event);
         }
+        self.unfinished = false;
         self.refill_wheel();
         self.fire_timers();
         self.go_on_with_bulks();
@@ -372,7 +384,7 @@ impl Hub {
             .map(|(carrier, state)| {
                 let links = || self.links.iter().filter(move |link| usize::from(link.carrier.0) == carrier);
                 stats::CarrierGauges {
-                    queued: state.queue.len() as u64,
+                    queued: (state.queue.len() + state.suspects.len()) as u64,
                     links: links().count() as u64,
                     window: links().map(|link| link.window as u64).sum(),
                     in_flight: links().map(|link| (link.window - link.room) as u64).sum(),

@@ -33,9 +33,16 @@ impl Hub {
         for outcome in &intake.outcomes {
             let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));
             match outcome.verdict {
+                Verdict::Answered(_) => self.note_answer(seat),
+                Verdict::Late(_) => {}
+                Verdict::Unanswered | Verdict::Unfit(_) | Verdict::Unsayable | Verdict::NotSent => {
+                    self.leave_trial(seat, carrier);
+                }
+            }
+            match outcome.verdict {
                 Verdict::Answered(Status::ROK) => self.take_taken(token, id, Some((seat, session))),
                 Verdict::Late(Status::ROK) => self.take_taken(token, id, None),
-                Verdict::Answered(status) => {
+                Verdict::Answered(status) | Verdict::Unfit(status) => {
                     self.give_room(seat, session);
                     self.take_refusal(token, status, &mut again);
                 }
@@ -45,12 +52,16 @@ impl Hub {
                     self.give_room(seat, session);
                     self.take_silence(token);
                 }
+                Verdict::Unsayable => {
+                    self.give_room(seat, session);
+                    self.take_unsayable(token);
+                }
                 // A session that takes nothing any more gets nothing any more: its room is not given back.
                 Verdict::NotSent => again.push(token),
             }
         }
         for token in again.into_iter().rev() {
-            self.dispatch_again(token, false);
+            self.dispatch_again(token, None);
         }
         for reply in &intake.replies {
             self.take_reply(reply, intake.id(&reply.body));
@@ -81,7 +92,7 @@ impl Hub {
             }
             return;
         };
-        row.phase = Phase::Awaiting;
+        (row.phase, row.losses) = (Phase::Awaiting, 0);
         let (carrier, message, expires) = (row.carrier, row.id(token.slot), row.expires);
         self.carriers[usize::from(carrier.0)].throttles = 0;
         if row.is(flag::QUEUED) {
@@ -141,6 +152,7 @@ impl Hub {
             return;
         };
         let (carrier, expires) = (row.carrier, row.expires);
+        row.losses = 0;
         let class = status.class();
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
@@ -193,7 +205,7 @@ impl Hub {
     }
 
     /// Lets a message wait for its next attempt, if its validity and its ladder allow one; `last` is how it ends without.
-    fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
+    pub(super) fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
         let row = self.table.row(slot);
         if row.is(flag::ONCE) {
             let Outcome { error, .. } = last;
@@ -209,7 +221,8 @@ impl Hub {
         row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
         (row.phase, row.error) = (Phase::Scheduled, last.error);
         let (id, attempts, due, error) = (row.id(slot), row.attempts, row.at, row.error);
-        self.journal.append(&Record::Deferred { id, attempts, due, error });
+        let losses = row.losses;
+        self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
         self.effects.stats.deferred += 1;
         self.await_due(slot);
     }

@@ -129,6 +129,8 @@ pub struct Limits {
     pub bodies: usize,
     /// How long a body stays at hand.
     pub body_age: Duration,
+    /// Attempts after which a message is given up that its carrier, or our own words for it, fell over each time; 0: never.
+    pub poison_attempts: u8,
     /// Receipts held for messages that are not known yet.
     pub early_receipts: usize,
     /// How long after its validity a message waits for its receipt.
@@ -177,6 +179,7 @@ impl Default for Limits {
             messages: 20_000_000,
             bodies: 500_000,
             body_age: Duration::from_secs(2),
+            poison_attempts: 5,
             early_receipts: 100_000,
             receipt_grace: Duration::from_secs(3600),
             unreceipted: Unreceipted::Unknown,

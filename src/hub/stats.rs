@@ -5,7 +5,7 @@ use super::held::Durability;
 use crate::bulk::State;
 use crate::clock::Change;
 use crate::codec::{MessageState, Status};
-use crate::id::AccountId;
+use crate::id::{AccountId, CarrierId};
 use crate::metrics::{Buckets, Metrics};
 
 /// Counts of one turn.
@@ -38,6 +38,8 @@ pub struct Stats {
     pub unanswered: u64,
     pub late_answers: u64,
     pub doubtful: u64,
+    /// Dispatches of messages that the carrier may have already, by carrier.
+    pub repeated: Vec<(CarrierId, u64)>,
     pub receipts_in: u64,
     pub receipts_intermediate: u64,
     pub receipts_early: u64,
@@ -213,6 +215,11 @@ impl Stats {
             Some((known, times)) if *known == account => *times += 1,
             Some(_) | None => self.clamped.push((account, 1)),
         }
+    }
+
+    /// Counts a dispatch to `carrier` of what that may have already.
+    pub(super) fn repeat(&mut self, carrier: CarrierId) {
+        count(&mut self.repeated, carrier);
     }
 
     pub(super) fn refuse(&mut self, status: Status) {

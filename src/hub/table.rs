@@ -10,7 +10,8 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::Phase;
 use crate::spool::Locator;
 use bytes::Bytes;
-use foldhash::fast::RandomState;
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
@@ -34,6 +35,8 @@ pub(super) struct Row {
     pub carrier: CarrierId,
     pub phase: Phase,
     pub attempts: u8,
+    /// Links that were lost in a row while they had it, see [`super::suspects`].
+    pub losses: u8,
     /// As it is meant, see [`crate::message::receipt_wish`].
     pub registered_delivery: u8,
     pub state: MessageState,
@@ -185,13 +188,19 @@ pub(super) struct Table {
     free: VecDeque<u32>,
     /// Slots that stay free at least, so that a message that is gone can be asked for a while longer.
     kept_free: usize,
-    random: RandomState,
+    random: SeedableRandomState,
 }
 
 impl Table {
     /// An empty table that remembers the final states of the last `kept_free` messages.
     pub fn new(kept_free: usize) -> Self {
         Self { kept_free, ..Self::default() }
+    }
+
+    /// As [`Table::new`], with hashes that follow from `seed`.
+    pub fn repeatable(kept_free: usize, seed: u64) -> Self {
+        let random = SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
+        Self { random, ..Self::new(kept_free) }
     }
 
     /// What an address is compared by: its characters alone, since TON and NPI of one number change from one message to
@@ -361,6 +370,7 @@ impl Default for Row {
             carrier: CarrierId(0),
             phase: Phase::Free,
             attempts: 0,
+            losses: 0,
             registered_delivery: 0,
             state: MessageState::Enroute,
             error: [0; 3],

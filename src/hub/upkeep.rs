@@ -170,8 +170,9 @@ impl Hub {
         if row.is(flag::FETCHING) {
             row.set(flag::MOVED);
         }
-        if row.attempts > 0 {
-            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due, error: row.error });
+        let (attempts, error, losses) = (row.attempts, row.error, row.losses);
+        if attempts > 0 || losses > 0 {
+            self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
         }
         match row.phase {
             // Nothing else is written of it: it waits until it is gone.

@@ -112,7 +112,8 @@ impl HubThread {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
+            effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         self.tasks.send_all(&mut tasks);
         // Not behind the frames: what the hub lets go of is durable elsewhere already.
@@ -144,6 +145,17 @@ impl HubThread {
             let carrier = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
             let advice = reading.advice();
             warn!(carrier, advice, "its receipts write ids in another form than configured");
+        }
+        for (carrier, id) in poisoned {
+            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            self.metrics.poisoned.with_label_values(&[name]).inc();
+            let id = id.text(&self.hub.id_key());
+            let id = String::from_utf8_lossy(&id);
+            warn!(carrier = name, %id, "a message was given up: its carrier, or our own words for it, fell over it each time");
+        }
+        for (carrier, times) in &stats.repeated {
+            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
         }
         if let Some(change) = stats.clock {
             warn_of(change);

@@ -42,6 +42,8 @@ pub struct Plan {
     pub max_connections: usize,
     /// Commits of the spool begin at least this far apart.
     pub commit_gap: Duration,
+    /// Octets of the file that is given up when the disk is full; 0 for none.
+    pub reserve_octets: u64,
 }
 
 /// Why a hub can't start.
@@ -162,6 +164,8 @@ impl Threads {
             spares: writer.spares(),
             errands: Arc::clone(&errands),
             hub: Arc::clone(mailbox),
+            reserve_octets: plan.reserve_octets,
+            metrics: shared.metrics.clone(),
             full: false,
             dead: Vec::new(),
             stopping: false,

@@ -89,6 +89,7 @@ impl<D: Disk> WriterThread<D> {
         }
         let began = now().mono;
         let octets: usize = waiting.iter().map(Frames::octets).sum();
+        let reserves = self.writer.stats().reserves;
         let Self { writer, progress, hub, tells_written, .. } = self;
         let mut told = |written| {
             progress.write(written);
@@ -96,7 +97,11 @@ impl<D: Disk> WriterThread<D> {
                 hub.poke();
             }
         };
-        match writer.commit_telling(waiting, &mut told) {
+        let committed = writer.commit_telling(waiting, &mut told);
+        if writer.stats().reserves > reserves {
+            warn!("disk full: the reserve was given up");
+        }
+        match committed {
             Ok(durable) => {
                 self.progress.sync(durable);
                 self.hub.send(Mail::Event(Event::Spent(std::mem::take(waiting))));
@@ -137,6 +142,7 @@ impl<D: Disk> WriterThread<D> {
             (&self.metrics.spool_written, stats.octets),
             (&prepared("yes"), stats.segments - stats.unprepared),
             (&prepared("no"), stats.unprepared),
+            (&self.metrics.spool_reserves, stats.reserves),
         ] {
             counter.inc_by(total.saturating_sub(counter.get()));
         }
@@ -221,6 +227,9 @@ pub(super) struct SparesThread<D: Disk> {
     pub spares: Spares<D>,
     pub errands: Arc<Mailbox<Errand>>,
     pub hub: Arc<Mailbox<Mail>>,
+    /// Octets of the reserve; 0 for none.
+    pub reserve_octets: u64,
+    pub metrics: Metrics,
     /// The hub was told that there is no room.
     pub full: bool,
     /// Segments in which nothing lives, oldest first.
@@ -270,18 +279,27 @@ impl<D: Disk> SparesThread<D> {
 
     /// Prepares what is missing; false if the disk would not.
     fn prepare(&mut self) -> bool {
-        while self.spares.needed() {
-            let spares = self.spares.clone();
+        loop {
+            let (spares, reserve) = (self.spares.clone(), self.reserve_octets);
             let mut hurry = self.stopping || !self.dead.is_empty();
             let mut rest = |calm: bool| {
                 if calm && !hurry {
                     hurry = self.listen(Some(now().mono + PART_EACH));
                 }
             };
-            let Err(fault) = spares.prepare(&mut rest) else { continue };
+            // Segments first: a reserve is no use to anybody as long as there is room for none.
+            let made = if spares.needed() {
+                spares.prepare(&mut rest)
+            } else if spares.reserve_needed(reserve) {
+                spares.make_reserve(reserve, &mut rest)
+            } else {
+                break;
+            };
+            let Err(fault) = made else { continue };
             let full = matches!(fault.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
             if full && !std::mem::replace(&mut self.full, true) {
                 error!(%fault, "disk full: submissions are refused");
+                self.metrics.spool_full.set(1);
                 self.hub.send(Mail::Event(Event::Full));
             } else if !full {
                 warn!(%fault, "a segment could not be prepared ahead");
@@ -290,6 +308,7 @@ impl<D: Disk> SparesThread<D> {
         }
         if std::mem::take(&mut self.full) {
             info!("the disk has room again");
+            self.metrics.spool_full.set(0);
             self.hub.send(Mail::Event(Event::Roomy));
         }
         true
@@ -337,7 +356,10 @@ mod tests {
         let (errands, hub): (Arc<Mailbox<Errand>>, Arc<Mailbox<Mail>>) = Default::default();
         let told = Arc::clone(&hub);
         let spares = writer.spares();
-        (SparesThread { spares, errands, hub, full: false, dead: Vec::new(), stopping: false }, told)
+        let (dead, metrics) = (Vec::new(), Metrics::default());
+        let reserve_octets = 4096;
+        let full = false;
+        (SparesThread { spares, errands, hub, reserve_octets, metrics, full, dead, stopping: false }, told)
     }
 
     /// Whoever forgot one would never compact again: the hub goes on to the next segment when this one is gone.
@@ -376,9 +398,24 @@ mod tests {
         disk.fail(Faults::default());
         assert!(spares.prepare());
         assert!(spares.prepare());
+        assert!(!spares.spares.needed() && !spares.spares.reserve_needed(4096));
 
         let mut letters = Vec::new();
         hub.receive(&mut letters, Some(start().mono));
         assert!(matches!(letters[..], [Mail::Event(Event::Full), Mail::Event(Event::Roomy)]));
+    }
+
+    /// The room that final states still find must not come and go with each look whether there is more.
+    #[test]
+    fn full_disk_is_not_filled_to_see_whether_it_is_full() {
+        let disk = MemoryDisk::new(1);
+        let (writer, _journal) = dead_log(&disk);
+        let (free, before) = (SMALL.segment_octets - 1, disk.octets());
+        // Whoever writes an octet fails, and with another word.
+        disk.fail(Faults { capacity: Some(before + free), write: Some(0), ..Faults::default() });
+
+        let refused = writer.spares().prepare(&mut |_| {}).map_err(|error| error.kind());
+
+        assert_eq!((refused, disk.octets()), (Err(ErrorKind::StorageFull), before));
     }
 }

@@ -13,6 +13,7 @@
 
 use super::disk::{Disk, DiskFile};
 use super::frame::{u32_at, u64_at};
+use super::reserve::Reserve;
 use crate::id::IdKey;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
@@ -212,6 +213,7 @@ pub struct Files<D: Disk> {
     pub map: Arc<SegmentMap>,
     pub segment_octets: u64,
     spares_max: usize,
+    pub reserve: Reserve,
     open: Mutex<BTreeMap<u64, Arc<D::File>>>,
     yard: Mutex<Yard<D::File>>,
     /// Held while a segment leaves the log: one at a time, in order.
@@ -227,12 +229,19 @@ struct Yard<F> {
 }
 
 impl<D: Disk> Files<D> {
-    pub fn new(disk: D, map: Arc<SegmentMap>, settings: &super::Settings, next_number: u64) -> Self {
+    pub fn new(
+        disk: D,
+        reserve: Reserve,
+        map: Arc<SegmentMap>,
+        settings: &super::Settings,
+        next_number: u64,
+    ) -> Self {
         Self {
             disk,
             map,
             segment_octets: settings.segment_octets,
             spares_max: settings.spares,
+            reserve,
             open: Mutex::default(),
             yard: Mutex::new(Yard {
                 next_number,
@@ -361,6 +370,10 @@ impl<D: Disk> Spares<D> {
     /// [`Spares::room`].
     pub fn prepare(&self, rest: &mut dyn FnMut(bool)) -> io::Result<()> {
         let files = &*self.0;
+        // Filling the disk to see would take the room that final states still find.
+        if files.disk.free()? < files.segment_octets {
+            return Err(ErrorKind::StorageFull.into());
+        }
         let number = files.number();
         let name = file_name(number);
         let file = files.disk.create(&name)?;
@@ -372,6 +385,20 @@ impl<D: Disk> Spares<D> {
             return Err(error);
         }
         files.publish(number, Arc::new(file))
+    }
+
+    /// Whether the reserve is not `octets` long: it has been given up, or was never made.
+    pub fn reserve_needed(&self, octets: u64) -> bool {
+        self.0.reserve.octets() != octets
+    }
+
+    /// Makes the reserve, which the writer gives up when the disk is full, `octets` long; 0 for none. Slow, as
+    /// [`Spares::prepare`].
+    ///
+    /// # Errors
+    /// The disk's, as for [`Spares::prepare`]; there is no reserve then.
+    pub fn make_reserve(&self, octets: u64, rest: &mut dyn FnMut(bool)) -> io::Result<()> {
+        self.0.reserve.make(&self.0.disk, octets, rest)
     }
 
     /// Takes the oldest segment out of the log; its file becomes a spare if one is wanted, and is kept aside if the
@@ -418,7 +445,7 @@ impl<D: Disk> Spares<D> {
 }
 
 /// Fills a file with zeros and syncs, so that later writes find blocks that are theirs already; `part` is told how far it is.
-fn fill(file: &impl DiskFile, octets: u64, part: &mut dyn FnMut(u64)) -> io::Result<()> {
+pub fn fill(file: &impl DiskFile, octets: u64, part: &mut dyn FnMut(u64)) -> io::Result<()> {
     let zeros = vec![0; FILL.min(octets as usize)];
     let mut at = 0;
     while at < octets {

@@ -220,6 +220,51 @@ fn full_disk_acknowledges_nothing_and_takes_the_same_frames_when_there_is_room()
     assert_eq!(contents(&disk.crash(&mut lost())).0, [(id.serial, "accepted")]);
 }
 
+/// A final state has room on a disk without an octet left.
+#[test]
+fn reserve_is_given_up_for_what_waits_and_is_made_again_when_there_is_room() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    let spares = writer.spares();
+    assert!(spares.reserve_needed(16 << 10));
+    spares.make_reserve(16 << 10, &mut |_| {}).expect("a healthy disk");
+    let full = Faults { capacity: Some(disk.octets()), ..Faults::default() };
+    disk.fail(full);
+    let (id, _) = accept(&mut journal);
+
+    commit(&mut journal, &mut writer).expect("room for it, the reserve's");
+
+    assert_eq!((writer.stats().reserves, spares.reserve_needed(16 << 10)), (1, true));
+    assert_eq!(contents(&disk.crash(&mut lost())).0, [(id.serial, "accepted")]);
+    disk.fail(full);
+    let refused = spares.make_reserve(16 << 10, &mut |_| {}).map_err(|error| error.kind());
+    assert_eq!(refused, Err(std::io::ErrorKind::StorageFull));
+    disk.fail(Faults::default());
+    spares.make_reserve(16 << 10, &mut |_| {}).expect("room again");
+    let disk = disk.crash(&mut lost());
+    let (_, (_, writer, ..)) = contents(&disk);
+    assert!(!writer.spares().reserve_needed(16 << 10), "what one run has made the next one has");
+    writer.spares().make_reserve(0, &mut |_| {}).expect("a healthy disk");
+    assert!(!disk.list().expect("a list").contains(&"reserve".to_owned()));
+}
+
+/// The start writes the last commit once more: on a full disk it has the reserve for that.
+#[test]
+fn store_on_a_full_disk_can_be_opened() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    writer.spares().make_reserve(32 << 10, &mut |_| {}).expect("a healthy disk");
+    let (id, _) = accept(&mut journal);
+    commit(&mut journal, &mut writer).expect("a healthy disk");
+    drop((journal, writer));
+    disk.fail(Faults { capacity: Some(disk.octets()), ..Faults::default() });
+
+    let (said, (_, writer, ..)) = contents(&disk);
+
+    assert_eq!(said, [(id.serial, "accepted")]);
+    assert!(writer.spares().reserve_needed(32 << 10));
+}
+
 #[test]
 fn prepared_segments_are_used_and_dead_ones_come_back_as_spares() {
     let disk = MemoryDisk::new(1);
@@ -721,6 +766,7 @@ impl Hub {
                     sync: (self.random(2) == 0).then_some(self.rng as u32 % 4),
                     sync_dir: (self.random(4) == 0).then_some(self.rng as u32 % 2),
                     capacity: (self.random(8) == 0).then(|| self.disk.octets()),
+                    ..Faults::default()
                 };
                 self.disk.fail(faults);
             }

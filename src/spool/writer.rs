@@ -3,6 +3,7 @@
 use super::disk::{Disk, DiskFile};
 use super::frame::{FRAME_HEADER, FrameHeader, Salt};
 use super::journal::Frames;
+use super::reserve::is_full;
 use super::segment::{FORMAT, Files, SEGMENT_HEADER, Segment, SegmentHeader, Spares, file_name};
 use crate::id::{IdKey, Lsn};
 use std::io::{self, ErrorKind};
@@ -73,6 +74,8 @@ pub struct WriterStats {
     pub unprepared: u64,
     /// Writes or syncs that failed.
     pub failures: u64,
+    /// Times that the disk was full and the reserve was given up.
+    pub reserves: u64,
 }
 
 impl<D: Disk> Writer<D> {
@@ -113,13 +116,16 @@ impl<D: Disk> Writer<D> {
         let mut tries = 0;
         while let Err(error) = self.try_commit(frames, written) {
             self.stats.failures += 1;
-            tries += 1;
             self.abandon();
+            if is_full(&error) && self.files.reserve.release(&self.files.disk) {
+                self.stats.reserves += 1;
+                continue;
+            }
+            tries += 1;
             if tries == TRIES_MAX {
-                return Err(match error.kind() {
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => WriteError::Full(error),
-                    // Every other cause is the operator's to find: the message has it.
-                    _ => WriteError::ReadOnly(error),
+                return Err(match is_full(&error) {
+                    true => WriteError::Full(error),
+                    false => WriteError::ReadOnly(error),
                 });
             }
         }

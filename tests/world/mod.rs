@@ -163,6 +163,8 @@ pub struct World {
     /// Answers on bulks.
     pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
+    /// Messages that were given up, by what they are known as.
+    pub poisoned: Vec<(CarrierId, MessageId)>,
     /// congestion_state that the port was told last.
     pub congestion: u8,
     pub stats: Vec<Stats>,
@@ -213,6 +215,7 @@ impl World {
             calls: Vec::new(),
             bulks: Vec::new(),
             advice: Vec::new(),
+            poisoned: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
             compacted: 0,
@@ -310,7 +313,9 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
+            effects;
+        self.poisoned.extend(poisoned);
         self.bulks.extend(bulks);
         self.advice.extend(advice);
         self.calls.extend(calls);
