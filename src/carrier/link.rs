@@ -275,6 +275,7 @@ pub const ERRANDS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use super::super::wording;
     use super::super::{Matter, Words};
     use super::*;
     use crate::clock::UnixMs;
@@ -553,7 +554,8 @@ mod tests {
         }
 
         let (unsayable, not_sent) = ((1, Verdict::Unsayable), (2, Verdict::NotSent));
-        assert_eq!(fates, [unsayable, unsayable, unsayable, not_sent]);
+        // The third time the window is full.
+        assert_eq!(fates, [unsayable, unsayable, (1, Verdict::NotSent), not_sent]);
         assert_eq!(written(&mut link).len(), 2);
     }
 

@@ -26,6 +26,8 @@ pub(super) struct HubThread {
     pub tasks: Arc<Mailbox<Task>>,
     pub requests: Arc<Mailbox<Request>>,
     pub metrics: Metrics,
+    /// Octets in the buffers of all sessions.
+    pub buffers: Arc<AtomicU64>,
     /// Names of the carriers, for their gauges.
     pub carriers: Vec<String>,
     /// How often each account's validity was cut: its name, and its counter once it is needed.
@@ -91,6 +93,7 @@ impl HubThread {
             }
             let now = now();
             let durable = Lsn(self.durable.load(Ordering::Acquire));
+            self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
             let effects = self.hub.turn(events.drain(..), durable, now);
             self.carry_out(effects);
             for session in closed {

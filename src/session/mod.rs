@@ -524,9 +524,22 @@ impl Session {
         }
     }
 
+    /// Whether a request of ours went unanswered for its time and the peer is mute altogether. Then it is not that request that is
+    /// the matter: the end of the session tells all of them at once, so that they can go elsewhere.
+    fn is_dead(&self, now: Now) -> bool {
+        let timeout = self.settings.timers.response;
+        let is_overdue = self.window.oldest().is_some_and(|sent| now.mono >= sent + timeout);
+        let listens = self.owed < self.settings.window_in;
+        is_overdue && listens && matches!(self.state, State::Bound(_)) && self.timing.is_mute(now.mono)
+    }
+
     /// Does one thing whose time has come; call until it gives `None`.
     pub fn handle_timeout(&mut self, now: Now) -> Option<Event<'static>> {
         if matches!(self.state, State::Closed(_)) {
+            return None;
+        }
+        if self.is_dead(now) {
+            self.close(Reason::Silent);
             return None;
         }
         if let Some(sent) = self.window.expire(self.settings.timers.response, now.mono) {
