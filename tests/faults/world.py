@@ -19,6 +19,11 @@ WINDOW, LINKS, SESSIONS = 50, 2, 4
 FLUSH_S = 0.25
 
 
+def base():
+    """Where runs have their folders: a real disk, since syncs count."""
+    return pathlib.Path(os.environ.get("FAULTS_DIR", ROOT / "target" / "faults"))
+
+
 def free_port():
     """A port that nobody listens on, below the ephemeral ones."""
     while True:
@@ -40,8 +45,7 @@ class World:
 
     def __init__(self, name, options, settings=None, *, proxied=False, fronted=False, accounts=("demo",), spool=None,
                  env=None, more=()):
-        base = pathlib.Path(os.environ.get("FAULTS_DIR", ROOT / "target" / "faults"))
-        self.dir = base / f"{name}-{os.getpid()}"
+        self.dir = base() / f"{name}-{os.getpid()}"
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True)
         self.options, self.name = options, name
@@ -61,6 +65,7 @@ class World:
         self.clients = [Client(self.clients_ledger, port, account, seed=options.seed + place)
                         for place, account in enumerate(accounts)]
         self.client = self.clients[0]
+        self.client.schedule_s = 2 if options.short else 5
         self.flusher, self.began, self.samples = None, time.monotonic(), []
         self.sizes = {}
 
@@ -142,8 +147,8 @@ class World:
         """Notes an event that lasted from `since` (monotonic) to now."""
         self.disturb(event, links, window, since=since, **more)
 
-    async def quiesce(self, patience=60, receipts=True):
-        """No more load; waits until everything has come back, or nothing has for `patience` seconds."""
+    async def quiesce(self, patience=60, receipts=True, limit=600):
+        """No more load; waits until everything has come back, or nothing has for `patience` seconds, `limit` at most."""
         self.client.rate = 0
         began = progress = time.monotonic()
         last = None
@@ -155,7 +160,7 @@ class World:
                 last, progress = state, time.monotonic()
             if (state[0] == 0 or not receipts) and state[2] == 0 and state[4] == 0:
                 break
-            if time.monotonic() - progress > patience:
+            if time.monotonic() - progress > patience or time.monotonic() - began > limit:
                 break
             await asyncio.sleep(0.05)
         return round(time.monotonic() - began, 3)

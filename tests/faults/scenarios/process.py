@@ -105,7 +105,7 @@ async def x3(options):
     count = options.count or (5 if options.short else 50)
     codes, seconds = [], []
     for _ in range(count):
-        await world.last(world.random.uniform(0.5, 2.5))
+        await world.last(world.random.uniform(0.5, 1.5 if options.short else 2.5))
         world.events.note("term")
         code, took = await world.hub.terminate()
         codes.append(code)
