@@ -51,6 +51,7 @@ mod suspects;
 mod table;
 mod timers;
 mod upkeep;
+mod whose;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use held::{Durability, Reached};
