@@ -414,9 +414,7 @@ impl Hub {
         }
         best.map(|((is_other, ..), slot)| (slot, found == 1 && !is_other))
     }
-}
 
-impl Hub {
     /// An id was found by reading it otherwise than configured: the operator should know.
     fn note_reading(&mut self, carrier: CarrierId, reading: IdReading) {
         if reading == IdReading::AsConfigured {
