@@ -90,8 +90,7 @@ impl Replay {
     /// As [`Replay::new`], and whatever depends on hashes follows from `seed`: so a simulation can be repeated. Who knows the seed
     /// can choose addresses that collide.
     pub fn repeatable(settings: Settings, seed: u64) -> Self {
-        let table = Table::repeatable(settings.limits.final_states, seed);
-        Self { table, ..Self::new(settings) }
+        Self { table: Table::repeatable(settings.limits.final_states, seed), ..Self::new(settings) }
     }
 
     /// Takes the next record.
@@ -112,9 +111,7 @@ impl Replay {
                 }
             }
             Record::Divided { id } => {
-                if let Some(row) = self.table.find(id) {
-                    row.phase = Phase::Divided;
-                }
+                self.table.find(id).into_iter().for_each(|row| row.phase = Phase::Divided);
             }
             Record::Joined { id, into } => {
                 if let Some(row) = self.table.find(id) {

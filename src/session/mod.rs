@@ -17,7 +17,7 @@
 //! answer through [`Session::answer`]; those that may not be here are answered by the session itself. Requests that have no
 //! response (alert_notification) are handed out too, and owed none; [`Session::tell`] sends them.
 
-mod due;
+mod deadlines;
 mod matrix;
 mod peer;
 mod timing;

@@ -1,4 +1,7 @@
-//! What a session does when time has passed.
+//! What a session does when time passes, and when it has to be asked again.
+//!
+//! A session whose peer has used up its window of requests is deaf: nothing is read, the peer's answers neither. So its silence says
+//! nothing, and a request of ours goes unanswered only after we have listened for as long as an answer may take.
 
 use super::timing::{Due, Phase};
 use super::{Event, Reason, Session, Side, State};
