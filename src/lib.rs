@@ -56,6 +56,7 @@ pub mod config;
 pub mod conversion;
 pub mod correlation;
 pub mod esme;
+pub mod guard;
 pub mod http;
 pub mod hub;
 pub mod id;

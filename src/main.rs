@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use enroute::config::{Config, Fault};
 use enroute::metrics::Metrics;
 use enroute::tool::{Conduct, inspect, load, smsc};
-use enroute::{http, runtime};
+use enroute::{guard, http, runtime};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -51,6 +51,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    end_with_the_first_panic();
     let done = match Cli::parse().command {
         None => demo(),
         Some(Command::Serve { config }) => match read(&config) {
@@ -75,6 +76,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A panic ends the process: the spool is what survives, and a restart is safer than a hub with half a thread. One that concerns
+/// a single message ends that message instead (see `guard`).
+fn end_with_the_first_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        if !guard::is_guarded() {
+            std::process::abort();
+        }
+    }));
 }
 
 /// Reads a configuration, or prints all that is wrong with it.

@@ -17,7 +17,7 @@ struct Floor {
     may_name: &'static [&'static [&'static str]],
 }
 
-const FLOOR_1: &[&str] = &["clock", "id", "metrics"];
+const FLOOR_1: &[&str] = &["clock", "guard", "id", "metrics"];
 const FLOOR_2: &[&str] = &["codec", "wheel", "throttle", "text", "assembly"];
 const FLOOR_3: &[&str] = &["session", "message", "conversion"];
 const FLOOR_4: &[&str] =

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::clock::Now;
 use crate::codec::{self, Bind, Command, Reading, SmResp, Status, Tag, Version};
-use crate::session::{BindKind, Event, Reason, Sent, Session, Settings, frames};
+use crate::guard::guarded;
+use crate::session::{BindKind, Event, Reason, Sent, Session, Settings, Unsent, frames};
 use bytes::BytesMut;
 use std::time::Instant;
 
@@ -180,12 +181,18 @@ impl Link {
         if session.open() - self.errands >= self.window {
             return self.outcome(dispatch.token, Verdict::NotSent);
         }
-        let verdict = match wording.say(dispatch, session.version(), now) {
-            Ok(said) => {
-                let sent = session.request(said.command, dispatch.token, now, |out| said.write(out));
-                sent.is_none().then_some(Verdict::NotSent)
+        // What a customer wrote is put in other words here, for the first time maybe since a restart.
+        let verdict = match guarded(|| wording.say(dispatch, session.version(), now)) {
+            Some(Ok(said)) => {
+                let write = |out: &mut BytesMut| guarded(|| said.write(out)).is_some();
+                match session.try_request(said.command, dispatch.token, now, write) {
+                    Ok(_) => None,
+                    Err(Unsent::NoRoom) => Some(Verdict::NotSent),
+                    Err(Unsent::Unwritten) => Some(Verdict::Unsayable),
+                }
             }
-            Err(status) => Some(Verdict::Answered(status)),
+            Some(Err(status)) => Some(Verdict::Unfit(status)),
+            None => Some(Verdict::Unsayable),
         };
         if let Some(verdict) = verdict {
             self.outcome(dispatch.token, verdict);
@@ -268,6 +275,7 @@ pub const ERRANDS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
+    use super::super::wording;
     use super::super::{Matter, Words};
     use super::*;
     use crate::clock::UnixMs;
@@ -528,6 +536,27 @@ mod tests {
 
         assert_eq!(link.lost(), [5]);
         assert_eq!(intake(&mut link).replies, [silent(4)]);
+    }
+
+    /// Reliability X33: a message that our own words fail for is told as that; nothing of it is left, and the next one goes.
+    #[test]
+    fn panic_over_one_message_is_that_messages_alone() {
+        let (mut link, now) = link();
+        let mut batch = dispatches([1, 2], false, now);
+        let mut body = BytesMut::from(&batch.dispatches[0].body[..]);
+        put_tlv(&mut body, Tag::USER_MESSAGE_REFERENCE, &wording::PANIC.to_be_bytes());
+        batch.dispatches[0].body = body.freeze();
+
+        let mut fates = Vec::new();
+        for _ in 0..3 {
+            link.apply(&batch, now);
+            fates.extend(intake(&mut link).outcomes.into_iter().map(|fate| (fate.token, fate.verdict)));
+        }
+
+        let (unsayable, not_sent) = ((1, Verdict::Unsayable), (2, Verdict::NotSent));
+        // The third time the window is full.
+        assert_eq!(fates, [unsayable, unsayable, (1, Verdict::NotSent), not_sent]);
+        assert_eq!(written(&mut link).len(), 2);
     }
 
     /// The hub gives a link what its window has room for: an errand must not make one of them come back.

@@ -7,11 +7,13 @@
 mod arrival;
 mod backoff;
 mod caller;
+mod gate;
 mod link;
 mod wording;
 
 pub use backoff::Backoff;
 pub use caller::Caller;
+pub use gate::Gate;
 pub use link::{Link, LinkEvent};
 
 use crate::clock::UnixMs;
@@ -151,6 +153,10 @@ pub enum Verdict {
     Late(Status),
     /// It did not answer: it may or may not have the message.
     Unanswered,
+    /// It can't be told to this carrier, which would refuse it with this status.
+    Unfit(Status),
+    /// Our own words for it failed: the carrier never heard of it.
+    Unsayable,
     /// The dispatch never left: the session could not take it.
     NotSent,
 }

@@ -76,6 +76,8 @@ impl Wording {
             body = &self.scratch;
             sm = Sm::decode(body, Reading::Lenient).map_err(refuse)?;
         }
+        #[cfg(test)]
+        assert_ne!(sm.tlvs.u16(Tag::USER_MESSAGE_REFERENCE), Some(PANIC), "a panic for a test");
         if !version.takes_tlvs() && sm.text().len() > SHORT_MESSAGE_MAX {
             return Err(Status::RINVMSGLEN);
         }
@@ -165,6 +167,10 @@ const EACH_OUTCOME: u8 = 0b0_00_01;
 const PASSED_ON: u8 = 0b1_11_00;
 /// Octets of short_message that everybody takes.
 const SHORT_MESSAGE_MAX: usize = 254;
+
+/// The user_message_reference that tests know a message by which our words fail for.
+#[cfg(test)]
+pub(super) const PANIC: u16 = 0xDEAD;
 
 #[cfg(test)]
 mod tests {

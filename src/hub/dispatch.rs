@@ -1,6 +1,7 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
 use super::seats::Out;
+use super::suspects::{SUSPECT, Trial};
 use super::table::{Row, Token, Whereabouts, flag};
 use super::{Effects, Fetch, Hub, LinkState, Mode, Stage};
 use crate::carrier::{Dispatch, LinkBatch, Words};
@@ -23,13 +24,17 @@ impl Hub {
         window: usize,
     ) {
         let submits = kind.submits();
+        let is_wary = self.carriers[usize::from(carrier.0)].suspects.is_wary();
         let link = LinkState {
             carrier,
             submits,
             room: window,
             window,
-            ceiling: window,
+            ceiling: if is_wary { 1 } else { window },
             told: None,
+            answered: false,
+            silences: 0,
+            reserved: false,
             out: Out::default(),
             batch: LinkBatch::default(),
             dirty: false,
@@ -47,38 +52,48 @@ impl Hub {
         self.carriers[usize::from(link.carrier.0)].links.retain(|known| *known != seat);
         // What the session does not name never left: it was on its way to the session when that ended.
         let lost: HashSet<u64> = lost.iter().copied().collect();
+        let trial = self.lose_trial(seat, &link, !lost.is_empty());
         for token in link.out.newest_first() {
             if self.table.is_out(token, Phase::Dispatched, seat) {
-                self.dispatch_again(token, lost.contains(&token.to_u64()));
+                let doubtful = lost.contains(&token.to_u64());
+                self.dispatch_again(token, doubtful.then_some(Loss { trial }));
             }
         }
         self.wake_carrier(link.carrier);
     }
 
-    /// Puts a dispatch whose link is gone back to the front; `doubtful` if the carrier may have it.
-    pub(super) fn dispatch_again(&mut self, token: Token, doubtful: bool) {
+    /// Puts a dispatch whose link is gone back to the front; with a [`Loss`] if the carrier may have it.
+    pub(super) fn dispatch_again(&mut self, token: Token, loss: Option<Loss>) {
         let Some(row) = self.table.known(token) else { return };
         if row.phase != Phase::Dispatched {
             return;
         }
         // The carrier may have it, and a second attempt is more than it is good for.
-        if doubtful && row.is(flag::ONCE) {
+        if loss.is_some() && row.is(flag::ONCE) {
             self.effects.stats.doubtful += 1;
             self.settle(token.slot, Outcome::plain(MessageState::Undeliverable));
             return;
         }
-        if doubtful {
+        if let Some(Loss { trial }) = loss {
             row.set(flag::DOUBTFUL);
             self.effects.stats.doubtful += 1;
             // Not worth another attempt, and nobody can say what became of this one.
             if self.now.wall >= row.expires {
                 return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
             }
+            if self.mode != Mode::Resting && self.blame(token, trial) {
+                return;
+            }
         }
+        let row = self.table.row(token.slot);
+        let (carrier, expires, is_suspect) = (row.carrier, row.expires, row.losses >= SUSPECT);
         row.phase = Phase::Queued;
-        row.set(flag::QUEUED);
-        let (carrier, expires) = (row.carrier, row.expires);
-        self.carriers[usize::from(carrier.0)].queue.put_back(token);
+        if is_suspect {
+            self.suspect(token);
+        } else {
+            row.set(flag::QUEUED);
+            self.carriers[usize::from(carrier.0)].queue.put_back(token);
+        }
         self.set_timer(token.slot, expires);
         self.wake_carrier(carrier);
     }
@@ -97,9 +112,11 @@ impl Hub {
             return;
         }
         for place in 0..self.carriers.len() {
-            if std::mem::take(&mut self.carriers[place].dirty) {
-                while let Some(token) = self.pump_carrier(place) {
-                    self.reshape(token);
+            // Twice, where suspects give back a link that others wait for.
+            for _ in 0..2 {
+                if std::mem::take(&mut self.carriers[place].dirty) {
+                    self.pump_carrier(place);
+                    self.pump_suspects(place);
                 }
             }
         }
@@ -112,74 +129,118 @@ impl Hub {
         }
     }
 
-    /// Gives the message that has to change its shape before the rest can go on.
-    fn pump_carrier(&mut self, place: usize) -> Option<Token> {
-        let Self { carriers, accounts, table, effects, links, now, durable, .. } = self;
-        let carrier = &mut carriers[place];
-        if carrier.links.is_empty() || carrier.paused.is_some_and(|until| now.mono < until) {
-            return None;
+    /// Sends what a carrier's links have room for.
+    fn pump_carrier(&mut self, place: usize) {
+        let carrier = &mut self.carriers[place];
+        if carrier.links.is_empty() || carrier.paused.is_some_and(|until| self.now.mono < until) {
+            return;
         }
         carrier.paused = None;
+        let mut passed = 0;
+        loop {
+            match self.next_of(place, &mut passed) {
+                Next::Goes(token, seat) => self.hand_to(place, token, seat),
+                Next::Changes(token) => self.reshape(token),
+                Next::Waits => return,
+            }
+        }
+    }
+
+    /// Takes the next message off a carrier's queue; `passed` counts the places found empty.
+    fn next_of(&mut self, place: usize, passed: &mut usize) -> Next {
+        let Self { carriers, table, effects, links, now, durable, .. } = self;
+        let carrier = &mut carriers[place];
         loop {
             while let Some(token) = carrier.queue.next_ahead() {
                 fetch_if_parked(table, effects, token, *durable);
             }
-            let token = carrier.queue.front()?;
-            let Some(row) = table.known(token).filter(|row| row.phase == Phase::Queued) else {
-                // Settled while it waited, or not due after all: nothing is left of it here but its place.
+            let Some(token) = carrier.queue.front() else { return Next::Waits };
+            let row = table.known(token);
+            let Some(row) = row.filter(|row| row.phase == Phase::Queued && row.expires > now.wall) else {
+                // Settled while it waited, not due after all, or too late, as its timer is about to say: nothing is left of
+                // it here but its place.
                 if let Some(row) = table.known(token) {
                     row.clear(flag::QUEUED);
                 }
                 carrier.queue.pop_front();
+                *passed += 1;
+                if *passed >= PASSED_MAX {
+                    self.unfinished = true;
+                    carrier.dirty = true;
+                    return Next::Waits;
+                }
                 continue;
             };
-            if row.expires <= now.wall {
-                row.clear(flag::QUEUED);
-                carrier.queue.pop_front(); // too late to be sent; its timer is about to say so
-                continue;
-            }
             if row.is_parked() {
                 if !row.is(flag::FETCHING) {
                     carrier.queue.look_again();
                     fetch_if_parked(table, effects, token, *durable);
                 }
-                return None;
+                return Next::Waits;
             }
             if row.is(flag::RESHAPE) {
                 row.clear(flag::QUEUED);
                 carrier.queue.pop_front();
-                return Some(token);
+                return Next::Changes(token);
             }
             let seat = match row.is(flag::TOGETHER) {
-                true => same_link(&carrier.links, row, links)?,
-                false => next_link(&carrier.links, &mut carrier.turn, links)?,
+                true => same_link(&carrier.links, row, links),
+                false => next_link(&carrier.links, &mut carrier.turn, links),
             };
+            let Some(seat) = seat else { return Next::Waits };
             carrier.queue.pop_front();
-            row.clear(flag::QUEUED);
-            row.phase = Phase::Dispatched;
-            record_lateness(row, effects, now.wall);
-            row.whereabouts = Whereabouts::Out(seat);
-            let mut dispatch = Dispatch {
-                token: token.to_u64(),
-                body: Bytes::new(),
-                expires: row.expires,
-                left: row.expires.since(now.wall),
-                // A bulk's time is ours to change.
-                is_scheduled: carrier.passes_schedule && row.bulk == Row::ALONE,
-                is_data: row.is(flag::DATA),
-                words: words(row, &accounts[usize::from(row.account.0)].profile),
-            };
-            dispatch.body = table.body(token.slot).clone();
-            let (_, link) = links.here(seat)?;
-            link.room -= 1;
-            link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
-            link.batch.dispatches.push(dispatch);
-            if !std::mem::replace(&mut link.dirty, true) {
-                links.mark(seat);
-            }
-            effects.stats.dispatched += 1;
+            return Next::Goes(token, seat);
         }
     }
+
+    /// Hands a message that has left its queue, its body at hand, to the link in `seat`, which has room.
+    pub(super) fn hand_to(&mut self, place: usize, token: Token, seat: u32) {
+        let Self { carriers, accounts, table, effects, links, now, .. } = self;
+        let Some((_, link)) = links.here(seat) else { return };
+        let row = table.row(token.slot);
+        row.clear(flag::QUEUED);
+        row.phase = Phase::Dispatched;
+        record_lateness(row, effects, now.wall);
+        row.whereabouts = Whereabouts::Out(seat);
+        if row.is(flag::DOUBTFUL) {
+            effects.stats.repeat(CarrierId(place as u16));
+        }
+        let mut dispatch = Dispatch {
+            token: token.to_u64(),
+            body: Bytes::new(),
+            expires: row.expires,
+            left: row.expires.since(now.wall),
+            // A bulk's time is ours to change.
+            is_scheduled: carriers[place].passes_schedule && row.bulk == Row::ALONE,
+            is_data: row.is(flag::DATA),
+            words: words(row, &accounts[usize::from(row.account.0)].profile),
+        };
+        dispatch.body = table.body(token.slot).clone();
+        link.room -= 1;
+        link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
+        link.batch.dispatches.push(dispatch);
+        if !std::mem::replace(&mut link.dirty, true) {
+            links.mark(seat);
+        }
+        effects.stats.dispatched += 1;
+    }
+}
+
+/// What is to be done with the front of a queue.
+enum Next {
+    /// It goes to the link in this seat.
+    Goes(Token, u32),
+    /// It has to change its shape first.
+    Changes(Token),
+    /// Nothing can be done now.
+    Waits,
+}
+
+/// A link was lost with a message on it that was not answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loss {
+    /// It was on trial there.
+    pub trial: Option<Trial>,
 }
 
 /// Asks for the body of a message that is soon to go out, unless it is at hand or asked for.
@@ -212,8 +273,12 @@ fn next_link(links: &[u32], turn: &mut usize, seats: &mut super::Seats<LinkState
 
 /// The link that all parts of one text take, so that they come in order; `None` while it has no room.
 fn same_link(links: &[u32], row: &Row, seats: &mut super::Seats<LinkState>) -> Option<u32> {
-    let seat = links[(row.source ^ row.destination) as usize % links.len()];
-    seats.here(seat).is_some_and(|(_, link)| link.has_room()).then_some(seat)
+    let mut seat = (row.source ^ row.destination) as usize % links.len();
+    // One that suspects have for now is passed over.
+    if seats.here(links[seat]).is_some_and(|(_, link)| link.reserved) {
+        seat = (seat + 1) % links.len();
+    }
+    seats.here(links[seat]).is_some_and(|(_, link)| link.has_room()).then_some(links[seat])
 }
 
 /// Counts how late a message goes out that was put off. One that never was, was due when it came; one that comes back from a
@@ -233,3 +298,6 @@ fn words(row: &Row, account: &Arc<Profile>) -> Words {
         false => Words::Account(Arc::clone(account)),
     }
 }
+
+/// Empty places at the front of a queue that one turn passes at most.
+const PASSED_MAX: usize = 20_000;

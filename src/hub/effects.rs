@@ -6,7 +6,7 @@ use crate::carrier::{LinkBatch, LinkIntake};
 use crate::codec::Version;
 use crate::correlation::Reading;
 use crate::esme::{Intake, PortBatch};
-use crate::id::{AccountId, CarrierId, SessionId};
+use crate::id::{AccountId, CarrierId, MessageId, SessionId};
 use crate::session::BindKind;
 use crate::spool::{Frames, Locator};
 use bytes::Bytes;
@@ -109,5 +109,7 @@ pub struct Effects {
     pub bulks: Vec<(u64, bulk::Answer)>,
     /// Carriers whose ids were found by reading them otherwise than configured; each once.
     pub advice: Vec<(CarrierId, Reading)>,
+    /// Messages that were given up because their carrier, or our own words for it, fell over them each time.
+    pub poisoned: Vec<(CarrierId, MessageId)>,
     pub stats: Stats,
 }

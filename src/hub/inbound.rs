@@ -14,6 +14,7 @@ use super::{Held, Hub, Mode, PortState};
 use crate::codec::{Command, Reading, Sm, Status, Tag, Tlvs, put_tlv};
 use crate::conversion::{self, Fallback, Long, Profile};
 use crate::esme::Verdict;
+use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, SessionId};
 use crate::message::Phase;
 use crate::route::{Case, Choice};
@@ -91,6 +92,10 @@ impl Hub {
     fn admit_inbound(&mut self, carrier: CarrierId, body: &[u8]) -> Result<(Lsn, Token), Refusal> {
         let sm = Sm::decode(body, Reading::Lenient).map_err(|_| Refusal::Illegible)?;
         let account = self.account_for(carrier, &sm)?;
+        if self.is_crowded() {
+            self.effects.stats.crowded += 1;
+            return Err(Refusal::HubFull);
+        }
         let state = &self.accounts[usize::from(account.0)];
         if self.mode == Mode::ReadOnly {
             return Err(Refusal::Store);
@@ -158,7 +163,10 @@ impl Hub {
             Some(Word::Whose(account)) => return account.ok_or(Refusal::Nowhere),
             Some(Word::Wait) => return Err(Refusal::FirstPart),
             Some(Word::GiveUp) => String::new(),
-            None => conversion::first_word(sm, &self.carriers[usize::from(carrier.0)].profile),
+            None => {
+                let profile = &self.carriers[usize::from(carrier.0)].profile;
+                guarded(|| conversion::first_word(sm, profile)).unwrap_or_default()
+            }
         };
         let account = match self.settings.inbound.choose(&Case { keyword: Some(&keyword), ..case }) {
             Choice::To(account) => Some(account),
@@ -179,11 +187,16 @@ impl Hub {
             return Bytes::copy_from_slice(body);
         }
         let mut out = BytesMut::with_capacity(2 * body.len());
-        if conversion::convert(sm, from, to, &mut out).is_ok() {
+        // Words that fail, by a refusal or by a panic, are none.
+        let convert = |from: &Profile, to: &Profile, out: &mut BytesMut| {
+            out.clear();
+            guarded(|| conversion::convert(sm, from, to, out).is_ok()).unwrap_or(false)
+        };
+        if convert(from, to, &mut out) {
             return out.freeze();
         }
         let replacing = |profile: &Profile| Profile { fallback: Fallback::Replace, ..profile.clone() };
-        if conversion::convert(sm, &replacing(from), &replacing(to), &mut out).is_ok() {
+        if convert(&replacing(from), &replacing(to), &mut out) {
             self.effects.stats.inbound.replaced += 1;
             return out.freeze();
         }
@@ -283,7 +296,8 @@ impl Hub {
         let to = Profile { long: Long::Udh8, ..Profile::clone(from) };
         let mut bodies = Vec::new();
         let each = |_, body: &[u8]| bodies.push(Bytes::copy_from_slice(body));
-        if conversion::divide(sm, from, &to, reference, each).is_err() || bodies.len() < 2 {
+        let is_divided = guarded(|| conversion::divide(sm, from, &to, reference, each).is_ok());
+        if !is_divided.unwrap_or(false) || bodies.len() < 2 {
             return self.cut_inbound(token, sm);
         }
         let mut parts = Vec::with_capacity(bodies.len());
@@ -322,7 +336,7 @@ impl Hub {
                 self.effects.stats.inbound.denied += 1;
                 self.finish(token.slot);
             }
-            Verdict::Later => {
+            Verdict::Later | Verdict::Misplaced => {
                 row.phase = Phase::Waiting;
                 let again = self.now.wall.after(self.settings.limits.receipt_retry).min(row.expires);
                 self.effects.stats.inbound.deferred += 1;
@@ -355,9 +369,11 @@ pub(super) fn write_inbound(body: &[u8], port: &mut PortState, profile: &Profile
         && !sm.tlvs.is_empty()
     {
         let to = Profile { long: Long::Udh16, ..profile.clone() };
-        if conversion::convert(&sm, profile, &to, out).is_ok() {
+        let before = out.len();
+        if guarded(|| conversion::convert(&sm, profile, &to, out).is_ok()).unwrap_or(false) {
             return;
         }
+        out.truncate(before);
     }
     out.extend_from_slice(body);
 }

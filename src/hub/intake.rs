@@ -2,6 +2,7 @@
 
 use super::caller::Caller;
 use super::seats::Out;
+use super::suspects::SUSPECT;
 use super::table::{Row, flag};
 use super::{AccountState, Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
@@ -10,6 +11,7 @@ use crate::clock::UnixMs;
 use crate::codec::{Reading, Sm, SmppTime, Status, Version, read_time, write_absolute};
 use crate::conversion::{self, Long};
 use crate::esme::{Intake, PortBatch};
+use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use crate::message::{Phase, receipt_wish};
 use crate::session::BindKind;
@@ -61,8 +63,15 @@ impl Hub {
         }
         let Some((_, port)) = self.ports.here(seat) else { return };
         let (account, version) = (port.account, port.version);
+        // A body keeps the whole read in memory that it is a part of: that must be worth it.
+        let useful: usize = intake.requests.iter().map(|request| request.body.len()).sum();
+        let is_worth_it = 2 * useful >= intake.batch.len();
         for request in &intake.requests {
-            let body = intake.batch.slice(request.body.start as usize..request.body.end as usize);
+            let place = request.body.start as usize..request.body.end as usize;
+            let body = match is_worth_it {
+                true => intake.batch.slice(place),
+                false => Bytes::copy_from_slice(&intake.batch[place]),
+            };
             let (command, sequence) = (request.command, request.sequence);
             let caller = Caller { port: seat, session, account, version, command, sequence };
             self.take_request(caller, body);
@@ -104,7 +113,8 @@ impl Hub {
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(sm, rules, times, self.now)?;
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
-        let seen = self.examine(sm, account, carrier)?;
+        // Nobody has promised anything for it yet: one that our own words fail for stays outside.
+        let seen = guarded(|| self.examine(sm, account, carrier)).unwrap_or(Err(Status::RSYSERR))?;
         let bulk = self.bulk_of(sm, account)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
         let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
@@ -173,12 +183,16 @@ impl Hub {
     }
 
     /// Whether there is room for one more message of this account.
-    pub(super) fn check_room(&self, account: AccountId) -> Result<(), Status> {
+    pub(super) fn check_room(&mut self, account: AccountId) -> Result<(), Status> {
         // A full disk is the usual cause of a spool that takes nothing: its word tells a customer more.
         if self.full {
             return Err(Status::RMSGQFUL);
         }
         self.check_store()?;
+        if self.is_crowded() {
+            self.effects.stats.crowded += 1;
+            return Err(Status::RMSGQFUL);
+        }
         let state = &self.accounts[usize::from(account.0)];
         let is_full = self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
         if is_full { Err(Status::RMSGQFUL) } else { Ok(()) }
@@ -296,8 +310,15 @@ impl Hub {
         }
     }
 
-    /// Puts a message at the end of its carrier's queue.
+    /// Puts a message at the end of its carrier's queue, or of its suspects.
     pub(super) fn enqueue(&mut self, slot: u32) {
+        match self.table.row(slot).losses >= SUSPECT {
+            true => self.suspect(self.table.token(slot)),
+            false => self.enqueue_with_others(slot),
+        }
+    }
+
+    pub(super) fn enqueue_with_others(&mut self, slot: u32) {
         let token = self.table.token(slot);
         let Self { table, carriers, .. } = self;
         let row = table.row(slot);

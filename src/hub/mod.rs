@@ -31,6 +31,7 @@ mod held;
 mod inbound;
 mod intake;
 mod kin;
+mod memory;
 mod multi;
 mod notice;
 mod operations;
@@ -46,6 +47,7 @@ mod settings;
 mod settle;
 mod stats;
 mod steps;
+mod suspects;
 mod table;
 mod timers;
 mod upkeep;
@@ -85,6 +87,7 @@ use seats::{Out, Seats};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use suspects::Suspects;
 use table::{Table, Token};
 
 /// The hub.
@@ -117,6 +120,10 @@ pub struct Hub {
     mode: Mode,
     /// The spool has room for what is here already, and no more.
     full: bool,
+    /// Octets that sessions hold in their buffers.
+    buffers: u64,
+    /// A queue was not looked through to its end: the next turn is due at once.
+    unfinished: bool,
     /// A segment is being compacted: where it ends.
     compacting: Option<Lsn>,
     /// Compaction rests until then: a segment could not be read.
@@ -189,6 +196,7 @@ struct CarrierState {
     /// It keeps scheduled messages itself.
     passes_schedule: bool,
     queue: Queue,
+    suspects: Suspects,
     /// Seats of its links that submit.
     links: Vec<u32>,
     turn: usize,
@@ -225,6 +233,12 @@ struct LinkState {
     ceiling: usize,
     /// When it was told so last.
     told: Option<Instant>,
+    /// It has answered a dispatch.
+    answered: bool,
+    /// Dispatches in a row that it did not answer.
+    silences: u32,
+    /// Suspects have it for themselves.
+    reserved: bool,
     out: Out,
     batch: LinkBatch,
     dirty: bool,
@@ -239,6 +253,7 @@ impl Hub {
         for event in events {
             self.handle(event);
         }
+        self.unfinished = false;
         self.refill_wheel();
         self.fire_timers();
         self.go_on_with_bulks();
@@ -355,6 +370,8 @@ impl Hub {
             remembered: self.remembered() as u64,
             scheduled: 0,
             bodies: self.bodies.len() as u64,
+            memory: self.memory(),
+            memory_limit: self.settings.limits.memory_octets,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
             clock_off_s: self.watch.off_s(),
             expiry_held: self.watch.expiry_wait().is_some(),
@@ -372,7 +389,7 @@ impl Hub {
             .map(|(carrier, state)| {
                 let links = || self.links.iter().filter(move |link| usize::from(link.carrier.0) == carrier);
                 stats::CarrierGauges {
-                    queued: state.queue.len() as u64,
+                    queued: (state.queue.len() + state.suspects.len()) as u64,
                     links: links().count() as u64,
                     window: links().map(|link| link.window as u64).sum(),
                     in_flight: links().map(|link| (link.window - link.room) as u64).sum(),

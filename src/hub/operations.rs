@@ -14,6 +14,7 @@ use crate::codec::{
     CancelSm, MessageState, QueryResp, QuerySm, Reading, ReplaceSm, Sm, Status, Tag, Tlvs, header_only,
     put_tlv, write_absolute, write_final_date,
 };
+use crate::guard::guarded;
 use crate::id::{AccountId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
 use crate::spool::Record;
@@ -225,7 +226,7 @@ impl Hub {
         if expires <= self.now.wall {
             return Err(Status::RINVEXPIRY); // its bulk is too late for any
         }
-        let seen = self.examine(&new, account, carrier)?.flags;
+        let seen = guarded(|| self.examine(&new, account, carrier)).unwrap_or(Err(Status::RSYSERR))?.flags;
         let mut out = BytesMut::with_capacity(old.len() + replace.text().len());
         let new = if stays { Sm { schedule_delivery_time: b"", ..new } } else { new };
         new.encode_body(&mut out);
@@ -254,6 +255,7 @@ impl Hub {
         if row.is(flag::FETCHING) {
             row.set(flag::MOVED);
         }
+        row.losses = 0; // another text is another message to whoever fell over it
         let (id, old, attempts, due, error) =
             (row.id(token.slot), row.locator(), row.attempts, row.at, row.error);
         let appended = self.journal.append(&Record::Accepted {
@@ -270,7 +272,7 @@ impl Hub {
         self.journal.retire(old);
         let mut lsn = appended.lsn;
         if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error }).lsn;
+            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error, losses: 0 }).lsn;
         }
         self.table.row(token.slot).set_locator(appended.locator);
         self.table.keep_body(token.slot, body);

@@ -33,9 +33,16 @@ impl Hub {
         for outcome in &intake.outcomes {
             let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));
             match outcome.verdict {
+                Verdict::Answered(_) => self.note_answer(seat),
+                Verdict::Late(_) => {}
+                Verdict::Unanswered | Verdict::Unfit(_) | Verdict::Unsayable | Verdict::NotSent => {
+                    self.leave_trial(seat, carrier);
+                }
+            }
+            match outcome.verdict {
                 Verdict::Answered(Status::ROK) => self.take_taken(token, id, Some((seat, session))),
                 Verdict::Late(Status::ROK) => self.take_taken(token, id, None),
-                Verdict::Answered(status) => {
+                Verdict::Answered(status) | Verdict::Unfit(status) => {
                     self.give_room(seat, session);
                     self.take_refusal(token, status, &mut again);
                 }
@@ -43,14 +50,19 @@ impl Hub {
                 Verdict::Late(_) => self.effects.stats.late_answers += 1,
                 Verdict::Unanswered => {
                     self.give_room(seat, session);
+                    self.note_silence(seat);
                     self.take_silence(token);
+                }
+                Verdict::Unsayable => {
+                    self.give_room(seat, session);
+                    self.take_unsayable(token);
                 }
                 // A session that takes nothing any more gets nothing any more: its room is not given back.
                 Verdict::NotSent => again.push(token),
             }
         }
         for token in again.into_iter().rev() {
-            self.dispatch_again(token, false);
+            self.dispatch_again(token, None);
         }
         for reply in &intake.replies {
             self.take_reply(reply, intake.id(&reply.body));
@@ -81,7 +93,7 @@ impl Hub {
             }
             return;
         };
-        row.phase = Phase::Awaiting;
+        (row.phase, row.losses) = (Phase::Awaiting, 0);
         let (carrier, message, expires) = (row.carrier, row.id(token.slot), row.expires);
         self.carriers[usize::from(carrier.0)].throttles = 0;
         if row.is(flag::QUEUED) {
@@ -120,10 +132,14 @@ impl Hub {
         let ids = self.carriers[usize::from(carrier.0)].ids;
         let keys = self.correlation.held_keys(carrier, id, ids);
         let Self { correlation, table, .. } = self;
-        let fits = |destination: &[u8]| may_be_for(table.body(slot), destination);
-        let early = keys.into_iter().find_map(|key| correlation.claim(key, |early| fits(&early.destination)));
-        // An id as configured counts more than an address: some carriers swap these (field bug D17).
-        let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, |_| true)));
+        let (body, accepted) = (table.body(slot), table.row_and_body(slot).0.accepted);
+        // What came before the message itself was of an earlier one with its id: it may have come twice.
+        let in_time = |early: &Early| early.at >= accepted;
+        let fits = |early: &Early| in_time(early) && may_be_for(body, &early.destination);
+        let early = keys.into_iter().find_map(|key| correlation.claim(key, fits));
+        // An id as configured counts more than an odd address: some carriers swap these (field bug D17).
+        let odd = |early: &Early| in_time(early) && !is_for_another(body, &early.destination);
+        let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, odd)));
         if let Some(early) = early {
             self.effects.stats.early_matched += 1;
             self.settle(slot, Outcome { state: early.state, error: early.error });
@@ -137,6 +153,7 @@ impl Hub {
             return;
         };
         let (carrier, expires) = (row.carrier, row.expires);
+        row.losses = 0;
         let class = status.class();
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
@@ -189,7 +206,7 @@ impl Hub {
     }
 
     /// Lets a message wait for its next attempt, if its validity and its ladder allow one; `last` is how it ends without.
-    fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
+    pub(super) fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
         let row = self.table.row(slot);
         if row.is(flag::ONCE) {
             let Outcome { error, .. } = last;
@@ -205,7 +222,8 @@ impl Hub {
         row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
         (row.phase, row.error) = (Phase::Scheduled, last.error);
         let (id, attempts, due, error) = (row.id(slot), row.attempts, row.at, row.error);
-        self.journal.append(&Record::Deferred { id, attempts, due, error });
+        let losses = row.losses;
+        self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
         self.effects.stats.deferred += 1;
         self.await_due(slot);
     }
@@ -385,14 +403,17 @@ impl Hub {
     fn match_key(&mut self, key: IdHash, destination: &[u8]) -> Option<(u32, bool)> {
         let Self { correlation, table, .. } = self;
         let (mut best, mut found) = (None, 0);
+        let hash = table.hash(destination);
         for slot in correlation.find(key) {
-            let rank = (!may_be_for(table.body(slot), destination), table.row(slot).serial);
+            // The body tells more, the row is always there.
+            let (is_other, row) = (!may_be_for(table.body(slot), destination), table.row(slot));
+            let rank = (is_other, row.destination != hash, row.serial);
             found += 1;
             if best.is_none_or(|(known, _)| rank < known) {
                 best = Some((rank, slot));
             }
         }
-        best.map(|((is_other, _), slot)| (slot, found == 1 && !is_other))
+        best.map(|((is_other, ..), slot)| (slot, found == 1 && !is_other))
     }
 }
 
@@ -418,9 +439,26 @@ fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
         return true;
     }
     let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return true };
-    let ours = sm.destination.addr;
-    let tail = ours.len().min(destination.len()).min(TAIL_DIGITS);
-    ours[ours.len() - tail..] == destination[destination.len() - tail..]
+    ends_alike(sm.destination.addr, destination)
+}
+
+/// Whether `destination` is a whole number that the message with this body neither goes to nor comes from.
+fn is_for_another(body: &[u8], destination: &[u8]) -> bool {
+    let digits = |addr: &[u8]| addr.strip_prefix(b"+").unwrap_or(addr).iter().all(u8::is_ascii_digit);
+    let is_whole = |addr: &[u8]| addr.len() >= TAIL_DIGITS && digits(addr);
+    if !is_whole(destination) {
+        return false;
+    }
+    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return false };
+    is_whole(sm.destination.addr)
+        && !ends_alike(sm.destination.addr, destination)
+        && !ends_alike(sm.source.addr, destination)
+}
+
+/// Whether two addresses are the same as far as their last digits tell.
+fn ends_alike(ours: &[u8], theirs: &[u8]) -> bool {
+    let tail = ours.len().min(theirs.len()).min(TAIL_DIGITS);
+    ours[ours.len() - tail..] == theirs[theirs.len() - tail..]
 }
 
 /// Digits at the end of a number that tell two apart.

@@ -12,6 +12,7 @@ use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
 use crate::conversion::Long;
 use crate::correlation::Correlation;
+use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
 use crate::spool::{Journal, Locator, Record};
@@ -86,6 +87,13 @@ impl Replay {
         }
     }
 
+    /// As [`Replay::new`], and whatever depends on hashes follows from `seed`: so a simulation can be repeated. Who knows the seed
+    /// can choose addresses that collide.
+    pub fn repeatable(settings: Settings, seed: u64) -> Self {
+        let table = Table::repeatable(settings.limits.final_states, seed);
+        Self { table, ..Self::new(settings) }
+    }
+
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
         self.newest = self.newest.max(super::steps::time_of(record));
@@ -117,10 +125,10 @@ impl Replay {
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 self.take_sent(id, carrier, carrier_message_id, at);
             }
-            Record::Deferred { id, attempts, due, error } => {
+            Record::Deferred { id, attempts, due, error, losses } => {
                 if let Some(row) = self.table.find(id) {
                     (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
-                    row.error = error;
+                    (row.error, row.losses) = (error, losses);
                 }
             }
             Record::Settled { id, state, error, at } => {
@@ -179,7 +187,8 @@ impl Replay {
         locator: Locator,
     ) {
         let account = self.account(account);
-        let sm = Sm::decode(body, Reading::Lenient).unwrap_or_default();
+        // One that can't even be looked at must not keep all others from coming back: its carrier can't be told it, which ends it.
+        let sm = guarded(|| Sm::decode(body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
         let kept = u16::from(flags);
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
@@ -190,7 +199,7 @@ impl Replay {
         };
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
-        let at = match read_time(sm.schedule_delivery_time, accepted) {
+        let at = match guarded(|| read_time(sm.schedule_delivery_time, accepted)).unwrap_or(Ok(None)) {
             Ok(Some(SmppTime::Absolute(schedule))) if !keeps && !is_inbound => at.max(schedule),
             _ => at, // a relative one was kept by us, and is in the record
         };
@@ -207,7 +216,7 @@ impl Replay {
             } else {
                 receipt_wish(sm.registered_delivery, version)
             },
-            flags: kept | self.flags_of(&sm, carrier, kept),
+            flags: kept | guarded(|| self.flags_of(&sm, carrier, kept)).unwrap_or_default(),
             source: self.table.hash(sm.source.addr),
             destination: self.table.hash(sm.destination.addr),
             service_type: service_type(&sm),
@@ -291,6 +300,8 @@ impl Replay {
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
+            buffers: 0,
+            unfinished: false,
             compacting: None,
             compact_again: None,
             kin: self.kin,

@@ -4,13 +4,43 @@ use super::kin::TextKey;
 use super::table::{Row, Token, flag};
 use super::{Hub, Overdue};
 use crate::assembly;
-use crate::codec::{Reading, Sm, Status};
-use crate::conversion::{self, Long, Part};
+use crate::codec::{MessageState, Reading, Sm, Status};
+use crate::conversion::{self, Long, Part, Profile};
+use crate::guard::guarded;
 use crate::id::MessageId;
 use crate::message::{Outcome, Phase};
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
+
+/// In which shape a carrier gets a text.
+enum Shape {
+    Kept,
+    /// One part, which it wants together with the others.
+    Part(Part),
+    /// In parts, which have these bodies.
+    Divided(Vec<Bytes>),
+    /// In none.
+    Refused(Status),
+}
+
+fn shape_of(body: &[u8], from: &Profile, to: &Profile, reference: impl FnOnce() -> u16) -> Shape {
+    let Ok(sm) = Sm::decode(body, Reading::Lenient) else {
+        return Shape::Kept; // can't be: it was read when it came in
+    };
+    if to.long == Long::Payload
+        && let Some(part) = conversion::part_of(&sm)
+    {
+        return Shape::Part(part);
+    }
+    if conversion::needs_division(&sm, from, to).is_none() {
+        return Shape::Kept;
+    }
+    let mut bodies = Vec::new();
+    let divided =
+        conversion::divide(&sm, from, to, reference(), |_, part| bodies.push(Bytes::copy_from_slice(part)));
+    divided.map_or_else(Shape::Refused, |_| Shape::Divided(bodies))
+}
 
 impl Hub {
     /// Sees to a message at the front of its carrier's queue, its body at hand, that may have to change its shape. It
@@ -20,29 +50,18 @@ impl Hub {
         let (carrier, account) = (row.carrier, row.account);
         row.clear(flag::RESHAPE);
         let body = self.table.body(token.slot).clone();
-        let Ok(sm) = Sm::decode(&body, Reading::Lenient) else {
-            return self.requeue(token); // can't be: it was read when it came in
-        };
         let from = Arc::clone(&self.accounts[usize::from(account.0)].profile);
         let to = Arc::clone(&self.carriers[usize::from(carrier.0)].profile);
-        if to.long == Long::Payload
-            && let Some(part) = conversion::part_of(&sm)
-        {
-            return self.gather(token, part, &body);
-        }
-        if conversion::needs_division(&sm, &from, &to).is_none() {
-            return self.requeue(token);
-        }
         let row = self.table.row(token.slot);
         let key = u64::from(row.source) << 32 | u64::from(row.destination);
-        let reference = self.kin.references.next(key);
-        let mut bodies = Vec::new();
-        let divided = conversion::divide(&sm, &from, &to, reference, |_, part| {
-            bodies.push(Bytes::copy_from_slice(part));
-        });
-        match divided {
-            Ok(_) => self.divide(token, bodies),
-            Err(status) => drop(self.settle(token.slot, Outcome::refused(status))),
+        let references = &mut self.kin.references;
+        match guarded(|| shape_of(&body, &from, &to, || references.next(key))) {
+            Some(Shape::Kept) => self.requeue(token),
+            Some(Shape::Part(part)) => self.gather(token, part, &body),
+            Some(Shape::Divided(bodies)) => self.divide(token, bodies),
+            Some(Shape::Refused(status)) => drop(self.settle(token.slot, Outcome::refused(status))),
+            // Our own words fail for it, and will the next time: nothing is worth a second try.
+            None => self.give_up(token, Outcome::plain(MessageState::Undeliverable)),
         }
     }
 
@@ -153,8 +172,6 @@ impl Hub {
 
     /// All parts of a text are here: sends one message in their place.
     fn join(&mut self, parts: Vec<(Token, Bytes)>) {
-        let sms: Result<Vec<_>, _> =
-            parts.iter().map(|(_, body)| Sm::decode(body, Reading::Lenient)).collect();
         let all_wait = parts
             .iter()
             .all(|(token, _)| self.table.known(*token).is_some_and(|row| row.phase == Phase::Gathering));
@@ -162,7 +179,12 @@ impl Hub {
         let account = self.table.row(first).account;
         let from = Arc::clone(&self.accounts[usize::from(account.0)].profile);
         let mut body = BytesMut::new();
-        let is_joined = sms.is_ok_and(|sms| conversion::join(&sms, &from, &mut body).is_ok());
+        let is_joined = guarded(|| {
+            let sms: Result<Vec<_>, _> =
+                parts.iter().map(|(_, body)| Sm::decode(body, Reading::Lenient)).collect();
+            sms.is_ok_and(|sms| conversion::join(&sms, &from, &mut body).is_ok())
+        });
+        let is_joined = is_joined.unwrap_or(false); // our own words fail for them: they go as they came
         if !all_wait || !is_joined {
             return parts.into_iter().for_each(|(token, _)| self.release_part(token));
         }

@@ -10,7 +10,8 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::Phase;
 use crate::spool::Locator;
 use bytes::Bytes;
-use foldhash::fast::RandomState;
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
@@ -34,6 +35,8 @@ pub(super) struct Row {
     pub carrier: CarrierId,
     pub phase: Phase,
     pub attempts: u8,
+    /// Links that were lost in a row while they had it, see [`super::suspects`].
+    pub losses: u8,
     /// As it is meant, see [`crate::message::receipt_wish`].
     pub registered_delivery: u8,
     pub state: MessageState,
@@ -180,18 +183,25 @@ pub(super) struct Table {
     rows: Rows<Row>,
     /// Bodies at hand, and which of the places are empty.
     bodies: Vec<Bytes>,
+    body_octets: u64,
     vacant: Vec<u32>,
     /// The one freed longest ago first.
     free: VecDeque<u32>,
     /// Slots that stay free at least, so that a message that is gone can be asked for a while longer.
     kept_free: usize,
-    random: RandomState,
+    random: SeedableRandomState,
 }
 
 impl Table {
     /// An empty table that remembers the final states of the last `kept_free` messages.
     pub fn new(kept_free: usize) -> Self {
         Self { kept_free, ..Self::default() }
+    }
+
+    /// As [`Table::new`], with hashes that follow from `seed`.
+    pub fn repeatable(kept_free: usize, seed: u64) -> Self {
+        let random = SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
+        Self { random, ..Self::new(kept_free) }
     }
 
     /// What an address is compared by: its characters alone, since TON and NPI of one number change from one message to
@@ -207,7 +217,7 @@ impl Table {
 
     /// A free slot; it stays free until [`Table::put`].
     pub fn take_slot(&mut self) -> u32 {
-        match self.free.len() > self.kept_free {
+        match self.has_free_slot() {
             true => self.free.pop_front(),
             false => None,
         }
@@ -243,7 +253,20 @@ impl Table {
                 self.bodies.len() as u32 - 1
             }));
         }
-        self.bodies[row.body.0 as usize] = body;
+        let place = &mut self.bodies[row.body.0 as usize];
+        self.body_octets += body.len() as u64;
+        self.body_octets -= place.len() as u64;
+        *place = body;
+    }
+
+    /// Octets of all bodies at hand.
+    pub fn body_octets(&self) -> u64 {
+        self.body_octets
+    }
+
+    /// Whether a message more needs no row more.
+    pub fn has_free_slot(&self) -> bool {
+        self.free.len() > self.kept_free
     }
 
     /// The body of the message in `slot`; empty if it is parked.
@@ -263,6 +286,7 @@ impl Table {
         let row = &mut self.rows[slot as usize];
         let Place(place) = std::mem::replace(&mut row.body, Place::NONE);
         if let Some(body) = self.bodies.get_mut(place as usize) {
+            self.body_octets -= body.len() as u64;
             *body = Bytes::new();
             self.vacant.push(place);
         }
@@ -361,6 +385,7 @@ impl Default for Row {
             carrier: CarrierId(0),
             phase: Phase::Free,
             attempts: 0,
+            losses: 0,
             registered_delivery: 0,
             state: MessageState::Enroute,
             error: [0; 3],

@@ -55,6 +55,8 @@ impl Hub {
                 self.carriers[place].paused = None;
                 self.carriers[place].dirty = true;
             }
+            let suspects = self.carriers[place].suspects.next_timeout();
+            self.carriers[place].dirty |= suspects.is_some_and(|at| self.now.mono >= at);
         }
     }
 
@@ -132,11 +134,14 @@ impl Hub {
         });
         let resting = self.mode == Mode::Resting;
         let paused = self.carriers.iter().filter_map(|carrier| carrier.paused.filter(|_| !resting)).min();
+        let suspects = self.carriers.iter().filter_map(|carrier| carrier.suspects.next_timeout());
+        let suspects = suspects.filter(|_| !resting).min();
         let body = self.bodies.front().map(|(since, _)| *since + self.settings.limits.body_age);
         let gathering = self.kin.gathering.next_timeout();
         let transaction = self.transaction_ends.front().map(|(until, _)| *until);
         let call = self.next_call();
-        let busy = !self.searches.is_empty() || self.has_bulk_work() || self.refill.is_some();
+        let busy =
+            self.unfinished || !self.searches.is_empty() || self.has_bulk_work() || self.refill.is_some();
         let busy = busy.then_some(self.now.mono);
         let bulk = self.bulks.next_due().map(|at| self.now.mono + at.since(self.now.wall).min(LONGEST_SLEEP));
         let clock = self.watch.next_timeout();
@@ -144,6 +149,7 @@ impl Hub {
             wheel,
             clock,
             paused,
+            suspects,
             body,
             gathering,
             transaction,

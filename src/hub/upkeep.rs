@@ -20,10 +20,10 @@ impl Hub {
 
     /// Drops the bodies of messages that did not leave soon; the spool has them.
     fn park_bodies(&mut self) {
-        let limits = &self.settings.limits;
         while let Some((since, token)) = self.bodies.front().copied() {
+            let limits = &self.settings.limits;
             let young = self.now.mono.saturating_duration_since(since) < limits.body_age;
-            if young && self.bodies.len() <= limits.bodies {
+            if young && self.bodies.len() <= limits.bodies && !self.is_tight() {
                 break;
             }
             self.bodies.pop_front();
@@ -170,8 +170,9 @@ impl Hub {
         if row.is(flag::FETCHING) {
             row.set(flag::MOVED);
         }
-        if row.attempts > 0 {
-            self.journal.append(&Record::Deferred { id, attempts: row.attempts, due, error: row.error });
+        let (attempts, error, losses) = (row.attempts, row.error, row.losses);
+        if attempts > 0 || losses > 0 {
+            self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
         }
         match row.phase {
             // Nothing else is written of it: it waits until it is gone.

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use foldhash::HashMap;
 use prometheus::IntCounter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -28,6 +28,8 @@ pub(super) struct HubThread {
     pub errands: Arc<Mailbox<Errand>>,
     pub requests: Arc<Mailbox<Request>>,
     pub metrics: Metrics,
+    /// Octets in the buffers of all sessions.
+    pub buffers: Arc<AtomicU64>,
     /// Names of the carriers, for their gauges.
     pub carriers: Vec<String>,
     /// How often each account's validity was cut: its name, and its counter once it is needed.
@@ -92,6 +94,7 @@ impl HubThread {
                 }
             }
             let now = now();
+            self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.carry_out(effects);
             for session in closed {
@@ -112,7 +115,8 @@ impl HubThread {
     }
 
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
+            effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         self.tasks.send_all(&mut tasks);
         // Not behind the frames: what the hub lets go of is durable elsewhere already.
@@ -144,6 +148,17 @@ impl HubThread {
             let carrier = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
             let advice = reading.advice();
             warn!(carrier, advice, "its receipts write ids in another form than configured");
+        }
+        for (carrier, id) in poisoned {
+            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            self.metrics.poisoned.with_label_values(&[name]).inc();
+            let id = id.text(&self.hub.id_key());
+            let id = String::from_utf8_lossy(&id);
+            warn!(carrier = name, %id, "a message was given up: its carrier, or our own words for it, fell over it each time");
+        }
+        for (carrier, times) in &stats.repeated {
+            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
         }
         if let Some(change) = stats.clock {
             warn_of(change);

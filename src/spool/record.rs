@@ -42,8 +42,8 @@ pub enum Record<'a> {
         carrier_message_id: &'a [u8],
         at: UnixMs,
     },
-    /// It waits for another attempt; `error` is why the last one failed.
-    Deferred { id: MessageId, attempts: u8, due: UnixMs, error: [u8; 3] },
+    /// It waits for another attempt; `error` is why the last one failed, and `losses` how often a link was lost with it.
+    Deferred { id: MessageId, attempts: u8, due: UnixMs, error: [u8; 3], losses: u8 },
     /// It has its final state (SMPP 3.4 §5.2.28) and the three characters of a receipt's `err:`.
     Settled { id: MessageId, state: u8, error: [u8; 3], at: UnixMs },
     /// The receipt was taken by the account, or none was owed: the message is gone.
@@ -127,10 +127,14 @@ impl<'a> Record<'a> {
                 put_name(out, carrier);
                 put_name(out, carrier_message_id);
             }
-            Self::Deferred { attempts, due, error, .. } => {
+            Self::Deferred { attempts, due, error, losses, .. } => {
                 out.put_u8(attempts);
                 out.put_u64(due.0);
                 out.put_slice(&error);
+                // At the end, and only if there is something to say: who doesn't know it doesn't look there.
+                if losses > 0 {
+                    out.put_u8(losses);
+                }
             }
             Self::Settled { state, error, at, .. } => {
                 out.put_u8(state);
@@ -200,6 +204,7 @@ impl<'a> Record<'a> {
                 due: UnixMs(fields.u64("due")?),
                 // Formats 1 and 2 don't say.
                 error: fields.array("error").unwrap_or_default(),
+                losses: fields.u8("losses").unwrap_or_default(),
             },
             SETTLED => Self::Settled {
                 id,
@@ -440,7 +445,8 @@ mod tests {
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },
-            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5), error: [7, 0, 8] },
+            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5), error: [7, 0, 8], losses: 0 },
+            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5), error: [7, 0, 8], losses: 2 },
             Record::Settled { id: ID, state: 2, error: *b"000", at: UnixMs(6) },
             Record::Done { id: ID },
         ];

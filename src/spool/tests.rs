@@ -809,6 +809,7 @@ impl Hub {
                     sync: (self.random(2) == 0).then_some(self.rng as u32 % 4),
                     sync_dir: (self.random(4) == 0).then_some(self.rng as u32 % 2),
                     capacity: (self.random(8) == 0).then(|| self.disk.octets()),
+                    ..Faults::default()
                 };
                 self.disk.fail(faults);
             }

@@ -165,6 +165,10 @@ pub struct World {
     /// Answers on bulks.
     pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
+    /// Links that were told to say goodbye.
+    pub unbound: Vec<SessionId>,
+    /// Messages that were given up, by what they are known as.
+    pub poisoned: Vec<(CarrierId, MessageId)>,
     /// congestion_state that the port was told last.
     pub congestion: u8,
     pub stats: Vec<Stats>,
@@ -226,6 +230,8 @@ impl World {
             calls: Vec::new(),
             bulks: Vec::new(),
             advice: Vec::new(),
+            unbound: Vec::new(),
+            poisoned: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
             compacted: 0,
@@ -324,7 +330,9 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, stats } = effects;
+        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
+            effects;
+        self.poisoned.extend(poisoned);
         self.bulks.extend(bulks);
         self.advice.extend(advice);
         self.calls.extend(calls);
@@ -349,6 +357,9 @@ impl World {
             }
         }
         for (session, batch) in links {
+            if batch.unbind {
+                self.unbound.push(session);
+            }
             self.arrivals_answered
                 .extend(batch.answers.iter().map(|(_, sequence, status)| (session, *sequence, *status)));
             self.errands.extend(batch.errands.into_iter().map(|errand| (session, errand)));
