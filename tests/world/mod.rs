@@ -28,7 +28,9 @@ use enroute::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use enroute::route;
 use enroute::schedule::Retry;
 use enroute::session::BindKind;
-use enroute::spool::{self, CompactionRules, Frames, MemoryDisk, Reader, Record, Writer};
+use enroute::spool::{
+    self, CompactionRules, Frames, MemoryDisk, OpenError, Reader, Record, RecoveryReport, Writer,
+};
 use std::time::{Duration, Instant};
 
 /// The one account, its port, and the one carrier's links.
@@ -185,13 +187,24 @@ impl World {
     }
 
     pub fn open(settings: Settings, spool: spool::Settings, disk: MemoryDisk, now: Now) -> Self {
+        let (world, report) =
+            Self::open_damaged(settings, spool, disk, now).expect("a store that can be opened");
+        assert_eq!(report.damaged, []);
+        world
+    }
+
+    /// A hub on a store that something may have happened to.
+    pub fn open_damaged(
+        settings: Settings,
+        spool: spool::Settings,
+        disk: MemoryDisk,
+        now: Now,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
         let mut replay = Replay::new(settings.clone());
         let (journal, writer, reader, report) =
-            spool::open(disk.clone(), spool, 0, now, &mut |record, locator| replay.take(&record, locator))
-                .expect("a store that can be opened");
-        assert_eq!(report.damaged, []);
+            spool::open(disk.clone(), spool, 0, now, &mut |record, locator| replay.take(&record, locator))?;
         let recovered = replay.len();
-        Self {
+        let world = Self {
             settings,
             spool,
             disk,
@@ -223,7 +236,8 @@ impl World {
             stats: Vec::new(),
             compacted: 0,
             recovered,
-        }
+        };
+        Ok((world, report))
     }
 
     /// A world with the port bound and one link with this window.
