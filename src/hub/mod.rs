@@ -31,6 +31,7 @@ mod held;
 mod inbound;
 mod intake;
 mod kin;
+mod memory;
 mod multi;
 mod notice;
 mod operations;
@@ -119,6 +120,8 @@ pub struct Hub {
     mode: Mode,
     /// The spool has room for what is here already, and no more.
     full: bool,
+    /// Octets that sessions hold in their buffers.
+    buffers: u64,
     /// A queue was not looked through to its end: the next turn is due at once.
     unfinished: bool,
     /// A segment is being compacted: where it ends.
@@ -367,6 +370,8 @@ impl Hub {
             remembered: self.remembered() as u64,
             scheduled: 0,
             bodies: self.bodies.len() as u64,
+            memory: self.memory(),
+            memory_limit: self.settings.limits.memory_octets,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
             clock_off_s: self.watch.off_s(),
             expiry_held: self.watch.expiry_wait().is_some(),

@@ -50,6 +50,7 @@ impl Hub {
                 Verdict::Late(_) => self.effects.stats.late_answers += 1,
                 Verdict::Unanswered => {
                     self.give_room(seat, session);
+                    self.note_silence(seat);
                     self.take_silence(token);
                 }
                 Verdict::Unsayable => {

@@ -300,6 +300,7 @@ impl Replay {
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
+            buffers: 0,
             unfinished: false,
             compacting: None,
             compact_again: None,

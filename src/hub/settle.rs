@@ -14,7 +14,7 @@ impl Hub {
         let row = self.table.row(slot);
         (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
         let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);
-        row.carrier_message_id = None;
+        (row.carrier_message_id, row.losses) = (None, 0);
         let wanted = wants_receipt(row.registered_delivery, outcome.state);
         if row.is(flag::QUEUED) {
             let carrier = row.carrier;

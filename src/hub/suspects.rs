@@ -95,6 +95,23 @@ impl Hub {
         self.leave_trial(seat, carrier);
     }
 
+    /// A link left a dispatch unanswered: after so many it is ended, since one that answers nothing only makes doubles.
+    pub(super) fn note_silence(&mut self, seat: u32) {
+        let most = self.settings.limits.silences;
+        let Some((_, link)) = self.links.here(seat) else { return };
+        link.silences = link.silences.saturating_add(1);
+        let is_wary = !link.answered && self.carriers[usize::from(link.carrier.0)].suspects.is_wary();
+        if most == 0 || link.reserved || (link.silences < most && !is_wary) {
+            return;
+        }
+        link.reserved = true; // for nobody
+        link.batch.unbind = true;
+        if !std::mem::replace(&mut link.dirty, true) {
+            self.links.mark(seat);
+        }
+        self.effects.stats.links_sick += 1;
+    }
+
     /// One of those on trial, if there are any on this link, is out no more.
     pub(super) fn leave_trial(&mut self, seat: u32, carrier: CarrierId) {
         let suspects = &mut self.carriers[usize::from(carrier.0)].suspects;
@@ -123,7 +140,7 @@ impl Hub {
     pub(super) fn lose_trial(&mut self, seat: u32, link: &LinkState, doubtful: bool) -> Option<Trial> {
         let suspects = &mut self.carriers[usize::from(link.carrier.0)].suspects;
         let on_trial = suspects.trial.is_some_and(|trial| trial.seat == seat);
-        if doubtful && !link.answered && !on_trial {
+        if (doubtful || link.silences > 0) && !link.answered && !on_trial {
             suspects.mute_links = suspects.mute_links.saturating_add(1);
         }
         if !on_trial {
@@ -227,7 +244,11 @@ impl Hub {
         if has_others && !state.suspects.proven {
             return false; // they show first whether the carrier works at all
         }
-        let Some(seat) = state.links.iter().copied().min_by_key(|seat| used(seat, links)) else {
+        let is_sick = |seat: &u32, links: &mut super::Seats<LinkState>| {
+            links.here(*seat).is_none_or(|(_, link)| link.reserved)
+        };
+        let able = state.links.iter().copied().filter(|seat| !is_sick(seat, links));
+        let Some(seat) = able.collect::<Vec<_>>().into_iter().min_by_key(|seat| used(seat, links)) else {
             return false;
         };
         state.suspects.trial = Some(Trial { seat, since: now, counts: false, left: None });

@@ -20,10 +20,10 @@ impl Hub {
 
     /// Drops the bodies of messages that did not leave soon; the spool has them.
     fn park_bodies(&mut self) {
-        let limits = &self.settings.limits;
         while let Some((since, token)) = self.bodies.front().copied() {
+            let limits = &self.settings.limits;
             let young = self.now.mono.saturating_duration_since(since) < limits.body_age;
-            if young && self.bodies.len() <= limits.bodies {
+            if young && self.bodies.len() <= limits.bodies && !self.is_tight() {
                 break;
             }
             self.bodies.pop_front();

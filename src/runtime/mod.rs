@@ -21,6 +21,7 @@ mod disk;
 mod driver;
 mod hub_thread;
 mod listener;
+mod machine;
 mod mail;
 mod mailbox;
 mod serve;

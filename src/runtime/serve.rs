@@ -6,8 +6,9 @@ use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
 use super::shared::Shared;
 use super::spool_threads::{Progress, SparesThread, WriterThread, run_reader};
-use super::{FileDisk, connector, listener, now};
+use super::{FileDisk, connector, listener, machine, now};
 use crate::bulk;
+use crate::carrier::Gate;
 use crate::esme::Registry;
 use crate::hub::{Durability, Event, Hub, Replay};
 use crate::id::{AccountId, CarrierId};
@@ -38,8 +39,10 @@ pub struct Plan {
     pub directory: PathBuf,
     /// Where ESMEs connect to: `host:port`; port 0 for any.
     pub address: String,
-    /// Connections at one time, bound or not.
+    /// Connections at one time, bound or not; fewer if there are descriptors for fewer.
     pub max_connections: usize,
+    /// Octets of memory that the hub may use by its own books; `None`: a share of the machine's.
+    pub memory_octets: Option<u64>,
     /// Commits of the spool begin at least this far apart.
     pub commit_gap: Duration,
     /// Octets of the file that is given up when the disk is full; 0 for none.
@@ -55,6 +58,10 @@ pub enum ServeError {
     Spool(#[from] OpenError),
     #[error("can't listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
+    #[error(
+        "{limit} file descriptors are too few: the spool, the carriers and the operators need all of them (ulimit -n)"
+    )]
+    Descriptors { limit: u64 },
     #[error("can't start a thread: {0}")]
     Thread(#[source] io::Error),
 }
@@ -80,7 +87,10 @@ pub struct Running {
 ///
 /// # Errors
 /// See [`ServeError`]; nothing keeps running then.
-pub async fn start(plan: Plan, metrics: Metrics) -> Result<Running, ServeError> {
+pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeError> {
+    plan.max_connections = connections(&plan)?;
+    plan.hub.limits.memory_octets = plan.memory_octets.unwrap_or_else(machine::memory_share);
+    info!(memory_octets = plan.hub.limits.memory_octets, max_connections = plan.max_connections, "limits");
     let address = plan.address.clone();
     let socket =
         TcpListener::bind(&address).await.map_err(|source| ServeError::Listen { address, source })?;
@@ -123,6 +133,23 @@ pub async fn start(plan: Plan, metrics: Metrics) -> Result<Running, ServeError> 
     })
 }
 
+/// How many connections customers may have, given the descriptors that there are.
+fn connections(plan: &Plan) -> Result<usize, ServeError> {
+    let limit = machine::raise_descriptors();
+    let (links, wanted) =
+        (plan.hub.carriers.iter().map(|plan| plan.carrier.links).sum(), plan.max_connections);
+    let connections = machine::connections(limit, links, wanted).ok_or(ServeError::Descriptors { limit })?;
+    if connections < wanted {
+        warn!(
+            limit,
+            connections,
+            wanted,
+            "file descriptors are enough for fewer connections than max_connections (ulimit -n)"
+        );
+    }
+    Ok(connections)
+}
+
 /// What runs beside the tasks.
 struct Threads {
     handles: Vec<JoinHandle<()>>,
@@ -152,6 +179,7 @@ impl Threads {
             errands: Arc::clone(&errands),
             requests: Arc::clone(&requests),
             metrics: shared.metrics.clone(),
+            buffers: Arc::clone(&shared.buffers),
             carriers: plan.hub.carriers.iter().map(|plan| plan.carrier.name.clone()).collect(),
             clamped: plan.hub.accounts.iter().map(|plan| (plan.account.system_id.clone(), None)).collect(),
             quiet: Arc::clone(&quiet),
@@ -193,9 +221,10 @@ impl Threads {
 fn connect_carriers(plan: &Plan, shared: &Arc<Shared>, leaving: &watch::Sender<bool>) {
     for (place, plan) in plan.hub.carriers.iter().enumerate() {
         let (carrier, id) = (Arc::new(plan.carrier.clone()), CarrierId(place as u16));
+        let gate: Arc<Gate> = Arc::default();
         for number in 0..carrier.links {
-            let (carrier, shared) = (Arc::clone(&carrier), Arc::clone(shared));
-            tokio::spawn(connector::keep_link(carrier, id, number, shared, leaving.subscribe()));
+            let (carrier, gate, shared) = (Arc::clone(&carrier), Arc::clone(&gate), Arc::clone(shared));
+            tokio::spawn(connector::keep_link(carrier, id, number, gate, shared, leaving.subscribe()));
         }
     }
 }

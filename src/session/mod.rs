@@ -546,16 +546,27 @@ impl Session {
         }
     }
 
+    /// Whether a request of ours went unanswered for its time and the peer is mute altogether. Then it is not that request that is
+    /// the matter: the end of the session tells all of them at once, so that they can go elsewhere.
+    fn is_dead(&self, now: Now) -> bool {
+        let timeout = self.settings.timers.response;
+        let is_overdue = self.window.oldest().is_some_and(|sent| now.mono >= sent + timeout);
+        let listens = self.owed < self.settings.window_in;
+        is_overdue && listens && matches!(self.state, State::Bound(_)) && self.timing.is_mute(now.mono)
+    }
+
     /// Does one thing whose time has come; call until it gives `None`.
     pub fn handle_timeout(&mut self, now: Now) -> Option<Event<'static>> {
         if matches!(self.state, State::Closed(_)) {
             return None;
         }
         self.listen_again(now);
-        if self.deaf_since.is_none()
-            && self.timing.has_listened(now.mono)
-            && let Some(sent) = self.window.expire(self.settings.timers.response, now.mono)
-        {
+        let listens = self.deaf_since.is_none() && self.timing.has_listened(now.mono);
+        if listens && self.is_dead(now) {
+            self.close(Reason::Silent);
+            return None;
+        }
+        if listens && let Some(sent) = self.window.expire(self.settings.timers.response, now.mono) {
             return Some(Event::Unanswered(sent));
         }
         match self.timing.due(self.phase(), now.mono) {

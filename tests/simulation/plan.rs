@@ -23,6 +23,8 @@ pub struct Plan {
     pub session: session::Settings,
     pub spool: spool::Settings,
     pub commit_gap: Micros,
+    /// Octets that are given up when the disk is full.
+    pub reserve_octets: u64,
     /// Until when there are faults and new messages.
     pub war: Micros,
     /// When everything must be over, counted from the end of the war.
@@ -192,6 +194,7 @@ impl Plan {
                 spares: random.usize(0..3),
             },
             commit_gap: random.u64(0..3) * MS,
+            reserve_octets: [0, random.u64(4..64) << 10][random.usize(0..2)],
             war,
             peace: longest + grace + HOUR,
             faults: faults(war, &mut random),

@@ -163,6 +163,8 @@ pub struct World {
     /// Answers on bulks.
     pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
+    /// Links that were told to say goodbye.
+    pub unbound: Vec<SessionId>,
     /// Messages that were given up, by what they are known as.
     pub poisoned: Vec<(CarrierId, MessageId)>,
     /// congestion_state that the port was told last.
@@ -215,6 +217,7 @@ impl World {
             calls: Vec::new(),
             bulks: Vec::new(),
             advice: Vec::new(),
+            unbound: Vec::new(),
             poisoned: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
@@ -340,6 +343,9 @@ impl World {
             }
         }
         for (session, batch) in links {
+            if batch.unbind {
+                self.unbound.push(session);
+            }
             self.arrivals_answered
                 .extend(batch.answers.iter().map(|(_, sequence, status)| (session, *sequence, *status)));
             self.errands.extend(batch.errands.into_iter().map(|errand| (session, errand)));
