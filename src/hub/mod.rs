@@ -17,6 +17,7 @@
 //! receipts, the room that a dispatch took on its link, and receipts that are to go out. So nobody hears of anything that
 //! a power cut could undo, and a crash doubles at most what was in a link's window.
 
+mod aliases;
 mod broadcast;
 mod bulks;
 mod caller;
@@ -68,6 +69,7 @@ use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
 use crate::spool::Journal;
+use aliases::Aliases;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
@@ -94,6 +96,7 @@ pub struct Hub {
     table: Table,
     wheel: Clockwork,
     correlation: Correlation,
+    aliases: Aliases,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     ports: Seats<PortState>,
@@ -438,6 +441,7 @@ impl Hub {
             + self.replacing.len()
             + self.searches.len()
             + self.asked.len()
+            + self.aliases.len()
     }
 
     /// How much of what there is, for metrics.

@@ -88,8 +88,9 @@ impl Hub {
             None => matches!(phase, Phase::Scheduled | Phase::Queued),
         };
         let Some(row) = self.table.known(token).filter(|row| fits(row.phase)) else {
-            if let Some((seat, session)) = link {
-                self.give_room(seat, session);
+            match link {
+                Some((seat, session)) => self.give_room(seat, session),
+                None => self.take_second_id(token, id),
             }
             return;
         };
@@ -125,7 +126,7 @@ impl Hub {
     }
 
     /// A receipt may have overtaken the answer.
-    fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
+    pub(super) fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
         if self.correlation.early_len() == 0 {
             return;
         }
@@ -153,6 +154,9 @@ impl Hub {
         let class = status.class();
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
+        }
+        if self.fall_back(token) {
+            return;
         }
         // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
         if self.now.wall >= expires {
@@ -183,7 +187,10 @@ impl Hub {
         };
         row.set(flag::DOUBTFUL);
         self.effects.stats.doubtful += 1;
-        if self.now.wall >= row.expires {
+        if self.fall_back(token) {
+            return;
+        }
+        if self.now.wall >= self.table.row(token.slot).expires {
             return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
         }
         self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));
@@ -398,15 +405,49 @@ impl Hub {
     /// and for that destination.
     fn match_key(&mut self, key: IdHash, destination: &[u8]) -> Option<(u32, bool)> {
         let Self { correlation, table, .. } = self;
-        let (mut best, mut found) = (None, 0);
+        let hash = table.hash(destination);
+        let (mut best, mut found, mut alike) = (None, 0, 0);
         for slot in correlation.find(key) {
-            let rank = (!may_be_for(table.body(slot), destination), table.row(slot).serial);
+            let (row, body) = table.row_and_body(slot);
+            let fit = Fit::of(row.destination == hash, body, destination);
+            let rank = (fit, row.serial);
             found += 1;
+            alike = match best {
+                Some(((known, _), _)) if known == fit => alike + 1,
+                Some(((known, _), _)) if known < fit => alike,
+                _ => 1,
+            };
             if best.is_none_or(|(known, _)| rank < known) {
                 best = Some((rank, slot));
             }
         }
-        best.map(|((is_other, _), slot)| (slot, found == 1 && !is_other))
+        let ((fit, _), slot) = best?;
+        self.effects.stats.receipts_ambiguous += u64::from(alike > 1);
+        Some((slot, found == 1 && fit != Fit::Other))
+    }
+}
+
+/// How well a message fits the destination that a receipt names, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// It went to that very number.
+    Same,
+    /// It may have: they end alike, or the receipt names none.
+    Alike,
+    /// Nobody can say without its body, which is on disk.
+    Unknown,
+    /// It went to another one.
+    Other,
+}
+
+impl Fit {
+    fn of(is_same: bool, body: &[u8], destination: &[u8]) -> Self {
+        match (is_same, body.is_empty()) {
+            (true, _) => Self::Same,
+            (false, true) if !destination.is_empty() => Self::Unknown,
+            (false, _) if may_be_for(body, destination) => Self::Alike,
+            (false, _) => Self::Other,
+        }
     }
 }
 

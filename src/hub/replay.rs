@@ -1,5 +1,6 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::aliases::Aliases;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
@@ -33,6 +34,8 @@ pub struct Replay {
     last_account: usize,
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
+    /// Ids of messages that were taken twice, but for the last, by slot.
+    second_ids: HashMap<u32, Vec<Box<[u8]>>>,
     kin: Kin,
     pub(super) bulks: Bulks,
     /// The latest time that a record tells.
@@ -81,6 +84,7 @@ impl Replay {
             carriers: settings.carriers.iter().map(carrier).collect(),
             last_account: 0,
             early: BTreeMap::new(),
+            second_ids: HashMap::default(),
             newest: None,
             settings,
         }
@@ -165,8 +169,13 @@ impl Replay {
         if row.is(flag::INBOUND) {
             return; // it came from there
         }
+        let was_taken = row.phase == Phase::Awaiting;
         (row.phase, row.at) = (Phase::Awaiting, at);
+        let before = row.carrier_message_id.take();
         row.carrier_message_id = (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
+        if let Some(before) = before.filter(|before| was_taken && **before != *carrier_message_id) {
+            self.second_ids.entry(id.slot).or_default().push(before);
+        }
     }
 
     fn take_accepted(
@@ -216,6 +225,7 @@ impl Replay {
         };
         row.set_locator(locator);
         self.table.put(id.slot, row);
+        self.second_ids.remove(&id.slot);
     }
 
     /// What is not recorded of a message because its body says it.
@@ -274,6 +284,7 @@ impl Replay {
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
+            aliases: Aliases::default(),
             journal,
             table: self.table,
             wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),
@@ -322,6 +333,14 @@ impl Replay {
             // One that was taken up before may have ended its kin.
             if hub.table.row(*slot).phase != Phase::Free {
                 hub.resume(*slot);
+            }
+        }
+        for (slot, mut ids) in self.second_ids {
+            let row = hub.table.row(slot);
+            ids.retain(|id| row.carrier_message_id.as_ref() != Some(id));
+            if row.phase == Phase::Awaiting {
+                let carrier = row.carrier;
+                hub.resume_aliases(slot, carrier, ids);
             }
         }
         hub.end_kin(&slots);

@@ -212,7 +212,7 @@ impl Threads {
 fn connect_carriers(plan: &Plan, shared: &Arc<Shared>, leaving: &watch::Sender<bool>) {
     for (place, plan) in plan.hub.carriers.iter().enumerate() {
         let (carrier, id) = (Arc::new(plan.carrier.clone()), CarrierId(place as u16));
-        let gate: Arc<Gate> = Arc::default();
+        let gate = Arc::new(Gate::new(carrier.reconnect));
         for number in 0..carrier.links {
             let (carrier, gate, shared) = (Arc::clone(&carrier), Arc::clone(&gate), Arc::clone(shared));
             tokio::spawn(connector::keep_link(carrier, id, number, gate, shared, leaving.subscribe()));
