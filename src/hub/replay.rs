@@ -40,6 +40,8 @@ pub struct Replay {
     pub(super) bulks: Bulks,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
+    /// The hub before did not stop in good order.
+    crashed: bool,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -86,6 +88,7 @@ impl Replay {
             early: BTreeMap::new(),
             second_ids: HashMap::default(),
             newest: None,
+            crashed: false,
             settings,
         }
     }
@@ -265,6 +268,12 @@ impl Replay {
         }) as u16)
     }
 
+    /// The hub before was cut off: what was out on its links may be with the carriers, and nobody knows what that was. At most their
+    /// windows, and the oldest that were due: these count as possible duplicates when they go out.
+    pub fn after_a_crash(&mut self) {
+        self.crashed = true;
+    }
+
     /// How many messages there are so far.
     pub fn len(&self) -> usize {
         self.table.iter().count()
@@ -329,11 +338,17 @@ impl Replay {
         hub.mend_kin(&slots);
         slots.iter().for_each(|slot| hub.adopt(*slot));
         let fired = hub.bulks.resume();
+        let windows = hub.settings.carriers.iter().map(|plan| plan.carrier.links * plan.carrier.window);
+        let mut doubts: Vec<usize> = windows.map(|places| if self.crashed { places } else { 0 }).collect();
         for slot in &slots {
             // One that was taken up before may have ended its kin.
-            if hub.table.row(*slot).phase != Phase::Free {
-                hub.resume(*slot);
+            let row = hub.table.row(*slot);
+            if row.phase == Phase::Free {
+                continue;
             }
+            let was_due = self.newest.is_some_and(|newest| row.at <= newest);
+            hub.resume(*slot);
+            hub.doubt(*slot, was_due, &mut doubts);
         }
         for (slot, mut ids) in self.second_ids {
             let row = hub.table.row(slot);
@@ -410,6 +425,18 @@ impl Hub {
             row.clear(flag::BUNDLED);
         }
         self.bulks.count_living(row.bulk, ended);
+    }
+
+    /// Marks a message that may have been out when the hub before was cut off; `doubts` has the places that its carrier's links had.
+    fn doubt(&mut self, slot: u32, was_due: bool, doubts: &mut [usize]) {
+        let row = self.table.row(slot);
+        let is_next = was_due && row.phase == Phase::Queued;
+        if let Some(places) =
+            doubts.get_mut(usize::from(row.carrier.0)).filter(|places| is_next && **places > 0)
+        {
+            *places -= 1;
+            row.set(flag::DOUBTFUL);
+        }
     }
 
     /// Takes up one message where its records leave it.

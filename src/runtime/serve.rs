@@ -1,6 +1,7 @@
 //! Puts the hub together, starts it, and stops it in good order.
 
 use super::calls::{self, CALLS_MAX};
+use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Mail, Request, Task};
 use super::mailbox::Mailbox;
@@ -78,6 +79,7 @@ pub struct Running {
     listener: TaskHandle<()>,
     /// Those who take calls about bulks.
     desks: Vec<TaskHandle<()>>,
+    note: GoodOrder,
     threads: Threads,
 }
 
@@ -95,6 +97,10 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
     let disk = FileDisk::open(&plan.directory)
         .map_err(|source| ServeError::Directory { directory: plan.directory.clone(), source })?;
     let mut replay = Replay::new(plan.hub.clone());
+    let note = GoodOrder::of(&plan.directory);
+    if !note.take() {
+        replay.after_a_crash();
+    }
     let began = now();
     let (journal, writer, reader, report) =
         spool::open(disk, plan.spool, SHARD, began, &mut |record, locator| {
@@ -126,6 +132,7 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
         bound,
         listener,
         desks: Vec::new(),
+        note,
         threads,
     })
 }
@@ -264,7 +271,8 @@ impl Running {
                 }
             }
         };
-        if tokio::time::timeout(REST_PATIENCE, rest).await.is_err() {
+        let was_quiet = tokio::time::timeout(REST_PATIENCE, rest).await.is_ok();
+        if !was_quiet {
             warn!("some peers still owe answers; going on without them");
         }
         self.mailbox.send(Mail::Event(Event::Leave));
@@ -276,8 +284,10 @@ impl Running {
         let threads = std::mem::take(&mut self.threads.handles);
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
-        if !joined.await.unwrap_or(false) {
-            warn!("a thread ended badly");
+        match joined.await.unwrap_or(false) {
+            true if was_quiet => self.note.leave(),
+            true => {}
+            false => warn!("a thread ended badly"),
         }
     }
 }

@@ -183,7 +183,16 @@ impl World {
     }
 
     pub fn open(settings: Settings, spool: spool::Settings, disk: MemoryDisk, now: Now) -> Self {
-        let mut replay = Replay::new(settings.clone());
+        Self::open_with(Replay::new(settings.clone()), settings, spool, disk, now)
+    }
+
+    fn open_with(
+        mut replay: Replay,
+        settings: Settings,
+        spool: spool::Settings,
+        disk: MemoryDisk,
+        now: Now,
+    ) -> Self {
         let (journal, writer, reader, report) =
             spool::open(disk.clone(), spool, 0, now, &mut |record, locator| replay.take(&record, locator))
                 .expect("a store that can be opened");
@@ -234,7 +243,9 @@ impl World {
 
     /// The hub is killed; what is synced stays, and of the rest what `chance` says.
     pub fn crash(self, chance: &mut dyn FnMut() -> bool) -> Self {
-        Self::open(self.settings, self.spool, self.disk.crash(chance), self.now)
+        let mut replay = Replay::new(self.settings.clone());
+        replay.after_a_crash();
+        Self::open_with(replay, self.settings, self.spool, self.disk.crash(chance), self.now)
     }
 
     pub fn bind_port(&mut self, session: SessionId) {
