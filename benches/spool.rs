@@ -55,7 +55,7 @@ fn commit(journal: &mut Journal, writer: &mut Writer<MemoryDisk>) {
     if let Some(enroute::spool::Compaction::Release { number, .. }) =
         journal.next_compaction(&Default::default())
     {
-        writer.release(number).expect("the oldest segment");
+        writer.spares().release(number).expect("the oldest segment");
     }
 }
 
@@ -73,10 +73,10 @@ fn commit_batches(c: &mut Criterion) {
     });
     let (mut journal, mut writer, _) = store(MemoryDisk::new(1));
     // Full-size files from the start, which are then recycled: as on a real disk.
-    writer.spares().prepare().expect("room in memory");
+    writer.spares().prepare(&mut |_| {}).expect("room in memory");
     append(&mut journal, BATCH);
     commit(&mut journal, &mut writer);
-    writer.spares().prepare().expect("room in memory");
+    writer.spares().prepare(&mut |_| {}).expect("room in memory");
     group.bench_function("append_seal_commit", |b| {
         b.iter(|| {
             append(&mut journal, BATCH);

@@ -245,24 +245,36 @@ fn wheel_of(count: u32, mut tick: impl FnMut(u32) -> u64) -> Wheel {
     wheel
 }
 
-/// Turns the wheel until it is empty, waking when it asks for it, and says what the turns took.
-fn turns(name: &str, mut wheel: Wheel) {
-    let (mut fired, mut all) = (Vec::with_capacity(BUDGET), Vec::new());
-    let deadlines = wheel.len() as f64;
-    while let Some(next) = wheel.next_tick() {
-        let start = clock();
-        wheel.advance(black_box(next), BUDGET, &mut fired);
-        all.push(start.elapsed());
-        fired.clear();
+/// Turns a wheel until it is empty, waking when it asks for it, and says what the turns took. That is done three times with the same
+/// wheel, and of each turn the shortest counts: what a turn costs, without what the machine did to others meanwhile.
+fn turns(name: &str, wheel: impl Fn() -> Wheel) {
+    let mut all: Vec<Duration> = Vec::new();
+    let (mut deadlines, mut longest) = (0, [Duration::ZERO; 3]);
+    for longest in &mut longest {
+        let mut wheel = wheel();
+        deadlines = wheel.len();
+        let (mut fired, mut turn) = (Vec::with_capacity(BUDGET), 0);
+        while let Some(next) = wheel.next_tick() {
+            let start = clock();
+            wheel.advance(black_box(next), BUDGET, &mut fired);
+            let took = start.elapsed();
+            *longest = took.max(*longest);
+            match all.get_mut(turn) {
+                Some(least) => *least = took.min(*least),
+                None => all.push(took),
+            }
+            fired.clear();
+            turn += 1;
+        }
     }
     let sum: Duration = all.iter().sum();
     all.sort_unstable();
     println!(
-        "wheel/turns/{name}: {} turns, the longest {:.2?}, 99 in 100 within {:.2?}, {:.0} ns a deadline in all",
+        "wheel/turns/{name}: {} turns, the longest {:.2?} ({longest:.2?} in single runs), 99 in 100 within {:.2?}, {:.0} ns a deadline in all",
         all.len(),
         all[all.len() - 1],
         all[all.len() * 99 / 100],
-        sum.as_nanos() as f64 / deadlines
+        sum.as_nanos() as f64 / deadlines as f64
     );
 }
 
@@ -277,11 +289,13 @@ criterion_group!(benches, among_ten_million);
 fn main() {
     benches();
     if std::env::args().any(|arg| arg == "--bench") {
-        turns("1m_in_one_tick", wheel_of(1_000_000, |_| 8_640_000));
+        turns("1m_in_one_tick", || wheel_of(1_000_000, |_| 8_640_000));
         // A slot of level 4 with them all, then one of level 3, then one of level 2.
-        turns("10m_in_41_s_in_180_days", wheel_of(DEADLINES, |key| (92 << 24) + u64::from(key) % 4096));
-        let mut ticks = Ticks { state: 1, span: 360_000 };
-        turns("10m_over_1_hour", wheel_of(DEADLINES, |_| ticks.next()));
+        turns("10m_in_41_s_in_180_days", || wheel_of(DEADLINES, |key| (92 << 24) + u64::from(key) % 4096));
+        turns("10m_over_1_hour", || {
+            let mut ticks = Ticks { state: 1, span: 360_000 };
+            wheel_of(DEADLINES, |_| ticks.next())
+        });
     }
 }
 

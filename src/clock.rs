@@ -67,6 +67,9 @@ impl Default for Caution {
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     caution: Caution,
+    /// The last reading that was believed as it came: the time that goes on meanwhile is counted from there, since readings are
+    /// closer to each other than its unit.
+    anchor: Now,
     /// The last reading as believed, and its wall time as read.
     believed: Now,
     read: UnixMs,
@@ -117,14 +120,14 @@ impl Watch {
         // Time that has passed since is what one expects; time that has not come yet is what nobody should have known.
         let is_behind = is_far && off_ms < 0;
         let off_ms = if is_behind { off_ms } else { 0 };
-        let watch = Self { caution, believed: now, read: now.wall, trust, off_ms };
+        let watch = Self { caution, anchor: now, believed: now, read: now.wall, trust, off_ms };
         (watch, is_behind.then_some(Change::Behind(off_ms)))
     }
 
     /// What time it is, given what the clocks say, and what has happened since the last reading.
     pub fn read(&mut self, now: Now) -> (Now, Option<Change>) {
         let passed = now.mono.saturating_duration_since(self.believed.mono);
-        let expected = self.believed.wall.after(passed);
+        let expected = self.anchor.wall.after(now.mono.saturating_duration_since(self.anchor.mono));
         let off = difference(now.wall, expected);
         let is_step = |by: i64| by.unsigned_abs() > self.caution.step.as_millis() as u64;
         let has_moved = is_step(difference(now.wall, self.read.after(passed)));
@@ -154,6 +157,9 @@ impl Watch {
         };
         (self.trust, self.read) = (trust, now.wall);
         self.believed = Now { mono: now.mono, wall };
+        if !matches!(trust, Trust::Stepped { .. }) {
+            self.anchor = self.believed;
+        }
         (self.believed, change)
     }
 
@@ -238,6 +244,23 @@ mod tests {
             let reading = off(now, 17 * MINUTE, by);
             assert_eq!(watch.read(reading), (reading, None));
         }
+    }
+
+    /// A busy hub reads its clock more often than a wall clock can tell.
+    #[test]
+    fn held_time_passes_however_often_it_is_read() {
+        let (mut watch, now) = watch();
+        watch.read(off(now, MINUTE, 3_600_000));
+        let turn = Duration::from_micros(300);
+
+        let mut passed = Duration::ZERO;
+        while passed < Duration::from_secs(3) {
+            passed += turn;
+            watch.read(off(now, MINUTE + passed, 3_600_000));
+        }
+
+        let (believed, _) = watch.read(off(now, MINUTE + passed, 3_600_000));
+        assert_eq!(believed.wall, now.wall.after(MINUTE + passed));
     }
 
     #[test]

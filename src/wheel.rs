@@ -18,7 +18,7 @@ pub struct Wheel {
     now: u64,
     entries: Slab,
     /// First and last key of each slot's list.
-    slots: Vec<Slot>,
+    slots: Box<[Slot; LEVELS * SLOTS + 1]>,
     /// The occupied slots of each level, and the levels that have any.
     occupied: [u128; LEVELS],
     levels: u8,
@@ -54,7 +54,7 @@ impl Wheel {
         Self {
             now: start_tick,
             entries: Slab(Vec::new()),
-            slots: vec![Slot { first: NONE, last: NONE }; LEVELS * SLOTS + 1],
+            slots: Box::new([Slot { first: NONE, last: NONE }; LEVELS * SLOTS + 1]),
             occupied: [0; LEVELS],
             levels: 0,
             len: 0,
@@ -91,10 +91,10 @@ impl Wheel {
     /// The same as [`Wheel::insert`]; says whether there was a deadline to move.
     pub fn reschedule(&mut self, key: u32, tick: u64) -> bool {
         let moved = self.entries.seat(key).slot != NOWHERE;
-        match moved {
-            true => self.unlink(key),
-            false => self.len += 1,
+        if moved {
+            self.unlink(key);
         }
+        self.len += usize::from(!moved);
         self.link(key, tick.min(FAR));
         moved
     }
@@ -225,8 +225,8 @@ impl Wheel {
 
     /// Puts a key at the end of the list of the slot that its tick belongs to.
     fn link(&mut self, key: u32, tick: u64) {
-        let slot = self.slot_of(tick);
-        let last = self.slots[slot].last;
+        let slot = slot_of(self.now, tick);
+        let last = std::mem::replace(&mut self.slots[slot].last, key);
         *self.entries.at_mut(key) = Entry {
             previous: last,
             next: NONE,
@@ -234,11 +234,15 @@ impl Wheel {
             tick_high: (tick >> 32) as u16,
             slot: slot as u16,
         };
-        self.slots[slot].last = key;
         if last != NONE {
             self.entries.at_mut(last).next = key;
             return;
         }
+        self.occupy(slot, key);
+    }
+
+    #[cold]
+    fn occupy(&mut self, slot: usize, key: u32) {
         self.slots[slot].first = key;
         if slot != LATE {
             self.occupied[slot / SLOTS] |= 1 << (slot % SLOTS);
@@ -267,19 +271,27 @@ impl Wheel {
             }
         }
     }
-
-    /// The slot of the lowest level that reaches `tick`. Above level 0 that is never one that has begun, nor the next one.
-    fn slot_of(&self, tick: u64) -> usize {
-        let Some(distance) = tick.checked_sub(self.now) else { return LATE };
-        let level = (63 - (distance | 1).leading_zeros()) / BITS;
-        let below = BITS * level.saturating_sub(1);
-        let level = match (tick >> below) - (self.now >> below) < SLOTS as u64 {
-            true => level.saturating_sub(1),
-            false => level,
-        };
-        place(level as usize, tick >> (BITS * level))
-    }
 }
+
+/// The slot of the lowest level that reaches `tick`. Above level 0 that is never one that has begun, nor the next one.
+fn slot_of(now: u64, tick: u64) -> usize {
+    let Some(distance) = tick.checked_sub(now) else { return LATE };
+    let lower = LOWER[(distance | 1).leading_zeros() as usize % 64];
+    let (from, to) = (now >> (BITS * u32::from(lower)), tick >> (BITS * u32::from(lower)));
+    // Without a branch: whether the level above is needed nobody can foresee.
+    let up = u32::from(to - from >= SLOTS as u64);
+    place((u32::from(lower) + up) as usize % LEVELS, to >> (BITS * up))
+}
+
+/// By the leading zeros of a distance: the level below the one whose slots it spans.
+const LOWER: [u8; 64] = {
+    let (mut levels, mut zeros) = ([0; 64], 0);
+    while zeros < 64 {
+        levels[zeros] = ((63 - zeros as u32) / BITS).saturating_sub(1) as u8;
+        zeros += 1;
+    }
+    levels
+};
 
 impl Slab {
     fn find(&self, key: u32) -> Option<&Entry> {

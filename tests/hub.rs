@@ -195,6 +195,51 @@ fn reused_carrier_id_is_told_apart_by_destination() {
     assert_eq!(world.delivered.pop().expect("a receipt").id, first);
 }
 
+/// A receipt that comes twice is held the second time; what came before a message was submitted is not for it.
+#[test]
+fn repeated_receipt_is_not_taken_for_the_next_message_with_its_id() {
+    let mut world = World::bound(settings(), 10);
+    world.taken(text("a"), "77");
+    for sequence in [1, 2] {
+        world.receipt(LINK, sequence, "77", MessageState::Undeliverable);
+        world.run();
+    }
+    assert_eq!(world.states(), [MessageState::Undeliverable]);
+
+    world.pass(secs(1));
+    world.taken(text("b"), "77");
+    assert_eq!(world.states(), []);
+    world.receipt(LINK, 3, "77", MessageState::Delivered);
+    world.run();
+
+    assert_eq!(world.states(), [MessageState::Delivered]);
+}
+
+/// Two messages with one id are under way, and the receipt of the second overtakes both answers.
+#[test]
+fn early_receipt_for_another_number_is_left_to_its_message() {
+    let mut world = World::bound(settings(), 10);
+    world.submit(&[
+        Text { destination: "447700900111", ..text("a") },
+        Text { destination: "447700900222", ..text("b") },
+    ]);
+    world.run();
+    let sent = world.sent();
+    let last = world.answers.pop().expect("an answer").1.outcome.expect("accepted");
+    world.receipt_for(LINK, 1, "77", "447700900222", MessageState::Undeliverable);
+    world.run();
+
+    for (session, token, _) in sent {
+        world.say(session, token, enroute::carrier::Verdict::Answered(Status::ROK), "77");
+        world.run();
+    }
+    assert_eq!(world.delivered.pop().expect("a receipt").id, world.name(last));
+    world.receipt_for(LINK, 2, "77", "447700900111", MessageState::Delivered);
+    world.run();
+
+    assert_eq!(world.states(), [MessageState::Delivered]);
+}
+
 #[test]
 fn receipt_that_a_lost_port_had_is_delivered_to_another() {
     let mut world = World::bound(settings(), 10);

@@ -86,6 +86,34 @@ fn no_two_siblings_differ_by_an_s() {
     assert_clean(twins(&all));
 }
 
+/// A fault that is planted nowhere, or looked for by nobody, proves nothing.
+#[test]
+fn planted_faults_have_their_place_and_their_test() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_default();
+    let list: toml::Table = read("tests/planted.toml").parse().expect("the list is TOML");
+    let faults = list["fault"].as_array().expect("a list of faults");
+    let tests: String = ["src", "tests"]
+        .into_iter()
+        .flat_map(|folder| rust_files(&root().join(folder)))
+        .map(|path| fs::read_to_string(path).expect("a file that was listed"))
+        .collect();
+
+    for fault in faults {
+        let said = |key: &str| fault[key].as_str().expect("a text");
+        let name = said("name");
+        assert_eq!(read(said("file")).matches(said("old")).count(), 1, "{name}: places in {}", said("file"));
+        assert_ne!(said("old"), said("new"), "{name}");
+        match said("test").split(' ').collect::<Vec<_>>()[..] {
+            ["--test", file] => assert!(root().join(format!("tests/{file}.rs")).exists(), "{name}"),
+            ["--lib", test] | ["--test", _, test] => {
+                assert!(tests.contains(&format!("fn {test}()")), "{name}: no test {test}");
+            }
+            _ => panic!("{name}: which test?"),
+        }
+    }
+    assert!(faults.len() >= 20, "only {}", faults.len());
+}
+
 #[test]
 fn every_dependency_is_accounted_for() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("cargo has read it");
@@ -181,7 +209,7 @@ fn each(folders: &[&str], check: impl Fn(&Path, &Source) -> Vec<String>) -> Vec<
     let mut found = Vec::new();
     let mut files = 0;
     for folder in folders {
-        for path in rust_files(&root().join(folder)) {
+        for path in rust_files(&root().join(folder)).into_iter().filter(|path| stem(path) != "tests") {
             files += 1;
             let text = fs::read_to_string(&path).expect("a source file is text");
             let relative = path.strip_prefix(root()).expect("found below it");
@@ -203,7 +231,7 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.expect("a folder of the repository can be listed").path();
         if path.is_dir() {
             files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") && stem(&path) != "tests" {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
     }

@@ -99,6 +99,7 @@ impl Config {
                 max_connections: 1000,
                 memory_octets: None,
                 commit_gap: Duration::from_millis(1),
+                reserve_octets: 16 << 20,
             },
             http: "127.0.0.1:8080".to_owned(),
             log: Level::INFO,
@@ -110,13 +111,13 @@ impl Config {
         let mut config = Self::defaults();
         part::listener(&mut document.section("listener"), &mut config.plan);
         document.section("http").set_text("address", value::own_address, &mut config.http);
-        part::spool(&mut document.section("spool"), &mut config.plan);
+        let durability = part::spool(&mut document.section("spool"), &mut config.plan);
         let hub = &mut config.plan.hub;
         part::clock(&mut document.section("clock"), &mut hub.caution);
         part::limits(&mut document.section("limits"), &mut hub.limits, &mut config.plan.memory_octets);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.retry);
-        hub.accounts = peer::accounts(&mut document, &hub.rules);
+        hub.accounts = peer::accounts(&mut document, &hub.rules, durability);
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = part::routes(&mut document.section("route"), &hub.carriers);

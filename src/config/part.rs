@@ -1,11 +1,11 @@
 //! Each part of the hub: its keys, their ranges, and what they set.
 
-use super::peer::account_named;
+use super::peer::{DURABILITIES, account_named};
 use super::section::Section;
 use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
 use crate::clock::Caution;
-use crate::hub::{AccountPlan, CarrierPlan, Limits, Overdue, Unreceipted};
+use crate::hub::{AccountPlan, CarrierPlan, Durability, Limits, Overdue, Unreceipted};
 use crate::id::CarrierId;
 use crate::route::{Inbound, Reach, Rule, Table};
 use crate::runtime::Plan;
@@ -24,7 +24,8 @@ pub(super) fn listener(section: &mut Section<'_>, plan: &mut Plan) {
     timers.inactivity = section.number("inactivity_s", 1..=604_800).map(Duration::from_secs);
 }
 
-pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) {
+/// Gives what the answers of accounts wait for that don't say it themselves.
+pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) -> Durability {
     section.set_text("directory", directory, &mut plan.directory);
     // The spool wants four frames of 1 MiB and a header in a segment.
     if let Some(mib) = section.number("segment_mib", 5..=4096) {
@@ -34,6 +35,12 @@ pub(super) fn spool(section: &mut Section<'_>, plan: &mut Plan) {
     if let Some(mib) = section.number("compaction_slack_mib", 1..=1 << 20) {
         plan.hub.compaction.slack_octets = mib << 20;
     }
+    if let Some(mib) = section.number("reserve_mib", 0..=4096) {
+        plan.reserve_octets = mib << 20;
+    }
+    let mut durability = Durability::default();
+    section.set_text("durability", |text| choice(text, &DURABILITIES), &mut durability);
+    durability
 }
 
 pub(super) fn clock(section: &mut Section<'_>, caution: &mut Caution) {

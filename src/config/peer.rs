@@ -8,7 +8,7 @@ use crate::carrier::{Caller, Carrier, Unmarked};
 use crate::codec::{Command, Tag, Version};
 use crate::correlation::{IdForm, IdForms};
 use crate::esme::{Account, Outbind};
-use crate::hub::{AccountPlan, CarrierPlan, List, Member, PartReceipts};
+use crate::hub::{AccountPlan, CarrierPlan, Durability, List, Member, PartReceipts};
 use crate::id::AccountId;
 use crate::session::BindKind;
 use std::collections::HashSet;
@@ -19,11 +19,12 @@ pub(super) fn account() -> AccountPlan {
     AccountPlan::new(Account::new("", ""))
 }
 
-pub(super) fn accounts(document: &mut Section<'_>, all: &Rules) -> Vec<AccountPlan> {
+pub(super) fn accounts(document: &mut Section<'_>, all: &Rules, durability: Durability) -> Vec<AccountPlan> {
     let mut plans: Vec<AccountPlan> = Vec::new();
     let mut names = HashSet::new();
     for section in &mut document.list("account") {
-        let plan = read_account(section, all);
+        let mut plan = AccountPlan { durability, ..account() };
+        read_account(section, all, &mut plan);
         let name = &plan.account.system_id;
         if !name.is_empty() && !names.insert(name.clone()) {
             section.fault("system_id", format!("\"{name}\" is the name of an account before it"));
@@ -34,10 +35,9 @@ pub(super) fn accounts(document: &mut Section<'_>, all: &Rules) -> Vec<AccountPl
     plans
 }
 
-fn read_account(section: &mut Section<'_>, all: &Rules) -> AccountPlan {
-    let mut plan = account();
-    let AccountPlan { account, queue_max, part_receipts, profile, times, rules, bulk_tlv, join_inbound } =
-        &mut plan;
+fn read_account(section: &mut Section<'_>, all: &Rules, plan: &mut AccountPlan) {
+    let AccountPlan { account, queue_max, part_receipts, profile, times, rules, bulk_tlv, .. } = plan;
+    section.set_text("durability", |text| choice(text, &DURABILITIES), &mut plan.durability);
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
     account.password = section.required("password", password).unwrap_or_default();
     section.set("binds", 1..=10_000, &mut account.binds);
@@ -50,7 +50,7 @@ fn read_account(section: &mut Section<'_>, all: &Rules) -> AccountPlan {
     let receipts =
         [("worst", PartReceipts::Worst), ("last", PartReceipts::Last), ("each", PartReceipts::Each)];
     section.set_text("part_receipts", |text| choice(text, &receipts), part_receipts);
-    section.set_flag("join_inbound", join_inbound);
+    section.set_flag("join_inbound", &mut plan.join_inbound);
     section.set_flag("short_relative_times", &mut times.rules.short_relative);
     section.set_flag("lower_case_relative", &mut times.rules.lower_case_r);
     section.set_flag("wide_offsets", &mut times.rules.wide_offsets);
@@ -67,7 +67,6 @@ fn read_account(section: &mut Section<'_>, all: &Rules) -> AccountPlan {
             password: outbind.required("password", password).unwrap_or_default(),
         });
     }
-    plan
 }
 
 /// Its own validity, where it has one.
@@ -214,6 +213,10 @@ fn check_count(document: &Section<'_>, key: &str, count: usize, max: usize) {
         document.fault(key, format!("{count} are too many; at most {max}"));
     }
 }
+
+/// What an account's answers wait for.
+pub(super) const DURABILITIES: [(&str, Durability); 3] =
+    [("disk", Durability::Disk), ("os", Durability::Os), ("memory", Durability::Memory)];
 
 const VERSIONS: [(&str, Version); 3] = [("3.3", Version::V33), ("3.4", Version::V34), ("5.0", Version::V50)];
 

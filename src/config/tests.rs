@@ -4,7 +4,7 @@ use super::section::UNKNOWN;
 use super::*;
 use crate::carrier::Caller;
 use crate::codec::Tag;
-use crate::hub::Member;
+use crate::hub::{Durability, Member};
 use crate::id::{AccountId, CarrierId};
 use crate::route::{Case, Choice};
 use crate::text::Alphabet;
@@ -98,6 +98,19 @@ fn sample_and_reference_have_every_key() {
 }
 
 #[test]
+fn account_without_a_durability_has_that_of_the_spool() {
+    let text = with("[[account]]\nsystem_id = \"otp\"\npassword = \"otp\"\ndurability = \"disk\"")
+        + "\n[spool]\ndurability = \"memory\"";
+
+    let config = Config::parse(&text, "").expect("sound");
+
+    let durabilities: Vec<_> = config.plan.hub.accounts.iter().map(|plan| plan.durability).collect();
+    assert_eq!(durabilities, [Durability::Memory, Durability::Disk]);
+    let plain = Config::parse(&with(""), "").expect("sound");
+    assert_eq!(plain.plan.hub.accounts[0].durability, Durability::Disk);
+}
+
+#[test]
 fn every_key_reaches_its_setting() {
     let defaults = format!("{:?}", Config::parse(&sample_with_all_keys(), "").expect("sound"));
     let changed = |line: &str| {
@@ -108,6 +121,9 @@ fn every_key_reaches_its_setting() {
             "directory" | "system_id" | "password" | "system_type" => "\"other\"",
             "version" | "treat_as" => "\"5.0\"",
             "deliver_as" => "\"data_sm\"",
+            // That of [spool] counts for accounts without their own; see the test of both.
+            "durability" if line.contains("unless") => return None,
+            "durability" => "\"os\"",
             "part_receipts" => "\"each\"",
             "alphabet" => "\"ascii\"",
             "unmarked_receipts" => "\"never\"",

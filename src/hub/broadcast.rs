@@ -69,8 +69,9 @@ impl Hub {
 
     /// A link is gone: nobody will answer what it was asked.
     pub(super) fn lose_asked(&mut self, link: SessionId) {
-        let lost: Vec<u64> =
+        let mut lost: Vec<u64> =
             self.asked.iter().filter(|(_, asked)| asked.link == link).map(|(token, _)| *token).collect();
+        lost.sort_unstable(); // in the order in which they were asked
         for token in lost {
             self.take_reply(&Reply { token, status: None, body: 0..0 }, &[]);
         }

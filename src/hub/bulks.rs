@@ -4,8 +4,8 @@
 //! counts, from whatever time the bulk has when it fires. Everything that concerns all messages of a bulk is one record of the
 //! bulk, and then work in slices, which goes on after a crash where it has to: what still waits says so itself.
 
+use super::Hub;
 use super::table::{Row, Token, flag};
-use super::{Held, Hub};
 use crate::bulk::{Answer, Ask, Joining, Name, NameError, Refusal, Request, State, View, Work, check_time};
 use crate::clock::UnixMs;
 use crate::codec::{MessageState, Reading, Sm, Status, Tag, Tlvs, put_tlv};
@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use std::time::Duration;
 
 impl Hub {
-    /// An account asks something of a bulk; what it changes is answered once it is durable.
+    /// An account asks something of a bulk; what it changes is answered once it is durable enough.
     pub(super) fn take_bulk(&mut self, token: u64, account: AccountId, request: Request) {
         let answer = self.change_bulk(account, request);
         if let Err(refusal) = answer {
@@ -28,8 +28,7 @@ impl Hub {
                 self.effects.bulks.push((token, Err(Refusal::NoStore))); // it may never be
             }
             Ok(_) if end > self.durable => {
-                self.bulk_answers.push_back((token, answer));
-                self.held.push_back((end, Held::Bulk));
+                self.hold_bulk_answer(account, end, token, answer);
             }
             Ok(_) | Err(_) => self.effects.bulks.push((token, answer)),
         }

@@ -72,11 +72,10 @@ impl Hub {
         }
     }
 
-    /// Answers a request as soon as `lsn` is durable.
+    /// Answers a request as soon as `lsn` is as durable as its account wants it.
     pub(super) fn reply_after(&mut self, lsn: Lsn, caller: Caller, pdu: BytesMut) {
-        let Caller { port, session, .. } = caller;
-        self.replies.push_back(pdu);
-        self.held.push_back((lsn, Held::Reply { port, session }));
+        let Caller { port, session, account, .. } = caller;
+        self.hold_reply(account, lsn, Held::Reply { port, session }, pdu);
     }
 
     /// The message centre's word for a message, as this peer can take it.

@@ -72,8 +72,8 @@ impl Hub {
         match self.admit_inbound(carrier, body) {
             Ok((lsn, token)) => {
                 self.effects.stats.inbound.received += 1;
-                self.held.push_back((lsn, Held::Begun { token }));
-                self.held.push_back((lsn, Held::Arrived { link, session, command, sequence }));
+                self.hold(lsn, Held::Begun { token });
+                self.hold(lsn, Held::Arrived { link, session, command, sequence });
             }
             Err(refusal) => self.refuse_inbound((link, session), (command, sequence), refusal),
         }

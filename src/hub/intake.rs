@@ -93,9 +93,9 @@ impl Hub {
                 if awaits_outcome {
                     self.await_outcome(caller, token);
                 }
-                let Caller { port, session, sequence, .. } = caller;
+                let Caller { port, session, account, sequence, .. } = caller;
                 let since = self.now.mono;
-                self.held.push_back((lsn, Held::Accepted { token, port, session, sequence, since }));
+                self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
             }
             Err(status) => self.refuse(caller, status),
         }
@@ -152,6 +152,7 @@ impl Hub {
     ) -> (Lsn, Token) {
         let Judged { mut row, segments, clamped, bulk, schedule } = judged;
         self.effects.stats.segments += u64::from(segments);
+        self.effects.stats.accepted[self.durability_for(row.account) as usize] += 1;
         if clamped {
             self.effects.stats.clamp(row.account);
         }
@@ -183,14 +184,17 @@ impl Hub {
 
     /// Whether there is room for one more message of this account.
     pub(super) fn check_room(&mut self, account: AccountId) -> Result<(), Status> {
+        // A full disk is the usual cause of a spool that takes nothing: its word tells a customer more.
+        if self.full {
+            return Err(Status::RMSGQFUL);
+        }
         self.check_store()?;
         if self.is_crowded() {
             self.effects.stats.crowded += 1;
             return Err(Status::RMSGQFUL);
         }
         let state = &self.accounts[usize::from(account.0)];
-        let is_full =
-            self.full || self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
+        let is_full = self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
         if is_full { Err(Status::RMSGQFUL) } else { Ok(()) }
     }
 

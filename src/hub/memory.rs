@@ -41,7 +41,7 @@ impl Hub {
     fn other_memory(&self) -> u64 {
         let numbers = [
             (self.bodies.len(), BODY),
-            (self.held.len(), HELD),
+            (self.holding.len(), HELD),
             (self.correlation.len(), KNOWN),
             (self.correlation.early_len(), EARLY),
             (self.remembered(), REMEMBERED),

@@ -13,9 +13,10 @@
 //! inbound   a carrier's message → Accepted record ┄durable┄► the carrier answered, then delivery
 //! ```
 //!
-//! What waits for the disk (┄) stands in one queue in order of Lsn: answers to customers, answers to carriers for their
+//! What waits for the disk (┄) stands in queues in order of Lsn: answers to customers, answers to carriers for their
 //! receipts, the room that a dispatch took on its link, and receipts that are to go out. So nobody hears of anything that
-//! a power cut could undo, and a crash doubles at most what was in a link's window.
+//! a power cut could undo, and a crash doubles at most what was in a link's window. Only answers to accounts that asked for
+//! less ([`Durability`]) don't wait so long.
 
 mod aliases;
 mod broadcast;
@@ -27,6 +28,7 @@ mod delivery;
 mod dispatch;
 mod effects;
 mod first_parts;
+mod held;
 mod inbound;
 mod intake;
 mod kin;
@@ -52,6 +54,7 @@ mod timers;
 mod upkeep;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
+pub use held::{Durability, Reached};
 pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
@@ -59,10 +62,10 @@ pub use settings::{
 pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
 
 use crate::admission::{Rules, Times};
-use crate::bulk::{Answer as BulkAnswer, Bulks};
+use crate::bulk::Bulks;
 use crate::carrier::LinkBatch;
 use crate::clock::{Now, Watch};
-use crate::codec::{Command, Status, Tag, Version};
+use crate::codec::{Tag, Version};
 use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
@@ -76,6 +79,7 @@ use caller::Caller;
 use clockwork::Clockwork;
 use first_parts::FirstParts;
 use foldhash::HashMap;
+use held::{Held, Holding};
 use kin::Kin;
 use notice::Notice;
 use operations::Replacing;
@@ -86,7 +90,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
-use table::{Table, Token, flag};
+use table::{Table, Token};
 
 /// The hub.
 pub struct Hub {
@@ -101,8 +105,8 @@ pub struct Hub {
     carriers: Vec<CarrierState>,
     ports: Seats<PortState>,
     links: Seats<LinkState>,
-    /// What waits for the disk, in order.
-    held: VecDeque<(Lsn, Held)>,
+    /// What waits for the spool.
+    holding: Holding,
     /// Bodies at hand, oldest first.
     bodies: VecDeque<(Instant, Token)>,
     /// Bodies that are being read back.
@@ -129,16 +133,12 @@ pub struct Hub {
     compact_again: Option<Instant>,
     kin: Kin,
     first_parts: FirstParts,
-    /// Response PDUs that wait for the disk, in the order of their places in `held`.
-    replies: VecDeque<BytesMut>,
     /// Answers that wait for an outcome, by slot, and until when.
     transactions: HashMap<u32, Caller>,
     transaction_ends: VecDeque<(Instant, Token)>,
     /// Slots by the low half of their serials, of messages whose customers know them by their short ids.
     short_ids: HashMap<u32, u32>,
     bulks: Bulks,
-    /// Answers on bulks that wait for the disk, in the order of their places in `held`.
-    bulk_answers: VecDeque<(u64, BulkAnswer)>,
     replacing: Vec<Replacing>,
     searches: VecDeque<Search>,
     /// What carriers were asked in our place.
@@ -179,6 +179,8 @@ struct AccountState {
     times: Times,
     bulk_tlv: Option<Tag>,
     rules: Rules,
+    /// What its answers wait for.
+    durability: Durability,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
@@ -245,33 +247,12 @@ struct LinkState {
     dirty: bool,
 }
 
-/// What waits for the disk.
-#[derive(Clone, Copy, Debug)]
-enum Held {
-    /// A submission: answer it, and let its message go on.
-    Accepted { token: Token, port: u32, session: SessionId, sequence: u32, since: Instant },
-    /// A message whose peer is answered otherwise: let it go on.
-    Begun { token: Token },
-    /// The next of `replies` may go to this port.
-    Reply { port: u32, session: SessionId },
-    /// The record of a hand-over: its place in the link's window is free again.
-    Sent { link: u32, session: SessionId },
-    /// The record of an outcome: the account may hear of it.
-    Settled { token: Token },
-    /// The record of what a carrier delivered: answer it.
-    Arrived { link: u32, session: SessionId, command: Command, sequence: u32 },
-    /// A change of a bulk: the next of `bulk_answers` may go.
-    Bulk,
-    /// What lived in a segment, or some of it, stands elsewhere: the segment may go if that was all.
-    Compacted { number: Option<u64> },
-}
-
 impl Hub {
-    /// One turn: takes `events`, given that the spool is `durable` so far.
-    pub fn turn(&mut self, events: impl Iterator<Item = Event>, durable: Lsn, now: Now) -> Effects {
+    /// One turn: takes `events`, given how far the spool has `reached`.
+    pub fn turn(&mut self, events: impl Iterator<Item = Event>, reached: Reached, now: Now) -> Effects {
         self.read_clock(now);
-        self.durable = durable;
-        self.release_held(durable);
+        self.durable = reached.durable;
+        self.release_held(reached);
         for event in events {
             self.handle(event);
         }
@@ -282,6 +263,7 @@ impl Hub {
         self.end_overdue_transactions();
         self.give_up_gathering();
         self.go_on_searching();
+        self.release_remembered();
         self.pump(); // before bodies that came back are parked again, however few may be at hand
         self.upkeep();
         self.effects.frames.extend(self.journal.seal());
@@ -314,67 +296,6 @@ impl Hub {
             Event::Rest => self.mode = Mode::Resting,
             Event::Leave => self.leave(),
         }
-    }
-
-    /// Lets go of everything that waited for the disk and waits no longer.
-    fn release_held(&mut self, durable: Lsn) {
-        while let Some((lsn, held)) = self.held.front().copied() {
-            if lsn > durable {
-                break;
-            }
-            self.held.pop_front();
-            match held {
-                Held::Accepted { token, port, session, sequence, since } => {
-                    self.answer_accepted(token, port, session, sequence, since);
-                }
-                Held::Begun { token } => {
-                    if self.table.known(token).is_some() {
-                        self.start(token.slot);
-                    }
-                }
-                Held::Reply { port, session } => {
-                    if let Some(pdu) = self.replies.pop_front() {
-                        self.reply(port, session, &pdu);
-                    }
-                }
-                Held::Bulk => self.effects.bulks.extend(self.bulk_answers.pop_front()),
-                Held::Sent { link, session } => self.give_room(link, session),
-                Held::Settled { token } => self.offer(token),
-                Held::Arrived { link, session, command, sequence } => {
-                    self.answer_arrival(link, session, (command, sequence), Status::ROK);
-                }
-                Held::Compacted { number } => {
-                    if let Some(number) = number {
-                        self.effects.releases.push(number);
-                        self.compacting = None;
-                    }
-                    // What was written again can be read now.
-                    self.carriers.iter_mut().for_each(|carrier| carrier.dirty = true);
-                    self.accounts.iter_mut().for_each(|account| account.dirty = true);
-                    self.look_again_at_replacing();
-                }
-            }
-        }
-    }
-
-    fn answer_accepted(
-        &mut self,
-        token: Token,
-        port: u32,
-        session: SessionId,
-        sequence: u32,
-        since: Instant,
-    ) {
-        let waited = self.now.mono.saturating_duration_since(since);
-        self.disk_wait = waited;
-        self.effects.stats.submit_response.record(waited);
-        let Some(row) = self.table.known(token) else { return };
-        let id = row.id(token.slot);
-        let command = if row.is(flag::DATA) { Command::DATA_SM } else { Command::SUBMIT_SM };
-        if !row.is(flag::ONCE) || !self.transactions.contains_key(&token.slot) {
-            self.answer(port, session, Answer { command, sequence, outcome: Ok(id) });
-        }
-        self.start(token.slot);
     }
 
     /// Answers a submission; nobody hears it if the session is gone.
@@ -436,8 +357,7 @@ impl Hub {
     fn remembered(&self) -> usize {
         self.kin.len()
             + self.transactions.len()
-            + self.replies.len()
-            + self.bulk_answers.len()
+            + self.holding.answers()
             + self.replacing.len()
             + self.searches.len()
             + self.asked.len()
@@ -448,7 +368,7 @@ impl Hub {
     pub fn gauges(&self) -> Gauges {
         let mut gauges = Gauges {
             messages: self.table.len() as u64,
-            held: self.held.len() as u64,
+            held: self.holding.len() as u64,
             awaiting: self.correlation.len() as u64,
             early_receipts: self.correlation.early_len() as u64,
             remembered: self.remembered() as u64,

@@ -46,7 +46,7 @@ impl Hub {
                 Ok(judged) => {
                     let (lsn, token) = self.let_in(judged, body, fanned.first);
                     if let Some((lsn, token)) = fanned.last.replace((lsn, token)) {
-                        self.held.push_back((lsn, Held::Begun { token }));
+                        self.hold_for(caller.account, lsn, Held::Begun { token });
                     }
                     let id = self.table.row(token.slot).id(token.slot);
                     fanned.first.get_or_insert(id);
@@ -61,7 +61,7 @@ impl Hub {
         for (_, status) in &fanned.refused {
             self.effects.stats.refuse(*status);
         }
-        self.held.push_back((lsn, Held::Begun { token }));
+        self.hold_for(caller.account, lsn, Held::Begun { token });
         let text = self.id_text(first, caller.version);
         let mut pdu = BytesMut::new();
         fanned.refused.truncate(UNSUCCESS_MAX);

@@ -108,7 +108,7 @@ impl Hub {
             at: self.now.wall,
         });
         if let Some((link, session)) = link {
-            self.held.push_back((appended.lsn, Held::Sent { link, session }));
+            self.hold(appended.lsn, Held::Sent { link, session });
         }
         self.effects.stats.taken += 1;
         self.set_timer(token.slot, expires.after(self.settings.limits.receipt_grace));
@@ -133,10 +133,14 @@ impl Hub {
         let ids = self.carriers[usize::from(carrier.0)].ids;
         let keys = self.correlation.held_keys(carrier, id, ids);
         let Self { correlation, table, .. } = self;
-        let fits = |destination: &[u8]| may_be_for(table.body(slot), destination);
-        let early = keys.into_iter().find_map(|key| correlation.claim(key, |early| fits(&early.destination)));
-        // An id as configured counts more than an address: some carriers swap these (field bug D17).
-        let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, |_| true)));
+        let (body, accepted) = (table.body(slot), table.row_and_body(slot).0.accepted);
+        // What came before the message itself was of an earlier one with its id: it may have come twice.
+        let in_time = |early: &Early| early.at >= accepted;
+        let fits = |early: &Early| in_time(early) && may_be_for(body, &early.destination);
+        let early = keys.into_iter().find_map(|key| correlation.claim(key, fits));
+        // An id as configured counts more than an odd address: some carriers swap these (field bug D17).
+        let odd = |early: &Early| in_time(early) && !is_for_another(body, &early.destination);
+        let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, odd)));
         if let Some(early) = early {
             self.effects.stats.early_matched += 1;
             self.settle(slot, Outcome { state: early.state, error: early.error });
@@ -253,7 +257,7 @@ impl Hub {
                 };
                 match self.take_receipt(given) {
                     Some(lsn) => {
-                        self.held.push_back((lsn, Held::Arrived { link, session, command, sequence }));
+                        self.hold(lsn, Held::Arrived { link, session, command, sequence });
                     }
                     None => self.answer_arrival(link, session, request, Status::ROK),
                 }
@@ -473,9 +477,26 @@ fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
         return true;
     }
     let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return true };
-    let ours = sm.destination.addr;
-    let tail = ours.len().min(destination.len()).min(TAIL_DIGITS);
-    ours[ours.len() - tail..] == destination[destination.len() - tail..]
+    ends_alike(sm.destination.addr, destination)
+}
+
+/// Whether `destination` is a whole number that the message with this body neither goes to nor comes from.
+fn is_for_another(body: &[u8], destination: &[u8]) -> bool {
+    let digits = |addr: &[u8]| addr.strip_prefix(b"+").unwrap_or(addr).iter().all(u8::is_ascii_digit);
+    let is_whole = |addr: &[u8]| addr.len() >= TAIL_DIGITS && digits(addr);
+    if !is_whole(destination) {
+        return false;
+    }
+    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return false };
+    is_whole(sm.destination.addr)
+        && !ends_alike(sm.destination.addr, destination)
+        && !ends_alike(sm.source.addr, destination)
+}
+
+/// Whether two addresses are the same as far as their last digits tell.
+fn ends_alike(ours: &[u8], theirs: &[u8]) -> bool {
+    let tail = ours.len().min(theirs.len()).min(TAIL_DIGITS);
+    ours[ours.len() - tail..] == theirs[theirs.len() - tail..]
 }
 
 /// Digits at the end of a number that tell two apart.

@@ -69,6 +69,7 @@ impl Replay {
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
             rules: plan.rules.unwrap_or(settings.rules),
+            durability: plan.durability,
             ..AccountState::default()
         };
         let carrier = |plan: &super::CarrierPlan| CarrierState {
@@ -91,6 +92,13 @@ impl Replay {
             crashed: false,
             settings,
         }
+    }
+
+    /// As [`Replay::new`], and whatever depends on hashes follows from `seed`: so a simulation can be repeated. Who knows the seed
+    /// can choose addresses that collide.
+    pub fn repeatable(settings: Settings, seed: u64) -> Self {
+        let table = Table::repeatable(settings.limits.final_states, seed);
+        Self { table, ..Self::new(settings) }
     }
 
     /// Takes the next record.
@@ -301,7 +309,7 @@ impl Replay {
             carriers: self.carriers,
             ports: Seats::default(),
             links: Seats::default(),
-            held: VecDeque::new(),
+            holding: super::held::Holding::default(),
             bodies: VecDeque::new(),
             reading: 0,
             fired: Vec::new(),
@@ -318,12 +326,10 @@ impl Replay {
             compact_again: None,
             kin: self.kin,
             first_parts: FirstParts::new(self.settings.limits.gathering),
-            replies: VecDeque::new(),
             transactions: HashMap::default(),
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
             bulks: self.bulks,
-            bulk_answers: VecDeque::new(),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),

@@ -171,9 +171,9 @@ impl Hub {
                     self.effects.stats.replaced += 1;
                     lsn = self.settle(old.slot, Outcome::plain(crate::codec::MessageState::Deleted));
                 }
-                let Caller { port, session, sequence, .. } = caller;
+                let Caller { port, session, account, sequence, .. } = caller;
                 let since = self.now.mono;
-                self.held.push_back((lsn, Held::Accepted { token, port, session, sequence, since }));
+                self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
             }
             Err(status) => self.refuse(caller, status),
         }

@@ -1,5 +1,6 @@
 //! What the hub is told once, at its start.
 
+use super::held::Durability;
 use crate::admission::{Rules, Times};
 use crate::assembly;
 use crate::bulk;
@@ -60,6 +61,8 @@ pub struct AccountPlan {
     pub join_inbound: bool,
     /// What validity and schedule its messages may have; `None`: what everybody's may.
     pub rules: Option<Rules>,
+    /// What its answers wait for.
+    pub durability: Durability,
 }
 
 impl AccountPlan {
@@ -74,6 +77,7 @@ impl AccountPlan {
             bulk_tlv: None,
             join_inbound: false,
             rules: None,
+            durability: Durability::default(),
         }
     }
 }

@@ -62,7 +62,7 @@ impl Hub {
         let state = state.octet();
         let lsn = self.journal.append(&Record::Settled { id, state, error, at: now }).lsn;
         let token = self.table.token(slot);
-        self.held.push_back((lsn, Held::Settled { token }));
+        self.hold(lsn, Held::Settled { token });
         lsn
     }
 

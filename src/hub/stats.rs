@@ -1,6 +1,7 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use super::clockwork::KINDS;
+use super::held::Durability;
 use crate::bulk::State;
 use crate::clock::Change;
 use crate::codec::{MessageState, Status};
@@ -15,6 +16,8 @@ pub struct Stats {
     pub clamped: Vec<(AccountId, u64)>,
     /// Messages whose validity ended, by [`Stage`].
     pub expired: [u64; Stage::EACH.len()],
+    /// Submissions taken over, by what their answers wait for, in the order of [`Durability::EACH`].
+    pub accepted: [u64; Durability::EACH.len()],
     /// Short messages that the accepted submissions amount to.
     pub segments: u64,
     /// Long texts sent in parts, parts sent as one, and parts whose others never came.
@@ -246,6 +249,10 @@ impl Stats {
     /// Adds the counts to the process's metrics.
     pub fn fold(&self, metrics: &Metrics) {
         metrics.submitted.inc_by(self.submitted);
+        for (durability, times) in Durability::EACH.iter().zip(self.accepted).filter(|(_, times)| *times > 0)
+        {
+            metrics.accepted.with_label_values(&[durability.name()]).inc_by(times);
+        }
         metrics.segments.inc_by(self.segments);
         metrics.cancelled.inc_by(self.cancelled);
         metrics.replaced.inc_by(self.replaced);
@@ -289,6 +296,14 @@ impl Stats {
         for (event, times) in carrier_events.into_iter().filter(|(_, times)| *times > 0) {
             metrics.carrier_events.with_label_values(&[event]).inc_by(times);
         }
+        self.fold_receipts(metrics);
+        metrics.spool_compacted.inc_by(self.compacted);
+        metrics.refused_for_memory.inc_by(self.crowded);
+        metrics.clock_steps.inc_by(self.clock_steps);
+        self.inbound.fold(metrics);
+    }
+
+    fn fold_receipts(&self, metrics: &Metrics) {
         let receipts = [
             ("received", self.receipts_in),
             ("intermediate", self.receipts_intermediate),
@@ -309,10 +324,6 @@ impl Stats {
         for (event, times) in receipts.into_iter().filter(|(_, times)| *times > 0) {
             metrics.receipts.with_label_values(&[event]).inc_by(times);
         }
-        metrics.spool_compacted.inc_by(self.compacted);
-        metrics.refused_for_memory.inc_by(self.crowded);
-        metrics.clock_steps.inc_by(self.clock_steps);
-        self.inbound.fold(metrics);
     }
 }
 

@@ -10,7 +10,8 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::Phase;
 use crate::spool::Locator;
 use bytes::Bytes;
-use foldhash::fast::RandomState;
+use foldhash::SharedSeed;
+use foldhash::fast::SeedableRandomState;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 
@@ -188,13 +189,19 @@ pub(super) struct Table {
     free: VecDeque<u32>,
     /// Slots that stay free at least, so that a message that is gone can be asked for a while longer.
     kept_free: usize,
-    random: RandomState,
+    random: SeedableRandomState,
 }
 
 impl Table {
     /// An empty table that remembers the final states of the last `kept_free` messages.
     pub fn new(kept_free: usize) -> Self {
         Self { kept_free, ..Self::default() }
+    }
+
+    /// As [`Table::new`], with hashes that follow from `seed`.
+    pub fn repeatable(kept_free: usize, seed: u64) -> Self {
+        let random = SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
+        Self { random, ..Self::new(kept_free) }
     }
 
     /// What an address is compared by: its characters alone, since TON and NPI of one number change from one message to

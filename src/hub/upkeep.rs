@@ -102,7 +102,7 @@ impl Hub {
             Some(Compaction::Release { number, to, .. }) => {
                 self.compacting = Some(to);
                 let after = self.keep_others(to);
-                self.held.push_back((after, Held::Compacted { number: Some(number) }));
+                self.hold(after, Held::Compacted { number: Some(number) });
             }
             Some(Compaction::Copy(task)) => {
                 self.compacting = Some(Lsn(task.to));
@@ -117,7 +117,7 @@ impl Hub {
         self.journal.abandon_compaction();
         self.compacting = None;
         self.compact_again = Some(self.now.mono + COMPACT_AGAIN);
-        self.held.push_back((self.journal.end(), Held::Compacted { number: None }));
+        self.hold(self.journal.end(), Held::Compacted { number: None });
     }
 
     /// A segment was read: writes its living again, at the end of the log.
@@ -131,7 +131,7 @@ impl Hub {
         }
         if let (true, Some(to)) = (last, self.compacting) {
             let after = self.keep_others(to);
-            self.held.push_back((after, Held::Compacted { number: Some(number) }));
+            self.hold(after, Held::Compacted { number: Some(number) });
         }
     }
 

@@ -79,6 +79,11 @@ impl Disk for FileDisk {
         self.directory.sync_all()
     }
 
+    fn free(&self) -> io::Result<u64> {
+        let told = rustix::fs::fstatvfs(&self.directory)?;
+        Ok(told.f_bavail.saturating_mul(told.f_frsize))
+    }
+
     fn random(&self) -> io::Result<[u8; 32]> {
         let mut octets = [0; 32];
         getrandom::fill(&mut octets).map_err(|error| io::Error::other(error.to_string()))?;
@@ -155,6 +160,72 @@ mod tests {
         let _ = fs::remove_dir_all(&path);
     }
 
+    /// On a file system of its own, of 256 KiB; it takes the right to mount one, without which nothing is shown.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the runtime is where clocks are read")]
+    fn full_file_system_takes_what_the_reserve_has_room_for_and_recovers_by_itself() {
+        let path = directory("full");
+        fs::create_dir_all(&path).expect("a new directory");
+        let Some(_mounted) = Mounted::at(&path) else { return };
+        let now = Now { mono: Instant::now(), wall: UnixMs(1_800_000_000_000) };
+        let settings = Settings { segment_octets: 64 << 10, frame_octets: 4096, spares: 1 };
+        let disk = FileDisk::open(&path).expect("a new directory");
+        let (mut journal, mut writer, ..) =
+            open(disk, settings, 0, now, &mut |_, _| {}).expect("a new store");
+        let (spares, reserve) = (writer.spares(), 32 << 10);
+        spares
+            .prepare(&mut |_| {})
+            .and_then(|()| spares.make_reserve(reserve, &mut |_| {}))
+            .expect("room for both");
+        fs::write(path.join("other"), vec![1; 256 << 10]).expect_err("the rest of the disk");
+        assert!(spares.needed() || spares.prepare(&mut |_| {}).is_err());
+
+        let mut written = 0;
+        let refused = loop {
+            for _ in 0..50 {
+                let id = MessageId { serial: journal.next_serial(), slot: 0 };
+                journal.append(&Record::Done { id });
+            }
+            let octets = journal.unsealed();
+            match writer.commit(&mut [journal.seal().expect("fifty records")]) {
+                Ok(_) => written += octets,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, crate::spool::WriteError::Full(_)), "{refused}");
+        assert!(written > 64 << 10, "{written}: no more than the prepared segment");
+        assert_eq!(writer.stats().reserves, 1);
+
+        fs::remove_file(path.join("other")).expect("ours");
+        spares
+            .prepare(&mut |_| {})
+            .and_then(|()| spares.make_reserve(reserve, &mut |_| {}))
+            .expect("room again");
+        drop((journal, writer, spares));
+        let disk = FileDisk::open(&path).expect("nobody else has it");
+        let mut records = 0;
+        let (.., report) = open(disk, settings, 0, now, &mut |_, _| records += 1).expect("the store");
+        assert_eq!((report.damaged_octets, records % 50), (0, 0));
+    }
+
+    /// A small file system in memory, for as long as the value lives.
+    struct Mounted(PathBuf);
+
+    impl Mounted {
+        fn at(path: &Path) -> Option<Self> {
+            let mount = ["-t", "tmpfs", "-o", "size=256k", "enroute-test"];
+            let status = std::process::Command::new("mount").args(mount).arg(path).status();
+            status.is_ok_and(|status| status.success()).then(|| Self(path.to_owned()))
+        }
+    }
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+            let _ = fs::remove_dir(&self.0);
+        }
+    }
+
     #[test]
     #[expect(clippy::disallowed_methods, reason = "the runtime is where clocks are read")]
     fn spool_on_real_files_comes_back() {
@@ -164,7 +235,7 @@ mod tests {
         let disk = FileDisk::open(&path).expect("a new directory");
         let (mut journal, mut writer, reader, _) =
             open(disk, settings, 0, now, &mut |_, _| {}).expect("a new store");
-        writer.spares().prepare().expect("room for a megabyte");
+        writer.spares().prepare(&mut |_| {}).expect("room for a megabyte");
         let mut places = Vec::new();
         for slot in 0..1000 {
             let id = MessageId { serial: journal.next_serial(), slot };

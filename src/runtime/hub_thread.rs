@@ -1,14 +1,15 @@
 //! The thread that runs the hub: letters in, a turn, effects out.
 
-use super::mail::{Mail, Request, Task};
+use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
+use super::spool_threads::Progress;
 use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub};
-use crate::id::{AccountId, Lsn, SessionId};
+use crate::id::{AccountId, SessionId};
 use crate::metrics::Metrics;
 use foldhash::HashMap;
 use prometheus::IntCounter;
@@ -22,8 +23,9 @@ use tracing::{info, warn};
 pub(super) struct HubThread {
     pub hub: Hub,
     pub mailbox: Arc<Mailbox<Mail>>,
-    pub durable: Arc<AtomicU64>,
+    pub progress: Arc<Progress>,
     pub tasks: Arc<Mailbox<Task>>,
+    pub errands: Arc<Mailbox<Errand>>,
     pub requests: Arc<Mailbox<Request>>,
     pub metrics: Metrics,
     /// Octets in the buffers of all sessions.
@@ -92,9 +94,8 @@ impl HubThread {
                 }
             }
             let now = now();
-            let durable = Lsn(self.durable.load(Ordering::Acquire));
             self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
-            let effects = self.hub.turn(events.drain(..), durable, now);
+            let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.carry_out(effects);
             for session in closed {
                 self.ports.remove(&session);
@@ -117,8 +118,9 @@ impl HubThread {
         let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
             effects;
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
-        tasks.extend(releases.into_iter().map(Task::Release));
         self.tasks.send_all(&mut tasks);
+        // Not behind the frames: what the hub lets go of is durable elsewhere already.
+        self.errands.send_all(&mut releases.into_iter().map(Errand::Release).collect());
         for (session, batch) in ports {
             if let Some(outbox) = self.ports.get(&session) {
                 outbox.send(batch);

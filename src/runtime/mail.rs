@@ -25,7 +25,12 @@ pub(super) enum Mail {
 /// What the hub thread has for the writer.
 pub(super) enum Task {
     Write(Frames),
-    /// After everything before it is written.
+    Stop,
+}
+
+/// What the thread that prepares segments is told.
+pub(super) enum Errand {
+    /// Nothing lives in this segment any more.
     Release(u64),
     Stop,
 }

@@ -3,15 +3,15 @@
 use super::calls::{self, CALLS_MAX};
 use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
-use super::mail::{Mail, Request, Task};
+use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
 use super::shared::Shared;
-use super::spool_threads::{SparesThread, WriterThread, run_reader};
+use super::spool_threads::{Progress, SparesThread, WriterThread, run_reader};
 use super::{FileDisk, connector, listener, machine, now};
 use crate::bulk;
 use crate::carrier::Gate;
 use crate::esme::Registry;
-use crate::hub::{Event, Hub, Replay};
+use crate::hub::{Durability, Event, Hub, Replay};
 use crate::id::{AccountId, CarrierId};
 use crate::metrics::Metrics;
 use crate::session;
@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use thiserror::Error;
@@ -46,6 +46,8 @@ pub struct Plan {
     pub memory_octets: Option<u64>,
     /// Commits of the spool begin at least this far apart.
     pub commit_gap: Duration,
+    /// Octets of the file that is given up when the disk is full; 0 for none.
+    pub reserve_octets: u64,
 }
 
 /// Why a hub can't start.
@@ -109,6 +111,7 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
     let recovered = replay.len();
     let hub = replay.finish(journal, now());
     log_recovery(&report, recovered, now().mono - began.mono);
+    show_durability(&plan, &metrics);
 
     let accounts: Vec<_> = plan.hub.accounts.iter().map(|plan| plan.account.clone()).collect();
     let registry = Registry::new(&accounts);
@@ -159,7 +162,7 @@ struct Threads {
     handles: Vec<JoinHandle<()>>,
     /// Set while nothing is out that could be doubled.
     quiet: Arc<AtomicBool>,
-    spares: Arc<Mailbox<()>>,
+    errands: Arc<Mailbox<Errand>>,
 }
 
 impl Threads {
@@ -172,14 +175,15 @@ impl Threads {
         calls: mpsc::Sender<AccountId>,
     ) -> Result<Self, ServeError> {
         let mailbox = &shared.mailbox;
-        let durable = Arc::new(AtomicU64::new(writer.durable().0));
+        let progress = Arc::new(Progress::new(writer.durable()));
         let (tasks, requests): (Arc<Mailbox<Task>>, Arc<Mailbox<Request>>) = Default::default();
-        let (spares, quiet): (Arc<Mailbox<()>>, Arc<AtomicBool>) = Default::default();
+        let (errands, quiet): (Arc<Mailbox<Errand>>, Arc<AtomicBool>) = Default::default();
         let hub_thread = HubThread {
             hub,
             mailbox: Arc::clone(mailbox),
-            durable: Arc::clone(&durable),
+            progress: Arc::clone(&progress),
             tasks: Arc::clone(&tasks),
+            errands: Arc::clone(&errands),
             requests: Arc::clone(&requests),
             metrics: shared.metrics.clone(),
             buffers: Arc::clone(&shared.buffers),
@@ -193,15 +197,20 @@ impl Threads {
         };
         let spares_thread = SparesThread {
             spares: writer.spares(),
-            stop: Arc::clone(&spares),
+            errands: Arc::clone(&errands),
             hub: Arc::clone(mailbox),
+            reserve_octets: plan.reserve_octets,
+            metrics: shared.metrics.clone(),
             full: false,
+            dead: Vec::new(),
+            stopping: false,
         };
         let writer_thread = WriterThread {
             writer,
             tasks,
             hub: Arc::clone(mailbox),
-            durable,
+            progress,
+            tells_written: plan.hub.accounts.iter().any(|plan| plan.durability == Durability::Os),
             commit_gap: plan.commit_gap,
             metrics: shared.metrics.clone(),
         };
@@ -212,7 +221,7 @@ impl Threads {
             spawn("enroute-reader", move || run_reader(&reader, &requests, &reader_hub))?,
             spawn("enroute-spares", move || spares_thread.run())?,
         ];
-        Ok(Self { handles, quiet, spares })
+        Ok(Self { handles, quiet, errands })
     }
 }
 
@@ -235,6 +244,29 @@ fn log_recovery(report: &RecoveryReport, messages: usize, took: Duration) {
     }
     if *damaged_octets > 0 {
         warn!(damaged_octets, "the spool is damaged; the files are kept");
+    }
+}
+
+/// Tells how many accounts wait for what, and warns of those that wait for less than the disk.
+fn show_durability(plan: &Plan, metrics: &Metrics) {
+    for durability in Durability::EACH {
+        let mut names = plan.hub.accounts.iter().filter(|plan| plan.durability == durability);
+        let count = names.clone().count();
+        metrics.accounts.with_label_values(&[durability.name()]).set(count as i64);
+        let Some(first) = names.next().map(|plan| &plan.account.system_id) else { continue };
+        match durability {
+            Durability::Disk => {}
+            Durability::Os => warn!(
+                accounts = count,
+                %first,
+                "durability is \"os\": what they were told is accepted is lost if the machine loses its power"
+            ),
+            Durability::Memory => warn!(
+                accounts = count,
+                %first,
+                "durability is \"memory\": what they were told is accepted is lost if this process or the machine dies"
+            ),
+        }
     }
 }
 
@@ -280,7 +312,7 @@ impl Running {
             warn!("some sessions did not end in time");
         }
         self.mailbox.send(Mail::Stop);
-        self.threads.spares.send(());
+        self.threads.errands.send(Errand::Stop);
         let threads = std::mem::take(&mut self.threads.handles);
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));

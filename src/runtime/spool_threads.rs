@@ -1,9 +1,9 @@
 //! The threads of the spool: one that writes, one that reads back, one that prepares segments.
 
-use super::mail::{Mail, Request, Task};
+use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
 use super::now;
-use crate::hub::{Event, Fetch, Fetched};
+use crate::hub::{Event, Fetch, Fetched, Reached};
 use crate::id::Lsn;
 use crate::metrics::{Buckets, Metrics};
 use crate::spool::{Disk, Frames, ReadError, Reader, Record, Spares, WriteError, Writer};
@@ -14,12 +14,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
+/// How far the spool has got, for the hub thread to see.
+pub(super) struct Progress {
+    written: AtomicU64,
+    durable: AtomicU64,
+}
+
+impl Progress {
+    /// Of a spool that is durable so far.
+    pub fn new(Lsn(durable): Lsn) -> Self {
+        Self { written: AtomicU64::new(durable), durable: AtomicU64::new(durable) }
+    }
+
+    pub fn reached(&self) -> Reached {
+        // In this order: what is durable was written before.
+        let durable = self.durable.load(Ordering::Acquire);
+        Reached { written: Lsn(self.written.load(Ordering::Acquire)), durable: Lsn(durable) }
+    }
+
+    /// Never back: what was written once survives the process, even if it has to be written again elsewhere.
+    fn write(&self, Lsn(written): Lsn) {
+        self.written.fetch_max(written, Ordering::AcqRel);
+    }
+
+    fn sync(&self, Lsn(durable): Lsn) {
+        self.durable.store(durable, Ordering::Release);
+    }
+}
+
 /// Writes, syncs, publishes.
 pub(super) struct WriterThread<D: Disk> {
     pub writer: Writer<D>,
     pub tasks: Arc<Mailbox<Task>>,
     pub hub: Arc<Mailbox<Mail>>,
-    pub durable: Arc<AtomicU64>,
+    pub progress: Arc<Progress>,
+    /// Somebody's answers wait for less than the disk: the hub is woken for what is written.
+    pub tells_written: bool,
     /// Commits begin at least this far apart, so that small ones gather.
     pub commit_gap: Duration,
     pub metrics: Metrics,
@@ -29,14 +59,10 @@ impl<D: Disk> WriterThread<D> {
     pub fn run(mut self) {
         let mut tasks = Vec::new();
         let mut waiting: Vec<Frames> = Vec::new();
-        let mut releases: Vec<u64> = Vec::new();
         let mut began: Option<Instant> = None;
         let mut failing = false;
-        // Not before this: the last try failed.
-        let mut release_after: Option<Instant> = None;
         loop {
-            let again = failing.then(|| now().mono + RETRY);
-            self.tasks.receive(&mut tasks, [again, release_after].into_iter().flatten().min());
+            self.tasks.receive(&mut tasks, failing.then(|| now().mono + RETRY));
             if let Some(rest) = began.and_then(|began| self.commit_gap.checked_sub(began.elapsed())) {
                 std::thread::sleep(rest);
                 self.tasks.receive(&mut tasks, Some(now().mono));
@@ -46,37 +72,14 @@ impl<D: Disk> WriterThread<D> {
             for task in tasks.drain(..) {
                 match task {
                     Task::Write(frames) => waiting.push(frames),
-                    Task::Release(number) => releases.push(number),
                     Task::Stop => stop = true,
                 }
             }
             failing = !self.commit(&mut waiting, failing);
-            if release_after.is_none_or(|after| now().mono >= after) {
-                release_after = (!self.release(&mut releases)).then(|| now().mono + RETRY);
-            }
             if stop {
                 return;
             }
         }
-    }
-
-    /// Takes dead segments out of the log, oldest first; false if the disk would not: what is left is to be tried again, for
-    /// the hub compacts no other segment before.
-    fn release(&mut self, releases: &mut Vec<u64>) -> bool {
-        while let Some(number) = releases.first().copied() {
-            match self.writer.release(number) {
-                Ok(()) => {}
-                Err(error) => {
-                    warn!(%error, number, "a dead segment could not be released");
-                    // Not the oldest one: it has left the log already.
-                    if error.kind() != ErrorKind::InvalidInput {
-                        return false;
-                    }
-                }
-            }
-            releases.remove(0);
-        }
-        true
     }
 
     /// Commits what waits; false if it could not be.
@@ -86,9 +89,21 @@ impl<D: Disk> WriterThread<D> {
         }
         let began = now().mono;
         let octets: usize = waiting.iter().map(Frames::octets).sum();
-        match self.writer.commit(waiting) {
-            Ok(Lsn(durable)) => {
-                self.durable.store(durable, Ordering::Release);
+        let reserves = self.writer.stats().reserves;
+        let Self { writer, progress, hub, tells_written, .. } = self;
+        let mut told = |written| {
+            progress.write(written);
+            if *tells_written {
+                hub.poke();
+            }
+        };
+        let committed = writer.commit_telling(waiting, &mut told);
+        if writer.stats().reserves > reserves {
+            warn!("disk full: the reserve was given up");
+        }
+        match committed {
+            Ok(durable) => {
+                self.progress.sync(durable);
                 self.hub.send(Mail::Event(Event::Spent(std::mem::take(waiting))));
                 if failing {
                     info!("the spool can be written again");
@@ -127,6 +142,7 @@ impl<D: Disk> WriterThread<D> {
             (&self.metrics.spool_written, stats.octets),
             (&prepared("yes"), stats.segments - stats.unprepared),
             (&prepared("no"), stats.unprepared),
+            (&self.metrics.spool_reserves, stats.reserves),
         ] {
             counter.inc_by(total.saturating_sub(counter.get()));
         }
@@ -205,34 +221,85 @@ fn scan<D: Disk>(reader: &Reader<D>, number: u64, hub: &Mailbox<Mail>) {
 }
 
 /// Keeps prepared segments at hand, and tells the hub when the disk has no room for them: what is prepared is then what
-/// final states and compaction still have.
+/// final states and compaction still have. Takes dead segments out of the log, which waits for the directory: not here, where
+/// commits would wait with it.
 pub(super) struct SparesThread<D: Disk> {
     pub spares: Spares<D>,
-    pub stop: Arc<Mailbox<()>>,
+    pub errands: Arc<Mailbox<Errand>>,
     pub hub: Arc<Mailbox<Mail>>,
+    /// Octets of the reserve; 0 for none.
+    pub reserve_octets: u64,
+    pub metrics: Metrics,
     /// The hub was told that there is no room.
     pub full: bool,
+    /// Segments in which nothing lives, oldest first.
+    pub dead: Vec<u64>,
+    pub stopping: bool,
 }
 
 impl<D: Disk> SparesThread<D> {
     pub fn run(mut self) {
-        let mut letters = Vec::new();
-        loop {
-            let wait = if self.prepare() { SPARES_EACH } else { RETRY };
-            self.stop.receive(&mut letters, Some(now().mono + wait));
-            if !letters.is_empty() {
-                return;
+        while !self.stopping {
+            let released = self.release();
+            let prepared = self.prepare();
+            let wait = if released && prepared { SPARES_EACH } else { RETRY };
+            self.listen(Some(now().mono + wait));
+        }
+    }
+
+    /// Takes what it is told until `deadline`; true if that was anything.
+    fn listen(&mut self, deadline: Option<Instant>) -> bool {
+        let mut errands = Vec::new();
+        self.errands.receive(&mut errands, deadline);
+        let any = !errands.is_empty();
+        for errand in errands {
+            match errand {
+                Errand::Release(number) => self.dead.push(number),
+                Errand::Stop => self.stopping = true,
             }
         }
+        any
+    }
+
+    /// Takes dead segments out of the log, oldest first; false if the disk would not: what is left is to be tried again, for
+    /// the hub compacts no other segment before.
+    fn release(&mut self) -> bool {
+        while let Some(number) = self.dead.first().copied() {
+            if let Err(error) = self.spares.release(number) {
+                warn!(%error, number, "a dead segment could not be released");
+                // Not the oldest one: it has left the log already.
+                if error.kind() != ErrorKind::InvalidInput {
+                    return false;
+                }
+            }
+            self.dead.remove(0);
+        }
+        true
     }
 
     /// Prepares what is missing; false if the disk would not.
     fn prepare(&mut self) -> bool {
-        while self.spares.needed() {
-            let Err(fault) = self.spares.prepare() else { continue };
+        loop {
+            let (spares, reserve) = (self.spares.clone(), self.reserve_octets);
+            let mut hurry = self.stopping || !self.dead.is_empty();
+            let mut rest = |calm: bool| {
+                if calm && !hurry {
+                    hurry = self.listen(Some(now().mono + PART_EACH));
+                }
+            };
+            // Segments first: a reserve is no use to anybody as long as there is room for none.
+            let made = if spares.needed() {
+                spares.prepare(&mut rest)
+            } else if spares.reserve_needed(reserve) {
+                spares.make_reserve(reserve, &mut rest)
+            } else {
+                break;
+            };
+            let Err(fault) = made else { continue };
             let full = matches!(fault.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
             if full && !std::mem::replace(&mut self.full, true) {
                 error!(%fault, "disk full: submissions are refused");
+                self.metrics.spool_full.set(1);
                 self.hub.send(Mail::Event(Event::Full));
             } else if !full {
                 warn!(%fault, "a segment could not be prepared ahead");
@@ -241,6 +308,7 @@ impl<D: Disk> SparesThread<D> {
         }
         if std::mem::take(&mut self.full) {
             info!("the disk has room again");
+            self.metrics.spool_full.set(0);
             self.hub.send(Mail::Event(Event::Roomy));
         }
         true
@@ -249,6 +317,9 @@ impl<D: Disk> SparesThread<D> {
 
 /// How long a spool that can't be written is left alone before the next try.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How far apart the parts of a segment are prepared while there is time.
+const PART_EACH: Duration = Duration::from_millis(10);
 
 /// How often it is looked whether segments must be prepared.
 const SPARES_EACH: Duration = Duration::from_millis(50);
@@ -268,7 +339,7 @@ mod tests {
     }
 
     /// A spool with more than one segment, and nothing that lives in any.
-    fn dead_log(disk: &MemoryDisk) -> (WriterThread<MemoryDisk>, Journal) {
+    fn dead_log(disk: &MemoryDisk) -> (Writer<MemoryDisk>, Journal) {
         let (mut journal, mut writer, ..) =
             open(disk.clone(), SMALL, 0, start(), &mut |_, _| {}).expect("an empty disk");
         for _ in 0..1000 {
@@ -277,50 +348,49 @@ mod tests {
         }
         let mut frames: Vec<Frames> = journal.seal().into_iter().collect();
         writer.commit(&mut frames).expect("a healthy disk");
-        let thread = WriterThread {
-            writer,
-            tasks: Arc::default(),
-            hub: Arc::default(),
-            durable: Arc::default(),
-            commit_gap: Duration::ZERO,
-            metrics: Metrics::default(),
-        };
-        (thread, journal)
+        (writer, journal)
+    }
+
+    /// A thread for the segments of `writer`, and what it tells the hub.
+    fn spares_thread(writer: &Writer<MemoryDisk>) -> (SparesThread<MemoryDisk>, Arc<Mailbox<Mail>>) {
+        let (errands, hub): (Arc<Mailbox<Errand>>, Arc<Mailbox<Mail>>) = Default::default();
+        let told = Arc::clone(&hub);
+        let spares = writer.spares();
+        let (dead, metrics) = (Vec::new(), Metrics::default());
+        let reserve_octets = 4096;
+        let full = false;
+        (SparesThread { spares, errands, hub, reserve_octets, metrics, full, dead, stopping: false }, told)
     }
 
     /// Whoever forgot one would never compact again: the hub goes on to the next segment when this one is gone.
     #[test]
     fn release_that_failed_is_tried_again() {
         let disk = MemoryDisk::new(1);
-        let (mut thread, mut journal) = dead_log(&disk);
+        let (writer, mut journal) = dead_log(&disk);
+        let (mut thread, _) = spares_thread(&writer);
         let rules = CompactionRules::default();
         let Some(Compaction::Release { number, .. }) = journal.next_compaction(&rules) else {
             panic!("nothing is dead")
         };
-        let mut releases = vec![number];
+        thread.dead.push(number);
 
         disk.fail(Faults { sync_dir: Some(0), ..Faults::default() });
-        assert!(!thread.release(&mut releases));
+        assert!(!thread.release());
         assert_eq!(journal.next_compaction(&rules), None);
-        assert!(thread.release(&mut releases));
+        assert!(thread.release());
 
-        assert!(releases.is_empty());
+        assert!(thread.dead.is_empty());
         let next = journal.next_compaction(&rules);
         assert!(matches!(next, Some(Compaction::Release { number: next, .. }) if next != number), "{next:?}");
-        assert!(thread.release(&mut vec![number]), "one that is gone is not tried for ever");
+        thread.dead.push(number);
+        assert!(thread.release(), "one that is gone is not tried for ever");
     }
 
     #[test]
     fn hub_is_told_once_when_the_disk_is_full_and_once_when_it_is_not() {
         let disk = MemoryDisk::new(1);
-        let (thread, _journal) = dead_log(&disk);
-        let hub: Arc<Mailbox<Mail>> = Arc::default();
-        let mut spares = SparesThread {
-            spares: thread.writer.spares(),
-            stop: Arc::default(),
-            hub: Arc::clone(&hub),
-            full: false,
-        };
+        let (writer, _journal) = dead_log(&disk);
+        let (mut spares, hub) = spares_thread(&writer);
 
         disk.fail(Faults { capacity: Some(disk.octets()), ..Faults::default() });
         assert!(!spares.prepare());
@@ -328,9 +398,24 @@ mod tests {
         disk.fail(Faults::default());
         assert!(spares.prepare());
         assert!(spares.prepare());
+        assert!(!spares.spares.needed() && !spares.spares.reserve_needed(4096));
 
         let mut letters = Vec::new();
         hub.receive(&mut letters, Some(start().mono));
         assert!(matches!(letters[..], [Mail::Event(Event::Full), Mail::Event(Event::Roomy)]));
+    }
+
+    /// The room that final states still find must not come and go with each look whether there is more.
+    #[test]
+    fn full_disk_is_not_filled_to_see_whether_it_is_full() {
+        let disk = MemoryDisk::new(1);
+        let (writer, _journal) = dead_log(&disk);
+        let (free, before) = (SMALL.segment_octets - 1, disk.octets());
+        // Whoever writes an octet fails, and with another word.
+        disk.fail(Faults { capacity: Some(before + free), write: Some(0), ..Faults::default() });
+
+        let refused = writer.spares().prepare(&mut |_| {}).map_err(|error| error.kind());
+
+        assert_eq!((refused, disk.octets()), (Err(ErrorKind::StorageFull), before));
     }
 }

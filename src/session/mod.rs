@@ -31,7 +31,7 @@ use crate::codec::{
     self, Bind, BindResp, Command, Frame, MAX_UNBOUND_PDU_LEN, Outbind, Reading, Status, Version, next_frame,
 };
 use bytes::{Bytes, BytesMut};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use timing::Timing;
 
 /// What one session is allowed; the same shape for both sides.
@@ -70,6 +70,8 @@ pub struct Session {
     window: Window,
     /// Requests of the peer that were handed out and not answered yet.
     owed: usize,
+    /// Since then they are, or were until now, as many as its window: nothing was read on purpose.
+    deaf_since: Option<Instant>,
     timing: Timing,
     transmit: BytesMut,
     stats: Stats,
@@ -213,6 +215,7 @@ impl Session {
             version: Version::V34,
             window: Window::new(settings.window_out),
             owed: 0,
+            deaf_since: None,
             timing: Timing::new(settings.timers, now.mono),
             transmit: BytesMut::new(),
             stats: Stats::default(),
@@ -277,6 +280,7 @@ impl Session {
     /// given, and [`Session::wants_read`] is false meanwhile. Feed the result frame by frame to [`Session::handle`].
     /// Lost framing is answered and ends the session after the frames before it.
     pub fn take_frames(&mut self, input: &mut BytesMut, now: Now) -> Bytes {
+        self.listen_again(now);
         let (mut end, mut credit) = (0, self.settings.window_in.saturating_sub(self.owed));
         let mut fault = None;
         while credit > 0 && !matches!(self.state, State::Closed(_)) {
@@ -466,7 +470,7 @@ impl Session {
 
     /// Whether octets of the peer may be read: its window has room and it takes what we write.
     pub fn wants_read(&self) -> bool {
-        self.owed < self.settings.window_in && self.transmit.len() < TRANSMIT_HIGH
+        !self.window_is_used_up() && self.transmit.len() < TRANSMIT_HIGH
     }
 
     /// What is to be written to the peer.
@@ -500,6 +504,9 @@ pub fn frames(batch: &[u8]) -> impl Iterator<Item = (usize, Frame<'_>)> {
     })
 }
 
+/// Who stops reading for less than this misses nothing that matters.
+const DEAF_MIN: Duration = Duration::from_secs(1);
+
 /// Octets waiting to be written at which reading stops.
 pub const TRANSMIT_HIGH: usize = 512 * 1024;
 
@@ -510,7 +517,22 @@ impl Session {
             return None;
         }
         let phase = self.phase();
-        self.timing.next(phase, self.window.oldest())
+        let oldest = self.window.oldest().filter(|_| !self.window_is_used_up());
+        self.timing.next(phase, oldest)
+    }
+
+    /// Whether the peer may ask nothing more before we answer: then nothing of it is read, its answers neither.
+    fn window_is_used_up(&self) -> bool {
+        self.owed >= self.settings.window_in
+    }
+
+    /// Takes note that we listen again, if we have been deaf: what the peer has said meanwhile has yet to be read.
+    fn listen_again(&mut self, now: Now) {
+        if let Some(since) = self.deaf_since.take_if(|_| self.owed < self.settings.window_in)
+            && now.mono.saturating_duration_since(since) >= DEAF_MIN
+        {
+            self.timing.listens(now.mono);
+        }
     }
 
     fn phase(&self) -> timing::Phase {
@@ -538,17 +560,19 @@ impl Session {
         if matches!(self.state, State::Closed(_)) {
             return None;
         }
-        if self.is_dead(now) {
+        self.listen_again(now);
+        let listens = self.deaf_since.is_none() && self.timing.has_listened(now.mono);
+        if listens && self.is_dead(now) {
             self.close(Reason::Silent);
             return None;
         }
-        if let Some(sent) = self.window.expire(self.settings.timers.response, now.mono) {
+        if listens && let Some(sent) = self.window.expire(self.settings.timers.response, now.mono) {
             return Some(Event::Unanswered(sent));
         }
         match self.timing.due(self.phase(), now.mono) {
             timing::Due::Nothing => {}
             // While its window keeps us from reading, its silence says nothing.
-            timing::Due::Enquire if self.owed >= self.settings.window_in => {
+            timing::Due::Enquire if self.window_is_used_up() => {
                 self.timing.deaf(now.mono);
             }
             timing::Due::Enquire => {

@@ -81,6 +81,8 @@ pub(super) struct Timing {
     received: Instant,
     transacted: Instant,
     enquiry: Option<Enquiry>,
+    /// When we began to listen again, after nothing was read on purpose.
+    listening: Option<Instant>,
     partial: Option<Instant>,
     strikes: u32,
     nacks: u32,
@@ -96,6 +98,7 @@ impl Timing {
             received: now,
             transacted: now,
             enquiry: None,
+            listening: None,
             partial: None,
             strikes: 0,
             nacks: 0,
@@ -137,6 +140,16 @@ impl Timing {
         (self.received, self.enquiry) = (now, None);
     }
 
+    /// Reading goes on: whatever the peer owes us may have come meanwhile.
+    pub fn listens(&mut self, now: Instant) {
+        self.listening = Some(now);
+    }
+
+    /// Whether the peer has been listened to for as long as an answer may take.
+    pub fn has_listened(&self, now: Instant) -> bool {
+        self.listening.is_none_or(|since| now >= since + self.timers.response)
+    }
+
     /// Whether `sequence` is that of our enquire_link; it is then done with.
     pub fn enquire_answered(&mut self, sequence: u32) -> bool {
         self.enquiry.take_if(|enquiry| enquiry.sequence == sequence).is_some()
@@ -164,7 +177,8 @@ impl Timing {
 
     pub fn next(&self, phase: Phase, oldest_request: Option<Instant>) -> Option<Instant> {
         let partial = self.partial.map(|since| since + self.timers.pdu);
-        let response = oldest_request.map(|sent| sent + self.timers.response);
+        let asked = |sent: Instant| self.listening.map_or(sent, |since| sent.max(since));
+        let response = oldest_request.map(|sent| asked(sent) + self.timers.response);
         let phase = match phase {
             Phase::Opening => Some(self.opened + self.timers.init),
             Phase::Binding => Some(self.since + self.timers.bind),

@@ -21,6 +21,10 @@ pub trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Makes all creations, removals and renames so far durable.
     fn sync_dir(&self) -> io::Result<()>;
+    /// Octets that may still be written before the disk is full, as far as it is known; `u64::MAX` if it isn't.
+    fn free(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
     /// Octets that nobody can guess: the identity and the secret of a new store.
     fn random(&self) -> io::Result<[u8; 32]>;
 }
@@ -66,6 +70,10 @@ pub struct Faults {
     pub sync_dir: Option<u32>,
     /// Octets that all files together may have; beyond it the disk is full. Stays in force.
     pub capacity: Option<u64>,
+    /// Every write and every sync fails. Stays in force.
+    pub sick: bool,
+    /// The process is killed: this call and all later ones fail, and nothing changes any more. Stays in force.
+    pub halt: Option<u32>,
 }
 
 #[derive(Clone, Default)]
@@ -106,6 +114,11 @@ impl MemoryDisk {
         self.lock().faults = faults;
     }
 
+    /// What is still to go wrong.
+    pub fn faults(&self) -> Faults {
+        self.lock().faults
+    }
+
     /// The disk after a power cut now: synced things stay, `chance` decides over the rest (called once for each choice,
     /// true: it reached the disk). This disk is as before, so one run can be cut in many ways.
     pub fn crash(&self, chance: &mut dyn FnMut() -> bool) -> Self {
@@ -131,12 +144,45 @@ impl MemoryDisk {
         self.lock().octets()
     }
 
+    /// Inverts `bit` (0 to 7) of one octet of a file, in what is durable and in what reads see: damage that nobody is told of.
+    /// False if the file has no such octet.
+    pub fn flip(&self, name: &str, offset: u64, bit: u8) -> bool {
+        let mut state = self.lock();
+        let Some(number) = state.names.get(name).copied() else { return false };
+        let Some(inode) = state.inodes.get_mut(&number) else { return false };
+        let offset = offset as usize;
+        for octets in [&mut inode.content, &mut inode.durable] {
+            let Some(octet) = octets.get_mut(offset) else { return false };
+            *octet ^= 1 << bit;
+        }
+        true
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For a call of the process under test.
+    fn call(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        state.check_alive()?;
+        Ok(state)
     }
 }
 
 impl State {
+    /// Whether the process still lives to make this call.
+    fn check_alive(&mut self) -> io::Result<()> {
+        match &mut self.faults.halt {
+            Some(0) => Err(io::Error::other("injected: killed")),
+            Some(calls) => {
+                *calls -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn octets(&self) -> u64 {
         let sizes = self.names.values().filter_map(|inode| self.inodes.get(inode));
         sizes.map(|inode| inode.content.len() as u64).sum()
@@ -208,7 +254,7 @@ impl Disk for MemoryDisk {
     type File = MemoryFile;
 
     fn create(&self, name: &str) -> io::Result<MemoryFile> {
-        let mut state = self.lock();
+        let mut state = self.call()?;
         if state.names.contains_key(name) {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -220,28 +266,28 @@ impl Disk for MemoryDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<MemoryFile> {
-        let inode = *self.lock().names.get(name).ok_or(ErrorKind::NotFound)?;
+        let inode = *self.call()?.names.get(name).ok_or(ErrorKind::NotFound)?;
         Ok(MemoryFile { state: Arc::clone(&self.state), inode })
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.lock().names.keys().cloned().collect())
+        Ok(self.call()?.names.keys().cloned().collect())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.lock().names.remove(name).map(|_| ()).ok_or_else(|| ErrorKind::NotFound.into())
+        self.call()?.names.remove(name).map(|_| ()).ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.call()?;
         let inode = state.names.remove(from).ok_or(ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), inode);
         Ok(())
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        if strikes(&mut state.faults.sync_dir) {
+        let mut state = self.call()?;
+        if strikes(&mut state.faults.sync_dir) || state.faults.sick {
             return Err(io::Error::other("injected: directory sync"));
         }
         let state = &mut *state;
@@ -251,8 +297,13 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn free(&self) -> io::Result<u64> {
+        let state = self.lock();
+        Ok(state.faults.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(state.octets())))
+    }
+
     fn random(&self) -> io::Result<[u8; 32]> {
-        let mut state = self.lock();
+        let mut state = self.call()?;
         let mut octets = [0; 32];
         for eight in octets.chunks_exact_mut(8) {
             // Weyl sequence and multiply-shift (splitmix64): repeatable is what matters here.
@@ -265,16 +316,19 @@ impl Disk for MemoryDisk {
 }
 
 impl MemoryFile {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// For a call of the process under test.
+    fn call(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.check_alive()?;
+        Ok(state)
     }
 }
 
 impl DiskFile for MemoryFile {
     fn write_at(&self, octets: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.call()?;
         state.check_room(self.inode, offset + octets.len() as u64)?;
-        let fails = strikes(&mut state.faults.write);
+        let fails = strikes(&mut state.faults.write) || state.faults.sick;
         let octets = if fails { &octets[..octets.len() / 2] } else { octets };
         let inode = state.inode(self.inode)?;
         put(&mut inode.content, offset as usize, octets);
@@ -283,7 +337,7 @@ impl DiskFile for MemoryFile {
     }
 
     fn read_at(&self, octets: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.lock();
+        let mut state = self.call()?;
         let content = &state.inode(self.inode)?.content;
         let there = content.get(offset as usize..).unwrap_or_default();
         let len = there.len().min(octets.len());
@@ -292,8 +346,8 @@ impl DiskFile for MemoryFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut state = self.lock();
-        let fails = strikes(&mut state.faults.sync);
+        let mut state = self.call()?;
+        let fails = strikes(&mut state.faults.sync) || state.faults.sick;
         let inode = state.inode(self.inode)?;
         let changes = std::mem::take(&mut inode.unsynced);
         if fails {
@@ -310,11 +364,11 @@ impl DiskFile for MemoryFile {
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.lock().inode(self.inode)?.content.len() as u64)
+        Ok(self.call()?.inode(self.inode)?.content.len() as u64)
     }
 
     fn set_len(&self, octets: u64) -> io::Result<()> {
-        let mut state = self.lock();
+        let mut state = self.call()?;
         state.check_room(self.inode, octets)?;
         let inode = state.inode(self.inode)?;
         inode.content.resize(octets as usize, 0);

@@ -22,6 +22,9 @@
 //! segment of its own that takes the old one's place at once or not at all: a page cache shows writes that no
 //! sync has brought to the disk and none ever will.
 //!
+//! **A full disk** refuses nothing that ends a message, for as long as it can: the segments that are prepared, and then a reserve
+//! file that is removed when a write finds no room, are for that. It is made again when there is room ([`Spares`]).
+//!
 //! **Compaction is first in, first out** and safe to cut off at any step. For the oldest segment the hub appends each
 //! living message again (accepted, and what its state demands, in one go) and retires the old copy; replay takes an
 //! accepted record for a known id as a new beginning of that message, so both copies, or only the old one, mean the
@@ -36,6 +39,7 @@ mod layout;
 mod reader;
 mod record;
 mod recovery;
+mod reserve;
 mod segment;
 mod walk;
 mod writer;

@@ -6,6 +6,7 @@ use super::journal::{Journal, JournalStart};
 use super::layout::{OpenError, Used, candidates, identify, settle_files, sort, write_store};
 use super::reader::{Reader, records};
 use super::record::Record;
+use super::reserve::{Reserve, is_full};
 use super::segment::{FORMAT, Files, SEGMENT_HEADER, Segment, SegmentHeader, SegmentMap, file_name};
 use super::walk::{Step, Walk};
 use super::writer::{Identity, Writer, finish};
@@ -84,7 +85,14 @@ pub fn open<D: Disk>(
     }
     let numbers = used.iter().map(|segment| segment.number);
     let next_number = numbers.chain(unused.iter().map(|file| file.number)).max().unwrap_or(0) + 1;
-    let tail = log.secure_tail(&disk, &mut used, next_number, store)?;
+    let reserve = Reserve::find(&disk)?;
+    let tail = match log.secure_tail(&disk, &mut used, next_number, store) {
+        // What was left of the disk is for this.
+        Err(error) if is_full(&error) && reserve.release(&disk) => {
+            log.secure_tail(&disk, &mut used, next_number, store)?
+        }
+        secured => secured?,
+    };
     let next_number = next_number + u64::from(tail.is_some());
     used.extend(tail);
     settle_files(&disk, &mut used, &mut unused)?;
@@ -93,7 +101,7 @@ pub fn open<D: Disk>(
     write_store(&disk, &SegmentHeader { serial, epoch, number: 0, start: 0, ..store })?;
 
     let map = Arc::new(SegmentMap::default());
-    let files = Arc::new(Files::new(disk, Arc::clone(&map), &settings, next_number));
+    let files = Arc::new(Files::new(disk, reserve, Arc::clone(&map), &settings, next_number));
     for segment in used {
         files.keep(segment.place.number, segment.file);
         map.begin(segment.place);

@@ -13,6 +13,7 @@
 
 use super::disk::{Disk, DiskFile};
 use super::frame::{u32_at, u64_at};
+use super::reserve::Reserve;
 use crate::id::IdKey;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
@@ -179,6 +180,11 @@ impl SegmentMap {
         }
     }
 
+    /// Octets of the segment that is being written; all there are if none is, for the next is waited for.
+    fn used(&self) -> u64 {
+        self.lock().back().filter(|last| !last.sealed).map_or(u64::MAX / 2, |last| last.end - last.start)
+    }
+
     /// Says that nothing more will be written to the last segment.
     pub fn seal_last(&self) {
         if let Some(last) = self.lock().back_mut() {
@@ -207,6 +213,7 @@ pub struct Files<D: Disk> {
     pub map: Arc<SegmentMap>,
     pub segment_octets: u64,
     spares_max: usize,
+    pub reserve: Reserve,
     open: Mutex<BTreeMap<u64, Arc<D::File>>>,
     yard: Mutex<Yard<D::File>>,
     /// Held while a segment leaves the log: one at a time, in order.
@@ -222,12 +229,19 @@ struct Yard<F> {
 }
 
 impl<D: Disk> Files<D> {
-    pub fn new(disk: D, map: Arc<SegmentMap>, settings: &super::Settings, next_number: u64) -> Self {
+    pub fn new(
+        disk: D,
+        reserve: Reserve,
+        map: Arc<SegmentMap>,
+        settings: &super::Settings,
+        next_number: u64,
+    ) -> Self {
         Self {
             disk,
             map,
             segment_octets: settings.segment_octets,
             spares_max: settings.spares,
+            reserve,
             open: Mutex::default(),
             yard: Mutex::new(Yard {
                 next_number,
@@ -348,20 +362,43 @@ impl<D: Disk> Spares<D> {
 
     /// Prepares one segment: a file full of zeros. Slow; not for the thread that commits.
     ///
+    /// Each part of it is synced and followed by a call of `rest`, which is told whether there is time to rest: a sync of the log
+    /// waits for all that the disk was given before it, so that a segment filled at once holds up a commit for as long.
+    ///
     /// # Errors
     /// The disk's; [`ErrorKind::StorageFull`] means that no submission should be accepted that needs more than
     /// [`Spares::room`].
-    pub fn prepare(&self) -> io::Result<()> {
+    pub fn prepare(&self, rest: &mut dyn FnMut(bool)) -> io::Result<()> {
         let files = &*self.0;
+        // Filling the disk to see would take the room that final states still find.
+        if files.disk.free()? < files.segment_octets {
+            return Err(ErrorKind::StorageFull.into());
+        }
         let number = files.number();
         let name = file_name(number);
         let file = files.disk.create(&name)?;
-        if let Err(error) = fill(&file, files.segment_octets).and_then(|()| files.disk.sync_dir()) {
+        let mut part = |filled: u64| rest(files.ready() > 0 || filled >= 2 * files.map.used());
+        if let Err(error) = fill(&file, files.segment_octets, &mut part).and_then(|()| files.disk.sync_dir())
+        {
             // Gives the room back; the file means nothing if this fails as well.
             let _ = files.disk.remove(&name);
             return Err(error);
         }
         files.publish(number, Arc::new(file))
+    }
+
+    /// Whether the reserve is not `octets` long: it has been given up, or was never made.
+    pub fn reserve_needed(&self, octets: u64) -> bool {
+        self.0.reserve.octets() != octets
+    }
+
+    /// Makes the reserve, which the writer gives up when the disk is full, `octets` long; 0 for none. Slow, as
+    /// [`Spares::prepare`].
+    ///
+    /// # Errors
+    /// The disk's, as for [`Spares::prepare`]; there is no reserve then.
+    pub fn make_reserve(&self, octets: u64, rest: &mut dyn FnMut(bool)) -> io::Result<()> {
+        self.0.reserve.make(&self.0.disk, octets, rest)
     }
 
     /// Takes the oldest segment out of the log; its file becomes a spare if one is wanted, and is kept aside if the
@@ -407,16 +444,20 @@ impl<D: Disk> Spares<D> {
     }
 }
 
-/// Fills a file with zeros and syncs, so that later writes find blocks that are theirs already.
-fn fill(file: &impl DiskFile, octets: u64) -> io::Result<()> {
+/// Fills a file with zeros and syncs, so that later writes find blocks that are theirs already; `part` is told how far it is.
+pub fn fill(file: &impl DiskFile, octets: u64, part: &mut dyn FnMut(u64)) -> io::Result<()> {
     let zeros = vec![0; FILL.min(octets as usize)];
     let mut at = 0;
     while at < octets {
-        let part = (octets - at).min(zeros.len() as u64) as usize;
-        file.write_at(&zeros[..part], at)?;
-        at += part as u64;
+        let more = (octets - at).min(zeros.len() as u64) as usize;
+        file.write_at(&zeros[..more], at)?;
+        file.sync_data()?;
+        at += more as u64;
+        if at < octets {
+            part(at);
+        }
     }
-    file.sync_data()
+    Ok(())
 }
 
 const SUFFIX: &str = ".segment";
@@ -427,5 +468,5 @@ const MAGIC: [u8; 8] = *b"enroute\0";
 const COPY: usize = 128;
 const SECOND: usize = 4096;
 const CRC_AT: usize = COPY - 4;
-/// Octets that are filled by one write.
-const FILL: usize = 1 << 20;
+/// Octets that are filled by one write, and synced.
+const FILL: usize = 512 << 10;

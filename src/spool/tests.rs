@@ -179,6 +179,28 @@ fn failed_sync_goes_on_in_a_fresh_segment_at_the_same_addresses() {
     }
 }
 
+/// What the system has survives the process, whatever becomes of the sync: so much is told before it.
+#[test]
+fn what_is_told_as_written_survives_the_end_of_the_process_though_its_sync_failed() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    let (first, appended) = accept(&mut journal);
+    let mut frames = [journal.seal().expect("one record")];
+    let mut told = Vec::new();
+
+    disk.fail(Faults { sync: Some(0), write: Some(1), ..Faults::default() });
+    let refused = writer.commit_telling(&mut frames, &mut |written| told.push(written));
+    let durable = writer.durable();
+
+    assert!(refused.is_err() && durable < appended.lsn);
+    assert_eq!(told, [frames[0].end()]);
+    disk.fail(Faults::default());
+    let killed = disk.crash(&mut || true);
+    assert_eq!(contents(&killed).0, []);
+    assert_eq!(contents(&disk).0, [(first.serial, "accepted")]);
+    assert_eq!(contents(&disk.crash(&mut lost())).0, [(first.serial, "accepted")], "durable since the start");
+}
+
 #[test]
 fn full_disk_acknowledges_nothing_and_takes_the_same_frames_when_there_is_room() {
     let disk = MemoryDisk::new(1);
@@ -198,6 +220,51 @@ fn full_disk_acknowledges_nothing_and_takes_the_same_frames_when_there_is_room()
     assert_eq!(contents(&disk.crash(&mut lost())).0, [(id.serial, "accepted")]);
 }
 
+/// A final state has room on a disk without an octet left.
+#[test]
+fn reserve_is_given_up_for_what_waits_and_is_made_again_when_there_is_room() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    let spares = writer.spares();
+    assert!(spares.reserve_needed(16 << 10));
+    spares.make_reserve(16 << 10, &mut |_| {}).expect("a healthy disk");
+    let full = Faults { capacity: Some(disk.octets()), ..Faults::default() };
+    disk.fail(full);
+    let (id, _) = accept(&mut journal);
+
+    commit(&mut journal, &mut writer).expect("room for it, the reserve's");
+
+    assert_eq!((writer.stats().reserves, spares.reserve_needed(16 << 10)), (1, true));
+    assert_eq!(contents(&disk.crash(&mut lost())).0, [(id.serial, "accepted")]);
+    disk.fail(full);
+    let refused = spares.make_reserve(16 << 10, &mut |_| {}).map_err(|error| error.kind());
+    assert_eq!(refused, Err(std::io::ErrorKind::StorageFull));
+    disk.fail(Faults::default());
+    spares.make_reserve(16 << 10, &mut |_| {}).expect("room again");
+    let disk = disk.crash(&mut lost());
+    let (_, (_, writer, ..)) = contents(&disk);
+    assert!(!writer.spares().reserve_needed(16 << 10), "what one run has made the next one has");
+    writer.spares().make_reserve(0, &mut |_| {}).expect("a healthy disk");
+    assert!(!disk.list().expect("a list").contains(&"reserve".to_owned()));
+}
+
+/// The start writes the last commit once more: on a full disk it has the reserve for that.
+#[test]
+fn store_on_a_full_disk_can_be_opened() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+    writer.spares().make_reserve(32 << 10, &mut |_| {}).expect("a healthy disk");
+    let (id, _) = accept(&mut journal);
+    commit(&mut journal, &mut writer).expect("a healthy disk");
+    drop((journal, writer));
+    disk.fail(Faults { capacity: Some(disk.octets()), ..Faults::default() });
+
+    let (said, (_, writer, ..)) = contents(&disk);
+
+    assert_eq!(said, [(id.serial, "accepted")]);
+    assert!(writer.spares().reserve_needed(32 << 10));
+}
+
 #[test]
 fn prepared_segments_are_used_and_dead_ones_come_back_as_spares() {
     let disk = MemoryDisk::new(1);
@@ -207,7 +274,7 @@ fn prepared_segments_are_used_and_dead_ones_come_back_as_spares() {
     let mut released = 0;
     for _ in 0..300 {
         if spares.needed() {
-            spares.prepare().expect("a healthy disk");
+            spares.prepare(&mut |_| {}).expect("a healthy disk");
         }
         let (_, appended) = accept(&mut journal);
         journal.retire(appended.locator);
@@ -228,6 +295,39 @@ fn prepared_segments_are_used_and_dead_ones_come_back_as_spares() {
     let serials: HashSet<_> = said.iter().map(|(serial, _)| serial).collect();
     assert_eq!(serials.len(), said.len());
     assert!(said.len() < 60, "{} records", said.len());
+}
+
+/// A segment that is filled at once makes the next commit wait for all of it.
+#[test]
+fn segment_is_prepared_in_parts_with_rest_between_them_unless_the_log_is_about_to_need_it() {
+    const PART: usize = 512 << 10;
+    let disk = MemoryDisk::new(1);
+    let settings = Settings { segment_octets: 4 << 20, frame_octets: 4096, spares: 2 };
+    let (mut journal, mut writer, ..) =
+        open(disk, settings, 3, now(), &mut |_, _| {}).expect("a store that can be opened");
+    let spares = writer.spares();
+    let mut append = |octets: usize| {
+        journal.append(&accepted(id(1), &vec![7; octets]));
+        commit(&mut journal, &mut writer).expect("a healthy disk");
+    };
+    let prepare = || {
+        let mut rests = Vec::new();
+        spares.prepare(&mut |calm| rests.push(calm)).expect("a healthy disk");
+        rests
+    };
+
+    append(3 * PART / 2);
+    assert_eq!(prepare(), [false, false, false, true, true, true, true]);
+    assert_eq!(prepare(), [true; 7], "one is there already");
+    (0..6).for_each(|_| append(PART));
+    append(PART);
+    assert_eq!(prepare(), [true; 7], "the next segment has just begun");
+}
+
+#[test]
+fn nobody_rests_before_the_first_segment() {
+    let (_, writer, ..) = open_with(&MemoryDisk::new(1), &mut |_, _| {});
+    writer.spares().prepare(&mut |calm| assert!(!calm)).expect("a healthy disk");
 }
 
 #[test]
@@ -256,13 +356,13 @@ fn records_of_one_message_in_a_row_never_part_over_frames() {
 fn what_is_committed_to_a_recycled_file_survives_a_power_cut() {
     let disk = MemoryDisk::new(1);
     let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
-    writer.spares().prepare().expect("a healthy disk");
+    writer.spares().prepare(&mut |_| {}).expect("a healthy disk");
     while journal.next_compaction(&NONE).is_none() {
         let (_, appended) = accept(&mut journal);
         journal.retire(appended.locator);
         commit(&mut journal, &mut writer).expect("a healthy disk");
     }
-    writer.release(1).expect("the oldest segment");
+    writer.spares().release(1).expect("the oldest segment");
 
     let begun = writer.stats().segments;
     let mut last = 0;
@@ -283,7 +383,7 @@ fn only_the_oldest_segment_can_be_released_and_never_the_last() {
     commit(&mut journal, &mut writer).expect("a healthy disk");
 
     assert_eq!(journal.next_compaction(&NONE), None);
-    assert!(writer.release(1).is_err());
+    assert!(writer.spares().release(1).is_err());
 }
 
 #[test]
@@ -391,7 +491,7 @@ fn serials_and_key_survive_restarts_and_the_release_of_everything_that_bore_them
             journal.retire(appended.locator);
             commit(&mut journal, &mut writer).expect("a healthy disk");
             if let Some(Compaction::Release { number, .. }) = journal.next_compaction(&NONE) {
-                writer.release(number).expect("the oldest segment");
+                writer.spares().release(number).expect("the oldest segment");
             }
         }
         disk = disk.crash(&mut lost());
@@ -434,7 +534,7 @@ fn damaged_frame_in_the_middle_costs_only_the_record_that_it_hit() {
     // Even its release leaves the file for whoever wants to look.
     accept(&mut journal);
     commit(&mut journal, &mut writer).expect("a healthy disk");
-    writer.release(1).expect("the oldest segment");
+    writer.spares().release(1).expect("the oldest segment");
     assert!(disk.list().expect("a list").len() > 1);
 }
 
@@ -468,7 +568,7 @@ fn restarting_again_and_again_does_not_fill_the_disk() {
     let disk = MemoryDisk::new(1);
     for _ in 0..50 {
         let (_, (_, writer, ..)) = contents(&disk);
-        writer.spares().prepare().expect("a healthy disk");
+        writer.spares().prepare(&mut |_| {}).expect("a healthy disk");
     }
 
     assert!(disk.octets() <= 3 * SMALL.segment_octets);
@@ -560,7 +660,7 @@ impl Hub {
 
     fn compact(&mut self) {
         if let Some((number, after)) = self.leaving {
-            if self.parts.1.durable() >= after && self.parts.1.release(number).is_ok() {
+            if self.parts.1.durable() >= after && self.parts.1.spares().release(number).is_ok() {
                 self.leaving = None;
             }
             return;
@@ -657,7 +757,7 @@ impl Hub {
             90..93 => {
                 let spares = self.parts.1.spares();
                 if spares.needed() {
-                    let _ = spares.prepare();
+                    let _ = spares.prepare(&mut |_| {});
                 }
             }
             93..96 => {
@@ -666,6 +766,7 @@ impl Hub {
                     sync: (self.random(2) == 0).then_some(self.rng as u32 % 4),
                     sync_dir: (self.random(4) == 0).then_some(self.rng as u32 % 2),
                     capacity: (self.random(8) == 0).then(|| self.disk.octets()),
+                    ..Faults::default()
                 };
                 self.disk.fail(faults);
             }

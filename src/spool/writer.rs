@@ -3,6 +3,7 @@
 use super::disk::{Disk, DiskFile};
 use super::frame::{FRAME_HEADER, FrameHeader, Salt};
 use super::journal::Frames;
+use super::reserve::is_full;
 use super::segment::{FORMAT, Files, SEGMENT_HEADER, Segment, SegmentHeader, Spares, file_name};
 use crate::id::{IdKey, Lsn};
 use std::io::{self, ErrorKind};
@@ -18,6 +19,9 @@ pub struct Writer<D: Disk> {
     durable: u64,
     /// The crc of the last durable frame.
     chain: u32,
+    /// A segment whose sync failed and of which nothing is durable: what was told to be written stands there until
+    /// it is durable elsewhere.
+    stray: Option<u64>,
     /// What waits for one write.
     gathered: Vec<u8>,
     stats: WriterStats,
@@ -43,6 +47,8 @@ struct Active<F> {
     offset: u64,
     /// Something in it is durable.
     begun: bool,
+    /// Something in it was told to be written.
+    told: bool,
 }
 
 /// Why frames are not durable. They stay the caller's: the same frames, and newer ones behind them, may be committed again later.
@@ -68,6 +74,8 @@ pub struct WriterStats {
     pub unprepared: u64,
     /// Writes or syncs that failed.
     pub failures: u64,
+    /// Times that the disk was full and the reserve was given up.
+    pub reserves: u64,
 }
 
 impl<D: Disk> Writer<D> {
@@ -79,6 +87,7 @@ impl<D: Disk> Writer<D> {
             active: None,
             durable,
             chain,
+            stray: None,
             gathered: Vec::new(),
             stats: WriterStats::default(),
         }
@@ -91,16 +100,32 @@ impl<D: Disk> Writer<D> {
     /// # Errors
     /// If a fresh segment failed too. Nothing past [`Writer::durable`] counts.
     pub fn commit(&mut self, frames: &mut [Frames]) -> Result<Lsn, WriteError> {
+        self.commit_telling(frames, &mut |_| {})
+    }
+
+    /// As [`Writer::commit`]; tells `written`, before each sync, up to where the operating system has everything: that much
+    /// survives the end of the process, whatever becomes of the sync.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn commit_telling(
+        &mut self,
+        frames: &mut [Frames],
+        written: &mut dyn FnMut(Lsn),
+    ) -> Result<Lsn, WriteError> {
         let mut tries = 0;
-        while let Err(error) = self.try_commit(frames) {
+        while let Err(error) = self.try_commit(frames, written) {
             self.stats.failures += 1;
-            tries += 1;
             self.abandon();
+            if is_full(&error) && self.files.reserve.release(&self.files.disk) {
+                self.stats.reserves += 1;
+                continue;
+            }
+            tries += 1;
             if tries == TRIES_MAX {
-                return Err(match error.kind() {
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => WriteError::Full(error),
-                    // Every other cause is the operator's to find: the message has it.
-                    _ => WriteError::ReadOnly(error),
+                return Err(match is_full(&error) {
+                    true => WriteError::Full(error),
+                    false => WriteError::ReadOnly(error),
                 });
             }
         }
@@ -113,15 +138,7 @@ impl<D: Disk> Writer<D> {
         Lsn(self.durable)
     }
 
-    /// Takes the oldest segment out of the log; its file becomes a spare. See [`Spares::release`].
-    ///
-    /// # Errors
-    /// As [`Spares::release`].
-    pub fn release(&mut self, number: u64) -> io::Result<()> {
-        self.spares().release(number)
-    }
-
-    /// The handle for the thread that prepares segments.
+    /// The handle for the thread that prepares segments and takes dead ones out of the log.
     pub fn spares(&self) -> Spares<D> {
         Spares(Arc::clone(&self.files))
     }
@@ -131,7 +148,7 @@ impl<D: Disk> Writer<D> {
         self.stats
     }
 
-    fn try_commit(&mut self, frames: &mut [Frames]) -> io::Result<()> {
+    fn try_commit(&mut self, frames: &mut [Frames], written: &mut dyn FnMut(Lsn)) -> io::Result<()> {
         let mut chain = self.chain;
         for batch in frames {
             let address = batch.address;
@@ -142,7 +159,7 @@ impl<D: Disk> Writer<D> {
                 if address + frame.end as u64 <= self.durable {
                     continue;
                 }
-                self.make_room(&header, chain)?;
+                self.make_room(&header, chain, written)?;
                 let octets = &mut batch.buffer[frame];
                 let number = self.active.as_ref().map_or(0, |active| active.number);
                 let header = FrameHeader { segment: number, commit: self.durable, previous: chain, ..header };
@@ -151,11 +168,16 @@ impl<D: Disk> Writer<D> {
                 self.stats.frames += 1;
             }
         }
-        self.sync(chain)
+        self.sync(chain, written)
     }
 
     /// Sees to it that the next frame has a segment; a full one is synced before it is left.
-    fn make_room(&mut self, header: &FrameHeader, chain: u32) -> io::Result<()> {
+    fn make_room(
+        &mut self,
+        header: &FrameHeader,
+        chain: u32,
+        written: &mut dyn FnMut(Lsn),
+    ) -> io::Result<()> {
         let capacity = self.files.segment_octets - SEGMENT_HEADER;
         match &self.active {
             // A frame that is longer than a segment gets one to itself, which grows.
@@ -166,7 +188,7 @@ impl<D: Disk> Writer<D> {
                 Ok(())
             }
             Some(_) => {
-                self.sync(chain)?;
+                self.sync(chain, written)?;
                 self.active = None;
                 self.begin(header)
             }
@@ -191,8 +213,8 @@ impl<D: Disk> Writer<D> {
             end: 0,
         };
         header.write(&mut self.gathered);
-        self.active =
-            Some(Active { number, file, start: first.address, next: first.address, offset: 0, begun: false });
+        let start = first.address;
+        self.active = Some(Active { number, file, start, next: start, offset: 0, begun: false, told: false });
         Ok(())
     }
 
@@ -216,13 +238,15 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Writes what is gathered and makes it durable.
-    fn sync(&mut self, chain: u32) -> io::Result<()> {
+    fn sync(&mut self, chain: u32, written: &mut dyn FnMut(Lsn)) -> io::Result<()> {
         let Some(active) = self.active.as_mut().filter(|active| active.next > self.durable) else {
             return Ok(());
         };
         active.write(&self.gathered)?;
         self.stats.octets += self.gathered.len() as u64;
         self.gathered.clear();
+        active.told = true;
+        written(Lsn(active.next));
         active.file.sync_data()?;
         if active.begun {
             self.files.map.grow(active.next);
@@ -240,16 +264,21 @@ impl<D: Disk> Writer<D> {
         }
         self.durable = active.next;
         self.chain = chain;
+        if let Some(stray) = self.stray.take() {
+            self.files.discard(stray);
+        }
         Ok(())
     }
 
     /// Gives the segment in use up at the last durable address.
     fn abandon(&mut self) {
         self.gathered.clear();
-        if let Some(active) = self.active.take()
-            && !active.begun
-        {
-            self.files.discard(active.number);
+        let Some(Active { number, told, .. }) = self.active.take().filter(|active| !active.begun) else {
+            return;
+        };
+        let useless = if told { self.stray.replace(number) } else { Some(number) };
+        if let Some(number) = useless {
+            self.files.discard(number);
         }
     }
 }

@@ -22,7 +22,7 @@ use enroute::codec::{Address, Command, MessageState, Reading, Receipt, Sm, Statu
 use enroute::correlation::{IdForm, IdForms, Reading as IdReading};
 use enroute::esme::{Account, Answer, Intake, Request, Verdict};
 use enroute::hub::{
-    AccountPlan, CarrierPlan, Effects, Event, Fetch, Fetched, Hub, Limits, Replay, Settings, Stats,
+    AccountPlan, CarrierPlan, Effects, Event, Fetch, Fetched, Hub, Limits, Reached, Replay, Settings, Stats,
 };
 use enroute::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use enroute::route;
@@ -140,6 +140,8 @@ pub struct World {
     pub reader: Reader<MemoryDisk>,
     pub now: Now,
     pub durable: Lsn,
+    /// What the operating system has, if that is more than what is durable.
+    pub written: Lsn,
     /// Sealed, and not written yet.
     pub waiting: Vec<Frames>,
     pub releases: Vec<u64>,
@@ -204,6 +206,7 @@ impl World {
             disk,
             hub: replay.finish(journal, now),
             durable: writer.durable(),
+            written: writer.durable(),
             writer,
             reader,
             now,
@@ -315,8 +318,12 @@ impl World {
     /// One turn, with what is in the inbox; nothing is written.
     pub fn turn(&mut self) {
         let events = std::mem::take(&mut self.inbox);
-        let effects = self.hub.turn(events.into_iter(), self.durable, self.now);
+        let effects = self.hub.turn(events.into_iter(), self.reached(), self.now);
         self.keep(effects);
+    }
+
+    fn reached(&self) -> Reached {
+        Reached { written: self.written.max(self.durable), durable: self.durable }
     }
 
     fn keep(&mut self, effects: Effects) {
@@ -370,7 +377,7 @@ impl World {
             self.inbox.push(Event::Spent(std::mem::take(&mut self.waiting)));
         }
         for number in self.releases.drain(..) {
-            self.writer.release(number).expect("the oldest segment");
+            self.writer.spares().release(number).expect("the oldest segment");
         }
     }
 

@@ -142,6 +142,40 @@ fn any_pdu_proves_life() {
     assert_eq!(session.closed(), None);
 }
 
+/// An answer that we chose not to read is not one that the peer owes: who waits for it must not be told that it never came.
+#[test]
+fn request_is_not_called_unanswered_while_its_answer_may_lie_unread() {
+    let now = start();
+    let settings = Settings { window_in: 1, ..Settings::default() };
+    let mut session = mc(BindKind::Transceiver, settings, now);
+    session.request(Command::DELIVER_SM, 7, now, |_| {}).expect("room");
+    feed(&mut session, &request(Command::SUBMIT_SM, 2), now);
+
+    assert_eq!(wait(&mut session, now.after(secs(100))), [], "its window is used up");
+    answer(&mut session, Command::SUBMIT_SM, 2);
+    let listening = now.after(secs(101));
+    assert_eq!(wait(&mut session, listening), [], "nothing has been read yet");
+    assert_eq!(wait(&mut session, listening.after(secs(29))), []);
+    let told = wait(&mut session, listening.after(secs(30)));
+
+    assert_eq!(told, [Told::Unanswered(7)]);
+}
+
+/// Else a busy peer could keep what it leaves unanswered for ever.
+#[test]
+fn request_is_not_given_longer_for_a_moment_of_not_reading() {
+    let now = start();
+    let settings = Settings { window_in: 1, ..Settings::default() };
+    let mut session = mc(BindKind::Transceiver, settings, now);
+    session.request(Command::DELIVER_SM, 7, now, |_| {}).expect("room");
+    let later = now.after(secs(29));
+    feed(&mut session, &request(Command::SUBMIT_SM, 2), later);
+    answer(&mut session, Command::SUBMIT_SM, 2);
+
+    assert_eq!(wait(&mut session, later.after(Duration::from_millis(500))), []);
+    assert_eq!(wait(&mut session, now.after(secs(30))), [Told::Unanswered(7)]);
+}
+
 /// Field bug S10 again: what we do not read for want of answers of our own can't prove that the peer is gone.
 #[test]
 fn peer_is_not_called_silent_while_its_window_keeps_us_from_reading() {
