@@ -89,8 +89,9 @@ impl Hub {
             None => matches!(phase, Phase::Scheduled | Phase::Queued),
         };
         let Some(row) = self.table.known(token).filter(|row| fits(row.phase)) else {
-            if let Some((seat, session)) = link {
-                self.give_room(seat, session);
+            match link {
+                Some((seat, session)) => self.give_room(seat, session),
+                None => self.take_second_id(token, id),
             }
             return;
         };
@@ -126,7 +127,7 @@ impl Hub {
     }
 
     /// A receipt may have overtaken the answer.
-    fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
+    pub(super) fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
         if self.correlation.early_len() == 0 {
             return;
         }
@@ -159,6 +160,9 @@ impl Hub {
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
         }
+        if self.fall_back(token) {
+            return;
+        }
         // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
         if self.now.wall >= expires {
             let Outcome { error, .. } = Outcome::refused(status);
@@ -188,7 +192,10 @@ impl Hub {
         };
         row.set(flag::DOUBTFUL);
         self.effects.stats.doubtful += 1;
-        if self.now.wall >= row.expires {
+        if self.fall_back(token) {
+            return;
+        }
+        if self.now.wall >= self.table.row(token.slot).expires {
             return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
         }
         self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));

@@ -39,19 +39,27 @@ impl Hub {
     /// and for that destination.
     fn match_key(&mut self, key: IdHash, destination: &[u8]) -> Option<(u32, bool)> {
         let Self { correlation, table, .. } = self;
-        let (mut best, mut found) = (None, 0);
         let hash = table.hash(destination);
+        let (mut best, mut found, mut alike) = (None, 0, 0);
         for slot in correlation.find(key) {
-            // The body tells more, the row is always there.
-            let (is_other, row) = (!may_be_for(table.body(slot), destination), table.row(slot));
-            let rank = (is_other, row.destination != hash, row.serial);
+            let (row, body) = table.row_and_body(slot);
+            let fit = Fit::of(row.destination == hash, body, destination);
+            let rank = (fit, row.serial);
             found += 1;
+            alike = match best {
+                Some(((known, _), _)) if known == fit => alike + 1,
+                Some(((known, _), _)) if known < fit => alike,
+                _ => 1,
+            };
             if best.is_none_or(|(known, _)| rank < known) {
                 best = Some((rank, slot));
             }
         }
-        best.map(|((is_other, ..), slot)| (slot, found == 1 && !is_other))
+        let ((fit, _), slot) = best?;
+        self.effects.stats.receipts_ambiguous += u64::from(alike > 1);
+        Some((slot, found == 1 && fit != Fit::Other))
     }
+
     /// An id was found by reading it otherwise than configured: the operator should know.
     fn note_reading(&mut self, carrier: CarrierId, reading: IdReading) {
         if reading == IdReading::AsConfigured {
@@ -61,6 +69,30 @@ impl Hub {
         let state = &mut self.carriers[usize::from(carrier.0)];
         if !std::mem::replace(&mut state.misread, true) {
             self.effects.advice.push((carrier, reading));
+        }
+    }
+}
+
+/// How well a message fits the destination that a receipt names, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// It went to that very number.
+    Same,
+    /// It may have: they end alike, or the receipt names none.
+    Alike,
+    /// Nobody can say without its body, which is on disk.
+    Unknown,
+    /// It went to another one.
+    Other,
+}
+
+impl Fit {
+    fn of(is_same: bool, body: &[u8], destination: &[u8]) -> Self {
+        match (is_same, body.is_empty()) {
+            (true, _) => Self::Same,
+            (false, true) if !destination.is_empty() => Self::Unknown,
+            (false, _) if may_be_for(body, destination) => Self::Alike,
+            (false, _) => Self::Other,
         }
     }
 }
