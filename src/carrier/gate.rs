@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 /// The gate that the links of one carrier go through.
 #[derive(Debug)]
 pub struct Gate {
+    /// The wait between two binds before the first is accepted, and after one that was refused.
+    paces: (Duration, Duration),
     inner: Mutex<Inner>,
 }
 
@@ -20,13 +22,13 @@ struct Inner {
     next: Option<Instant>,
 }
 
-impl Default for Gate {
-    fn default() -> Self {
-        Self { inner: Mutex::new(Inner { pace: Some(FIRST_PACE), next: None }) }
-    }
-}
-
 impl Gate {
+    /// The gate of a carrier with these shortest and longest waits between two attempts to connect.
+    pub fn new((min, max): (Duration, Duration)) -> Self {
+        let paces = (min.min(FIRST_PACE), max.min(REFUSED_PACE));
+        Self { paces, inner: Mutex::new(Inner { pace: Some(paces.0), next: None }) }
+    }
+
     /// Takes a turn; or tells until when there is none.
     ///
     /// # Errors
@@ -52,18 +54,21 @@ impl Gate {
     /// A link was refused for who we say we are.
     pub fn refused(&self, now: Instant) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        (inner.pace, inner.next) = (Some(REFUSED_PACE), Some(now + REFUSED_PACE));
+        let pace = self.paces.1;
+        (inner.pace, inner.next) = (Some(pace), Some(now + pace));
     }
 }
 
-/// The wait between binds until the first is accepted: long enough to hear how that one ends.
+/// The longest wait between binds until the first is accepted: long enough to hear how that one ends.
 const FIRST_PACE: Duration = Duration::from_secs(1);
-/// The wait after one that was refused: 19 more in ten minutes, however many links there are (reliability X20).
+/// The longest wait after one that was refused: 19 more in ten minutes, however many links there are (reliability X20).
 const REFUSED_PACE: Duration = Duration::from_millis(31_500);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
     fn start() -> Instant {
         #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
@@ -73,7 +78,7 @@ mod tests {
     /// Reliability X20: at most 20 in ten minutes, of all links together.
     #[test]
     fn many_links_of_a_carrier_that_refuses_us_try_twenty_times_in_ten_minutes() {
-        let (gate, now) = (Gate::default(), start());
+        let (gate, now) = (Gate::new(WAITS), start());
         let mut tries = 0;
 
         for millisecond in (0..600_000).step_by(50) {
@@ -91,7 +96,7 @@ mod tests {
 
     #[test]
     fn first_link_that_is_let_in_opens_the_gate_for_all() {
-        let (gate, now) = (Gate::default(), start());
+        let (gate, now) = (Gate::new(WAITS), start());
 
         assert_eq!(gate.enter(now), Ok(()));
         let later = now + Duration::from_secs(1);

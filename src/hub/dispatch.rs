@@ -74,6 +74,10 @@ impl Hub {
             self.settle(token.slot, Outcome::plain(MessageState::Undeliverable));
             return;
         }
+        if loss.is_some() && self.fall_back(token) {
+            return;
+        }
+        let row = self.table.row(token.slot);
         if let Some(Loss { trial }) = loss {
             row.set(flag::DOUBTFUL);
             self.effects.stats.doubtful += 1;

@@ -18,6 +18,7 @@
 //! a power cut could undo, and a crash doubles at most what was in a link's window. Only answers to accounts that asked for
 //! less ([`Durability`]) don't wait so long.
 
+mod aliases;
 mod broadcast;
 mod bulks;
 mod caller;
@@ -40,6 +41,7 @@ mod queue;
 mod rejoin;
 mod replay;
 mod reshape;
+mod resume;
 mod rows;
 mod search;
 mod seats;
@@ -51,6 +53,7 @@ mod suspects;
 mod table;
 mod timers;
 mod upkeep;
+mod whose;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use held::{Durability, Reached};
@@ -71,6 +74,7 @@ use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
 use crate::spool::Journal;
+use aliases::Aliases;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
@@ -98,6 +102,7 @@ pub struct Hub {
     table: Table,
     wheel: Clockwork,
     correlation: Correlation,
+    aliases: Aliases,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     ports: Seats<PortState>,
@@ -358,6 +363,7 @@ impl Hub {
             + self.replacing.len()
             + self.searches.len()
             + self.asked.len()
+            + self.aliases.len()
     }
 
     /// How much of what there is, for metrics.

@@ -23,6 +23,7 @@ impl Hub {
         if let Whereabouts::Known(hash) = whereabouts {
             self.correlation.remove(hash, slot);
         }
+        self.forget_aliases(slot);
         self.wheel.cancel(slot);
         if !self.transactions.is_empty() {
             let token = self.table.token(slot);
@@ -83,6 +84,7 @@ impl Hub {
         }
         let lsn = self.journal.append(&Record::Done { id }).lsn;
         let (locator, account) = self.table.remove(slot);
+        self.forget_aliases(slot);
         self.wheel.cancel(slot);
         let group = self.kin.group_of(slot).filter(|_| is_part);
         self.kin.leave(id);

@@ -46,6 +46,8 @@ pub struct Stats {
     pub receipts_early: u64,
     pub early_matched: u64,
     pub receipts_unmatched: u64,
+    /// Receipts that several open messages fit alike.
+    pub receipts_ambiguous: u64,
     pub receipts_unreadable: u64,
     pub receipts_out: u64,
     pub receipts_refused: u64,
@@ -308,6 +310,7 @@ impl Stats {
             ("held_early", self.receipts_early),
             ("matched_early", self.early_matched),
             ("unmatched", self.receipts_unmatched),
+            ("ambiguous", self.receipts_ambiguous),
             ("unreadable", self.receipts_unreadable),
             ("delivered", self.receipts_out),
             ("refused", self.receipts_refused),

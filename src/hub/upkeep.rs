@@ -178,6 +178,15 @@ impl Hub {
             // Nothing else is written of it: it waits until it is gone.
             _ if row.is(flag::INBOUND) => drop(self.note_origin(slot)),
             Phase::Awaiting => {
+                for second in self.aliases.of(slot) {
+                    let carrier = &self.carriers[usize::from(row.carrier.0)].name;
+                    self.journal.append(&Record::Sent {
+                        id,
+                        carrier,
+                        carrier_message_id: second,
+                        at: self.now.wall,
+                    });
+                }
                 self.journal.append(&Record::Sent {
                     id,
                     carrier: &self.carriers[usize::from(row.carrier.0)].name,
@@ -197,12 +206,19 @@ impl Hub {
                     self.journal.append(&Record::Joined { id, into });
                 }
             }
-            Phase::Free
-            | Phase::Accepting
-            | Phase::Scheduled
-            | Phase::Queued
-            | Phase::Gathering
-            | Phase::Dispatched => {}
+            Phase::Free | Phase::Accepting | Phase::Scheduled | Phase::Queued | Phase::Gathering => {}
+            // The carrier has it already if it took an attempt before.
+            Phase::Dispatched => {
+                for second in self.aliases.of(slot) {
+                    let carrier = &self.carriers[usize::from(row.carrier.0)].name;
+                    self.journal.append(&Record::Sent {
+                        id,
+                        carrier,
+                        carrier_message_id: second,
+                        at: self.now.wall,
+                    });
+                }
+            }
         }
         self.effects.stats.compacted += 1;
     }

@@ -19,6 +19,7 @@ mod calls;
 mod connector;
 mod disk;
 mod driver;
+mod good_order;
 mod hub_thread;
 mod listener;
 mod machine;

@@ -1,6 +1,7 @@
 //! Puts the hub together, starts it, and stops it in good order.
 
 use super::calls::{self, CALLS_MAX};
+use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
@@ -81,6 +82,7 @@ pub struct Running {
     listener: TaskHandle<()>,
     /// Those who take calls about bulks.
     desks: Vec<TaskHandle<()>>,
+    note: GoodOrder,
     threads: Threads,
 }
 
@@ -98,6 +100,10 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
     let disk = FileDisk::open(&plan.directory)
         .map_err(|source| ServeError::Directory { directory: plan.directory.clone(), source })?;
     let mut replay = Replay::new(plan.hub.clone());
+    let note = GoodOrder::of(&plan.directory);
+    if !note.take() {
+        replay.after_a_crash();
+    }
     let began = now();
     let (journal, writer, reader, report) =
         spool::open(disk, plan.spool, SHARD, began, &mut |record, locator| {
@@ -130,6 +136,7 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
         bound,
         listener,
         desks: Vec::new(),
+        note,
         threads,
     })
 }
@@ -222,7 +229,7 @@ impl Threads {
 fn connect_carriers(plan: &Plan, shared: &Arc<Shared>, leaving: &watch::Sender<bool>) {
     for (place, plan) in plan.hub.carriers.iter().enumerate() {
         let (carrier, id) = (Arc::new(plan.carrier.clone()), CarrierId(place as u16));
-        let gate: Arc<Gate> = Arc::default();
+        let gate = Arc::new(Gate::new(carrier.reconnect));
         for number in 0..carrier.links {
             let (carrier, gate, shared) = (Arc::clone(&carrier), Arc::clone(&gate), Arc::clone(shared));
             tokio::spawn(connector::keep_link(carrier, id, number, gate, shared, leaving.subscribe()));
@@ -297,7 +304,8 @@ impl Running {
                 }
             }
         };
-        if tokio::time::timeout(REST_PATIENCE, rest).await.is_err() {
+        let was_quiet = tokio::time::timeout(REST_PATIENCE, rest).await.is_ok();
+        if !was_quiet {
             warn!("some peers still owe answers; going on without them");
         }
         self.mailbox.send(Mail::Event(Event::Leave));
@@ -309,8 +317,10 @@ impl Running {
         let threads = std::mem::take(&mut self.threads.handles);
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
-        if !joined.await.unwrap_or(false) {
-            warn!("a thread ended badly");
+        match joined.await.unwrap_or(false) {
+            true if was_quiet => self.note.leave(),
+            true => {}
+            false => warn!("a thread ended badly"),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::net::End;
 use super::plan::Plan;
 use super::scene::Scene;
 use super::session::{Ending, HubSession, Machine};
-use super::threads::{SpareActor, Task, WriterActor};
+use super::threads::{SpareActor, WriterActor};
 use enroute::carrier::{Backoff, Carrier, Link, LinkBatch};
 use enroute::esme::{Port, PortBatch, Registry};
 use enroute::hub::{Effects, Event, Fetch, Fetched, Hub, Replay};
@@ -108,7 +108,7 @@ impl Process {
         let mut process = Self {
             life,
             hub,
-            spares: SpareActor::new(writer.spares()),
+            spares: SpareActor::new(writer.spares(), plan.reserve_octets),
             writer: WriterActor::new(writer, plan.commit_gap, life),
             reader,
             requests: VecDeque::new(),
@@ -195,11 +195,13 @@ impl Process {
     }
 
     fn carry_out(&mut self, effects: Effects, scene: &mut Scene) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls: _, bulks, advice: _, stats: _ } =
-            effects;
-        self.writer.tasks.extend(frames.into_iter().map(Task::Write));
-        self.writer.tasks.extend(releases.into_iter().map(Task::Release));
+        let Effects { ports, links, frames, fetches, scan, releases, bulks, poisoned, .. } = effects;
+        self.writer.tasks.extend(frames);
         self.writer.wake(scene);
+        self.spares.dead.extend(releases);
+        for (_, id) in poisoned {
+            scene.ledger.wrong(scene.agenda.time, format!("a message is called poison: {id:?}"));
+        }
         for (session, batch) in ports {
             self.leave_for(session, Batch::Port(batch), scene);
         }
@@ -291,7 +293,7 @@ impl Process {
     }
 
     pub fn prepare_spares(&mut self, scene: &mut Scene) {
-        let (events, wait) = self.spares.prepare();
+        let (events, wait) = self.spares.work();
         self.mailbox.extend(events.into_iter().map(Mail::Event));
         self.wake_hub(scene);
         scene.agenda.after(wait, Happening::Spares { life: self.life });
@@ -302,7 +304,7 @@ impl Process {
         let calls = scene.random.u32(0..12);
         disk.fail(spool::Faults { halt: Some(calls), ..disk.faults() });
         if scene.random.u8(0..8) == 0 {
-            self.spares.prepare();
+            self.spares.work();
         }
         if self.writer.is_busy() {
             self.writer.commit(scene);

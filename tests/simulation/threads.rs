@@ -2,31 +2,22 @@
 
 use super::agenda::{Happening, MS, Micros, SECOND};
 use super::scene::Scene;
-use enroute::hub::Event;
+use enroute::hub::{Event, Reached};
 use enroute::id::Lsn;
 use enroute::spool::{Frames, MemoryDisk, Spares, WriteError, Writer};
 use std::io::ErrorKind;
-
-/// What the hub has for the writer.
-pub enum Task {
-    Write(Frames),
-    /// After everything before it is written.
-    Release(u64),
-}
 
 /// Writes, syncs, publishes.
 pub struct WriterActor {
     writer: Writer<MemoryDisk>,
     life: u32,
-    pub tasks: Vec<Task>,
+    pub tasks: Vec<Frames>,
     waiting: Vec<Frames>,
-    releases: Vec<u64>,
-    /// What everybody may know to be durable.
-    pub published: Lsn,
+    /// What everybody may know to be written and durable.
+    pub published: Reached,
     gap: Micros,
     began: Option<Micros>,
     failing: bool,
-    release_after: Option<Micros>,
     state: State,
     /// When it gathers next.
     set: Option<Micros>,
@@ -43,12 +34,12 @@ enum State {
 
 impl std::fmt::Debug for WriterActor {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { published, failing, releases, state, set, .. } = self;
+        let Self { published, failing, state, set, .. } = self;
         let (tasks, waiting) = (self.tasks.len(), self.waiting.len());
         write!(
             out,
-            "writer {state:?} until {set:?}, {published:?} published, failing {failing}, releases {releases:?}, \
-             {tasks} tasks, {waiting} waiting"
+            "writer {state:?} until {set:?}, {published:?} published, failing {failing}, {tasks} tasks, \
+             {waiting} waiting"
         )
     }
 }
@@ -56,16 +47,14 @@ impl std::fmt::Debug for WriterActor {
 impl WriterActor {
     pub fn new(writer: Writer<MemoryDisk>, gap: Micros, life: u32) -> Self {
         Self {
-            published: writer.durable(),
+            published: Reached { written: writer.durable(), durable: writer.durable() },
             writer,
             life,
             tasks: Vec::new(),
             waiting: Vec::new(),
-            releases: Vec::new(),
             gap,
             began: None,
             failing: false,
-            release_after: None,
             state: State::Idle,
             set: None,
         }
@@ -110,12 +99,7 @@ impl WriterActor {
         }
         self.set = None;
         self.began = Some(scene.agenda.time);
-        for task in self.tasks.drain(..) {
-            match task {
-                Task::Write(frames) => self.waiting.push(frames),
-                Task::Release(number) => self.releases.push(number),
-            }
-        }
+        self.waiting.append(&mut self.tasks);
         self.state = State::Busy;
         let wait = scene.disk_time();
         scene.agenda.after(wait, Happening::Commit { life: self.life });
@@ -131,14 +115,10 @@ impl WriterActor {
             scene.ledger.note(scene.agenda.time, if self.failing { "read-only" } else { "writable" });
         }
         let time = scene.agenda.time;
-        if self.release_after.is_none_or(|after| time >= after) {
-            self.release_after = (!self.release()).then_some(time + RETRY);
-        }
-        let again = self.failing.then_some(time + RETRY);
-        match [again, self.release_after].into_iter().flatten().min() {
-            _ if !self.tasks.is_empty() => self.wait_until(time + 5, scene),
-            Some(at) => self.wait_until(at, scene),
-            None => {}
+        if !self.tasks.is_empty() {
+            self.wait_until(time + 5, scene);
+        } else if self.failing {
+            self.wait_until(time + RETRY, scene);
         }
         events
     }
@@ -147,9 +127,11 @@ impl WriterActor {
         if self.waiting.is_empty() {
             return !self.failing;
         }
-        match self.writer.commit(&mut self.waiting) {
+        let Self { writer, waiting, published, .. } = self;
+        let mut told = |written: Lsn| published.written = published.written.max(written);
+        match writer.commit_telling(waiting, &mut told) {
             Ok(durable) => {
-                self.published = durable;
+                self.published.durable = durable;
                 events.push(Event::Spent(std::mem::take(&mut self.waiting)));
                 if self.failing {
                     events.push(Event::Writable);
@@ -164,40 +146,56 @@ impl WriterActor {
             }
         }
     }
-
-    fn release(&mut self) -> bool {
-        while let Some(number) = self.releases.first().copied() {
-            if let Err(error) = self.writer.release(number)
-                && error.kind() != ErrorKind::InvalidInput
-            {
-                return false;
-            }
-            self.releases.remove(0);
-        }
-        true
-    }
 }
 
-/// Keeps prepared segments at hand.
+/// Keeps prepared segments and the reserve at hand, and takes dead segments out of the log.
 pub struct SpareActor {
     spares: Spares<MemoryDisk>,
+    reserve_octets: u64,
+    /// Segments in which nothing lives, oldest first.
+    pub dead: Vec<u64>,
     full: bool,
 }
 
 impl SpareActor {
-    pub fn new(spares: Spares<MemoryDisk>) -> Self {
-        Self { spares, full: false }
+    pub fn new(spares: Spares<MemoryDisk>, reserve_octets: u64) -> Self {
+        Self { spares, reserve_octets, dead: Vec::new(), full: false }
     }
 
-    /// Prepares what is missing; gives what the hub is to hear, and when to look again.
-    pub fn prepare(&mut self) -> (Option<Event>, Micros) {
-        while self.spares.needed() {
-            let Err(fault) = self.spares.prepare() else { continue };
+    /// Does what it can; gives what the hub is to hear, and when to look again.
+    pub fn work(&mut self) -> (Option<Event>, Micros) {
+        let released = self.release();
+        let (event, prepared) = self.prepare();
+        (event, if released && prepared { EACH } else { RETRY })
+    }
+
+    fn release(&mut self) -> bool {
+        while let Some(number) = self.dead.first().copied() {
+            if let Err(error) = self.spares.release(number)
+                && error.kind() != ErrorKind::InvalidInput
+            {
+                return false;
+            }
+            self.dead.remove(0);
+        }
+        true
+    }
+
+    fn prepare(&mut self) -> (Option<Event>, bool) {
+        loop {
+            let made = if self.spares.needed() {
+                self.spares.prepare(&mut |_| {})
+            } else if self.spares.reserve_needed(self.reserve_octets) {
+                self.spares.make_reserve(self.reserve_octets, &mut |_| {})
+            } else {
+                break;
+            };
+            let Err(fault) = made else { continue };
             let full = matches!(fault.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
             let told = full && !std::mem::replace(&mut self.full, true);
-            return (told.then_some(Event::Full), RETRY);
+            return (told.then_some(Event::Full), false);
         }
-        (std::mem::take(&mut self.full).then_some(Event::Roomy), EACH)
+        (std::mem::take(&mut self.full).then_some(Event::Roomy), true)
     }
 }
 

@@ -4,6 +4,7 @@
 mod asking;
 mod bundles;
 mod handsets;
+mod opening;
 pub mod submissions;
 
 #[allow(unused_imports)]
@@ -28,9 +29,7 @@ use enroute::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use enroute::route;
 use enroute::schedule::Retry;
 use enroute::session::BindKind;
-use enroute::spool::{
-    self, CompactionRules, Frames, MemoryDisk, OpenError, Reader, Record, RecoveryReport, Writer,
-};
+use enroute::spool::{self, CompactionRules, Frames, MemoryDisk, Reader, Record, Writer};
 use std::time::{Duration, Instant};
 
 /// The one account, its port, and the one carrier's links.
@@ -186,60 +185,6 @@ impl World {
         )
     }
 
-    pub fn open(settings: Settings, spool: spool::Settings, disk: MemoryDisk, now: Now) -> Self {
-        let (world, report) =
-            Self::open_damaged(settings, spool, disk, now).expect("a store that can be opened");
-        assert_eq!(report.damaged, []);
-        world
-    }
-
-    /// A hub on a store that something may have happened to.
-    pub fn open_damaged(
-        settings: Settings,
-        spool: spool::Settings,
-        disk: MemoryDisk,
-        now: Now,
-    ) -> Result<(Self, RecoveryReport), OpenError> {
-        let mut replay = Replay::new(settings.clone());
-        let (journal, writer, reader, report) =
-            spool::open(disk.clone(), spool, 0, now, &mut |record, locator| replay.take(&record, locator))?;
-        let recovered = replay.len();
-        let world = Self {
-            settings,
-            spool,
-            disk,
-            hub: replay.finish(journal, now),
-            durable: writer.durable(),
-            written: writer.durable(),
-            writer,
-            reader,
-            now,
-            waiting: Vec::new(),
-            releases: Vec::new(),
-            inbox: Vec::new(),
-            fetches: Vec::new(),
-            scans: Vec::new(),
-            answers: Vec::new(),
-            dispatches: Vec::new(),
-            delivered: Vec::new(),
-            heard: Vec::new(),
-            arrivals_answered: Vec::new(),
-            replies: Vec::new(),
-            alerts: Vec::new(),
-            errands: Vec::new(),
-            calls: Vec::new(),
-            bulks: Vec::new(),
-            advice: Vec::new(),
-            unbound: Vec::new(),
-            poisoned: Vec::new(),
-            congestion: 0,
-            stats: Vec::new(),
-            compacted: 0,
-            recovered,
-        };
-        Ok((world, report))
-    }
-
     /// A world with the port bound and one link with this window.
     pub fn bound(settings: Settings, window: usize) -> Self {
         let mut world = Self::new(settings);
@@ -251,7 +196,9 @@ impl World {
 
     /// The hub is killed; what is synced stays, and of the rest what `chance` says.
     pub fn crash(self, chance: &mut dyn FnMut() -> bool) -> Self {
-        Self::open(self.settings, self.spool, self.disk.crash(chance), self.now)
+        let mut replay = Replay::new(self.settings.clone());
+        replay.after_a_crash();
+        Self::open_whole(replay, self.settings, self.spool, self.disk.crash(chance), self.now)
     }
 
     pub fn bind_port(&mut self, session: SessionId) {
