@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import time
 
-import checker
 import smpp
 from world import LINKS, SESSIONS, WINDOW, World
 
