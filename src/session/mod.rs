@@ -508,7 +508,7 @@ pub fn frames(batch: &[u8]) -> impl Iterator<Item = (usize, Frame<'_>)> {
 const DEAF_MIN: Duration = Duration::from_secs(1);
 
 /// Octets waiting to be written at which reading stops.
-pub const TRANSMIT_HIGH: usize = 512 * 1024;
+pub const TRANSMIT_HIGH: usize = 256 * 1024;
 
 impl Session {
     /// When [`Session::handle_timeout`] has something to do.
