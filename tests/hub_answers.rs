@@ -94,8 +94,8 @@ fn second_attempt_that_comes_to_nothing_leaves_the_first_standing() {
         world.inbox.push(enroute::hub::Event::LinkClosed { session: LINK, lost: vec![token] });
         world.bind_link(OTHER_LINK, 10);
     };
-    let fails: [&dyn Fn(&mut World, u64); 3] = [&refused, &silent, &lost];
-    for fail in fails {
+    type Failure<'a> = &'a dyn Fn(&mut World, u64);
+    for fail in [&refused as Failure<'_>, &silent, &lost] {
         let (mut world, token) = sent_twice();
         world.say(LINK, token, LATE, "77");
         world.run();

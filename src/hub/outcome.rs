@@ -2,6 +2,7 @@
 
 use super::inbound::Refusal;
 use super::table::{Token, Whereabouts, flag};
+use super::whose::{is_for_another, may_be_for};
 use super::{Held, Hub, Stage, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
@@ -126,6 +127,28 @@ impl Hub {
         row.whereabouts = Whereabouts::Known(hash);
         self.correlation.insert(hash, token.slot);
         self.claim_early(token.slot, carrier, id);
+    }
+
+    /// A receipt may have overtaken the answer.
+    pub(super) fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
+        if self.correlation.early_len() == 0 {
+            return;
+        }
+        let ids = self.carriers[usize::from(carrier.0)].ids;
+        let keys = self.correlation.held_keys(carrier, id, ids);
+        let Self { correlation, table, .. } = self;
+        let (body, accepted) = (table.body(slot), table.row_and_body(slot).0.accepted);
+        // What came before the message itself was of an earlier one with its id: it may have come twice.
+        let in_time = |early: &Early| early.at >= accepted;
+        let fits = |early: &Early| in_time(early) && may_be_for(body, &early.destination);
+        let early = keys.into_iter().find_map(|key| correlation.claim(key, fits));
+        // An id as configured counts more than an odd address: some carriers swap these (field bug D17).
+        let odd = |early: &Early| in_time(early) && !is_for_another(body, &early.destination);
+        let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, odd)));
+        if let Some(early) = early {
+            self.effects.stats.early_matched += 1;
+            self.settle(slot, Outcome { state: early.state, error: early.error });
+        }
     }
 
     /// The carrier refused the message; `again` gathers what is to be tried again at once.

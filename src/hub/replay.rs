@@ -6,8 +6,8 @@ use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
-use super::table::{Row, Table, Whereabouts, flag};
-use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
+use super::table::{Row, Table, flag};
+use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
 use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
@@ -15,7 +15,7 @@ use crate::conversion::Long;
 use crate::correlation::Correlation;
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
-use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
+use crate::message::{Outcome, Phase, receipt_wish};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use bytes::BytesMut;
@@ -35,7 +35,7 @@ pub struct Replay {
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     /// Ids of messages that were taken twice, but for the last, by slot.
-    second_ids: HashMap<u32, Vec<Box<[u8]>>>,
+    second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
     kin: Kin,
     pub(super) bulks: Bulks,
     /// The latest time that a record tells.
@@ -87,7 +87,7 @@ impl Replay {
             carriers: settings.carriers.iter().map(carrier).collect(),
             last_account: 0,
             early: BTreeMap::new(),
-            second_ids: HashMap::default(),
+            second_ids: BTreeMap::new(),
             newest: None,
             crashed: false,
             settings,
@@ -97,8 +97,7 @@ impl Replay {
     /// As [`Replay::new`], and whatever depends on hashes follows from `seed`: so a simulation can be repeated. Who knows the seed
     /// can choose addresses that collide.
     pub fn repeatable(settings: Settings, seed: u64) -> Self {
-        let table = Table::repeatable(settings.limits.final_states, seed);
-        Self { table, ..Self::new(settings) }
+        Self { table: Table::repeatable(settings.limits.final_states, seed), ..Self::new(settings) }
     }
 
     /// Takes the next record.
@@ -119,9 +118,7 @@ impl Replay {
                 }
             }
             Record::Divided { id } => {
-                if let Some(row) = self.table.find(id) {
-                    row.phase = Phase::Divided;
-                }
+                self.table.find(id).into_iter().for_each(|row| row.phase = Phase::Divided);
             }
             Record::Joined { id, into } => {
                 if let Some(row) = self.table.find(id) {
@@ -341,160 +338,13 @@ impl Replay {
         };
         hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
-        hub.mend_kin(&slots);
-        slots.iter().for_each(|slot| hub.adopt(*slot));
-        let fired = hub.bulks.resume();
-        let windows = hub.settings.carriers.iter().map(|plan| plan.carrier.links * plan.carrier.window);
-        let mut doubts: Vec<usize> = windows.map(|places| if self.crashed { places } else { 0 }).collect();
-        for slot in &slots {
-            // One that was taken up before may have ended its kin.
-            let row = hub.table.row(*slot);
-            if row.phase == Phase::Free {
-                continue;
-            }
-            let was_due = self.newest.is_some_and(|newest| row.at <= newest);
-            hub.resume(*slot);
-            hub.doubt(*slot, was_due, &mut doubts);
-        }
-        for (slot, mut ids) in self.second_ids {
-            let row = hub.table.row(slot);
-            ids.retain(|id| row.carrier_message_id.as_ref() != Some(id));
-            if row.phase == Phase::Awaiting {
-                let carrier = row.carrier;
-                hub.resume_aliases(slot, carrier, ids);
-            }
-        }
-        hub.end_kin(&slots);
-        fired.into_iter().for_each(|place| hub.end_bulk(Some(place)));
-        for early in self.early.values() {
+        let Self { early, second_ids, newest, crashed, .. } = self;
+        hub.take_up(&slots, if crashed { newest } else { None }, second_ids);
+        for early in early.values() {
             let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
             hub.resume_early(given, *at, *lsn);
         }
         hub
-    }
-}
-
-impl Hub {
-    /// Undoes what a cut in the log left half done: parts of a message that isn't marked as divided, and messages joined
-    /// into one that isn't there.
-    fn mend_kin(&mut self, slots: &[u32]) {
-        for slot in slots {
-            let row = self.table.row(*slot);
-            if row.is(flag::SHORT_ID) {
-                let half = row.serial as u32;
-                self.short_ids.insert(half, *slot);
-            }
-            let (id, phase, is_part) = (row.id(*slot), row.phase, row.is(flag::PART));
-            let whole = self.kin.whole_of(*slot).filter(|_| phase == Phase::Joined);
-            if whole.is_some_and(|whole| self.table.find(whole).is_none()) {
-                self.table.row(*slot).phase = Phase::Scheduled;
-                self.kin.part_from_whole(id);
-            }
-            let Some(group) = self.kin.group_of(*slot).filter(|_| is_part) else { continue };
-            let divided = self.table.find(group).map(|row| row.phase);
-            if divided.is_some_and(|phase| phase != Phase::Divided) {
-                let row = self.table.row(*slot);
-                (row.phase, row.registered_delivery) = (Phase::Settled, 0);
-            }
-        }
-    }
-
-    /// Ends what only waited for kin that have ended.
-    fn end_kin(&mut self, slots: &[u32]) {
-        for slot in slots {
-            let row = self.table.row(*slot);
-            if row.phase == Phase::Free {
-                continue;
-            }
-            let id = row.id(*slot);
-            let (is_divided, is_whole, account) =
-                (row.phase == Phase::Divided, row.is(flag::WHOLE), row.account);
-            if is_divided {
-                let receipts = self.accounts[usize::from(account.0)].part_receipts;
-                self.end_divided(id, receipts);
-            } else if is_whole && self.kin.members(id).next().is_none() {
-                self.finish(*slot);
-            }
-        }
-    }
-
-    /// Counts one message among those that are here.
-    fn adopt(&mut self, slot: u32) {
-        let row = self.table.row(slot);
-        let (locator, account) = (row.locator(), row.account);
-        self.journal.adopt(locator);
-        self.accounts[usize::from(account.0)].held += 1;
-        let row = self.table.row(slot);
-        let ended = (row.phase == Phase::Settled).then_some(row.state);
-        if ended.is_some() {
-            row.clear(flag::BUNDLED);
-        }
-        self.bulks.count_living(row.bulk, ended);
-    }
-
-    /// Marks a message that may have been out when the hub before was cut off; `doubts` has the places that its carrier's links had.
-    fn doubt(&mut self, slot: u32, was_due: bool, doubts: &mut [usize]) {
-        let row = self.table.row(slot);
-        let is_next = was_due && row.phase == Phase::Queued;
-        if let Some(places) =
-            doubts.get_mut(usize::from(row.carrier.0)).filter(|places| is_next && **places > 0)
-        {
-            *places -= 1;
-            row.set(flag::DOUBTFUL);
-        }
-    }
-
-    /// Takes up one message where its records leave it.
-    fn resume(&mut self, slot: u32) {
-        let row = self.table.row(slot);
-        let (account, carrier, phase) = (row.account, row.carrier, row.phase);
-        if row.is(flag::INBOUND) {
-            return match phase {
-                // Its text goes on in another message, which is there.
-                Phase::Joined | Phase::Settled => drop(self.finish(slot)),
-                _ => self.start(slot),
-            };
-        }
-        let is_silent =
-            row.is(flag::PART) && self.accounts[usize::from(account.0)].part_receipts != PartReceipts::Each;
-        let whole = self.kin.group_of(slot).filter(|_| is_silent);
-        let whole_waits =
-            whole.is_some_and(|whole| self.table.find(whole).is_some_and(|row| row.phase == Phase::Divided));
-        let row = self.table.row(slot);
-        match phase {
-            // Their kin end them.
-            Phase::Divided | Phase::Joined => {}
-            Phase::Settled if whole_waits => {}
-            Phase::Settled if is_silent => drop(self.finish(slot)),
-            Phase::Settled if wants_receipt(row.registered_delivery, row.state) => {
-                let token = self.table.token(slot);
-                self.offer(token);
-            }
-            Phase::Settled => {
-                self.finish(slot);
-            }
-            Phase::Awaiting => {
-                let until = row.expires.after(self.settings.limits.receipt_grace);
-                if let Some(id) = row.carrier_message_id.as_deref() {
-                    let form = self.carriers[usize::from(carrier.0)].ids.response;
-                    let hash = self.correlation.key(carrier, id, form);
-                    row.whereabouts = Whereabouts::Known(hash);
-                    self.correlation.insert(hash, slot);
-                }
-                self.set_timer(slot, until);
-            }
-            // Its route was taken out of the configuration: the account hears so rather than nothing.
-            Phase::Scheduled if carrier == Row::NOWHERE => {
-                self.settle(slot, Outcome::NO_ROUTE);
-            }
-            // Its bulk brings it on, as soon as there are turns.
-            Phase::Scheduled if row.is(flag::BUNDLED) => {}
-            // Records leave a message in no other state than this one.
-            _ => {
-                self.cut_backoff(slot);
-                self.start(slot);
-            }
-        }
     }
 }

@@ -279,9 +279,9 @@ impl Hub {
             if row.expires <= self.now.wall || row.is(flag::RESHAPE) {
                 row.clear(flag::QUEUED);
                 queue.pop_front();
-                match row.is(flag::RESHAPE) {
-                    true => self.enqueue_with_others(token.slot), // we were restarted: it is looked at like any other
-                    false => {} // its timer is about to say that it is too late
+                // Or else it is too late for it, as its timer is about to say.
+                if row.is(flag::RESHAPE) {
+                    self.enqueue_with_others(token.slot); // we were restarted: it is looked at like any other
                 }
                 continue;
             }

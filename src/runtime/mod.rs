@@ -25,6 +25,7 @@ mod listener;
 mod machine;
 mod mail;
 mod mailbox;
+mod reader_thread;
 mod serve;
 mod shared;
 mod spool_threads;

@@ -5,8 +5,9 @@ use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
+use super::reader_thread::ReaderThread;
 use super::shared::Shared;
-use super::spool_threads::{Progress, SparesThread, WriterThread, run_reader};
+use super::spool_threads::{Progress, SparesThread, WriterThread};
 use super::{FileDisk, connector, listener, machine, now};
 use crate::bulk;
 use crate::carrier::Gate;
@@ -205,6 +206,7 @@ impl Threads {
             dead: Vec::new(),
             stopping: false,
         };
+        let reader_thread = ReaderThread::new(reader, requests, Arc::clone(mailbox), Arc::clone(&progress));
         let writer_thread = WriterThread {
             writer,
             tasks,
@@ -214,11 +216,10 @@ impl Threads {
             commit_gap: plan.commit_gap,
             metrics: shared.metrics.clone(),
         };
-        let reader_hub = Arc::clone(mailbox);
         let handles = vec![
             spawn("enroute-hub", move || hub_thread.run())?,
             spawn("enroute-spool", move || writer_thread.run())?,
-            spawn("enroute-reader", move || run_reader(&reader, &requests, &reader_hub))?,
+            spawn("enroute-reader", move || reader_thread.run())?,
             spawn("enroute-spares", move || spares_thread.run())?,
         ];
         Ok(Self { handles, quiet, errands })

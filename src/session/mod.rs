@@ -17,6 +17,7 @@
 //! answer through [`Session::answer`]; those that may not be here are answered by the session itself. Requests that have no
 //! response (alert_notification) are handed out too, and owed none; [`Session::tell`] sends them.
 
+mod deadlines;
 mod matrix;
 mod peer;
 mod timing;
@@ -31,7 +32,7 @@ use crate::codec::{
     self, Bind, BindResp, Command, Frame, MAX_UNBOUND_PDU_LEN, Outbind, Reading, Status, Version, next_frame,
 };
 use bytes::{Bytes, BytesMut};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use timing::Timing;
 
 /// What one session is allowed; the same shape for both sides.
@@ -504,97 +505,8 @@ pub fn frames(batch: &[u8]) -> impl Iterator<Item = (usize, Frame<'_>)> {
     })
 }
 
-/// Who stops reading for less than this misses nothing that matters.
-const DEAF_MIN: Duration = Duration::from_secs(1);
-
 /// Octets waiting to be written at which reading stops.
 pub const TRANSMIT_HIGH: usize = 256 * 1024;
-
-impl Session {
-    /// When [`Session::handle_timeout`] has something to do.
-    pub fn next_timeout(&self) -> Option<Instant> {
-        if matches!(self.state, State::Closed(_)) {
-            return None;
-        }
-        let phase = self.phase();
-        let oldest = self.window.oldest().filter(|_| !self.window_is_used_up());
-        self.timing.next(phase, oldest)
-    }
-
-    /// Whether the peer may ask nothing more before we answer: then nothing of it is read, its answers neither.
-    fn window_is_used_up(&self) -> bool {
-        self.owed >= self.settings.window_in
-    }
-
-    /// Takes note that we listen again, if we have been deaf: what the peer has said meanwhile has yet to be read.
-    fn listen_again(&mut self, now: Now) {
-        if let Some(since) = self.deaf_since.take_if(|_| self.owed < self.settings.window_in)
-            && now.mono.saturating_duration_since(since) >= DEAF_MIN
-        {
-            self.timing.listens(now.mono);
-        }
-    }
-
-    fn phase(&self) -> timing::Phase {
-        match (self.state, self.side) {
-            (State::Open | State::Outbound, _) | (State::Binding { .. }, Side::Mc) => timing::Phase::Opening,
-            (State::Binding { .. }, Side::Esme) => timing::Phase::Binding,
-            (State::Bound(_), _) => timing::Phase::Bound,
-            (State::Unbinding { .. } | State::Draining { .. } | State::Closed(_), _) => {
-                timing::Phase::Leaving
-            }
-        }
-    }
-
-    /// Whether a request of ours went unanswered for its time and the peer is mute altogether. Then it is not that request that is
-    /// the matter: the end of the session tells all of them at once, so that they can go elsewhere.
-    fn is_dead(&self, now: Now) -> bool {
-        let timeout = self.settings.timers.response;
-        let is_overdue = self.window.oldest().is_some_and(|sent| now.mono >= sent + timeout);
-        let listens = self.owed < self.settings.window_in;
-        is_overdue && listens && matches!(self.state, State::Bound(_)) && self.timing.is_mute(now.mono)
-    }
-
-    /// Does one thing whose time has come; call until it gives `None`.
-    pub fn handle_timeout(&mut self, now: Now) -> Option<Event<'static>> {
-        if matches!(self.state, State::Closed(_)) {
-            return None;
-        }
-        self.listen_again(now);
-        let listens = self.deaf_since.is_none() && self.timing.has_listened(now.mono);
-        if listens && self.is_dead(now) {
-            self.close(Reason::Silent);
-            return None;
-        }
-        if listens && let Some(sent) = self.window.expire(self.settings.timers.response, now.mono) {
-            return Some(Event::Unanswered(sent));
-        }
-        match self.timing.due(self.phase(), now.mono) {
-            timing::Due::Nothing => {}
-            // While its window keeps us from reading, its silence says nothing.
-            timing::Due::Enquire if self.window_is_used_up() => {
-                self.timing.deaf(now.mono);
-            }
-            timing::Due::Enquire => {
-                let sequence = self.window.take_number();
-                self.write_header(Command::ENQUIRE_LINK, Status::ROK, sequence);
-                self.timing.enquired(sequence, now.mono);
-            }
-            timing::Due::Unbind => {
-                self.unbind(now);
-                self.timing.idle_done();
-            }
-            timing::Due::Close(Reason::Unbound) => {
-                if let State::Draining { sequence, .. } = self.state {
-                    self.write_header(Command::UNBIND.response(), Status::ROK, sequence);
-                }
-                self.close(Reason::Unbound);
-            }
-            timing::Due::Close(reason) => self.close(reason),
-        }
-        None
-    }
-}
 
 #[cfg(test)]
 mod tests;

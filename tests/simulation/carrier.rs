@@ -312,6 +312,7 @@ impl Carrier {
                 Receipt::new(id.as_bytes(), fate(*number)).write_body(&sm, Version::V34, &mut seat.out);
             }
             Due::Inbound(number) => {
+                scene.ledger.inbound[*number].tells += 1;
                 let inbound = &scene.ledger.inbound[*number];
                 let sm = Sm {
                     source: Address { ton: 1, npi: 1, addr: b"447700900555" },
@@ -351,7 +352,14 @@ impl Carrier {
         let number = scene.ledger.inbound.len();
         let account = scene.random.usize(0..CODES.len());
         let text = format!("M{number:0DIGITS$} hello").into_bytes();
-        scene.ledger.inbound.push(Inbound { account, text, taken: None, refused: false, heard: Vec::new() });
+        scene.ledger.inbound.push(Inbound {
+            account,
+            text,
+            taken: None,
+            refused: false,
+            tells: 0,
+            heard: Vec::new(),
+        });
         self.plan(time, Due::Inbound(number), scene);
         scene.agenda.at(self.next_handset, Happening::Carrier { carrier: self.place });
     }

@@ -94,10 +94,10 @@ impl Customer {
             let bind = Bind {
                 system_id: NAMES[self.habits.account].as_bytes(),
                 password: b"secret",
-                interface_version: 0x34,
+                interface_version: self.habits.version,
                 ..Bind::default()
             };
-            bind.encode(&mut seat.out, Command::BIND_TRANSCEIVER, sequence);
+            bind.encode(&mut seat.out, self.habits.kind.command(), sequence);
             self.open.insert(sequence, Asked::Bind);
         }
         self.seat = Some(seat);
@@ -304,12 +304,12 @@ impl Customer {
             match owed.whose {
                 Whose::Receipt(place) => scene.ledger.receipts[place].said = Some((time, owed.status)),
                 Whose::Inbound(number, place) => {
-                    scene.ledger.inbound[number].heard[place].2 = Some(owed.status)
+                    scene.ledger.inbound[number].heard[place].2 = Some((time, owed.status))
                 }
                 Whose::Nobody => {}
             }
         }
-        if seat.bound && !scene.is_peace {
+        if seat.bound && !scene.is_peace && self.habits.kind.submits() {
             self.submit(scene);
         }
         self.flush(scene);
@@ -329,7 +329,7 @@ impl Customer {
         while room > 0 && self.eager > 0 {
             self.eager -= 1;
             let mut body = BytesMut::new();
-            let number = self.submitting.write(self.habits.account, &mut body, scene);
+            let number = self.submitting.write(&self.habits, &mut body, scene);
             let Some(seat) = &mut self.seat else { return };
             let sequence = seat.next_sequence();
             let start = enroute::codec::begin(&mut seat.out, Command::SUBMIT_SM, Status::ROK, sequence);

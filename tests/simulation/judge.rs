@@ -3,9 +3,10 @@
 use super::Sim;
 use super::agenda::{MINUTE, Micros, SECOND};
 use super::carrier::fate;
-use super::ledger::{Ledger, Message, Offer, Told};
+use super::ledger::{Death, Ledger, Message, Offer, Told};
 use enroute::codec::{MessageState, Status};
-use std::collections::BTreeMap;
+use enroute::hub::Durability;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the comparison brought.
 pub struct Verdict {
@@ -23,6 +24,8 @@ struct Judge<'a> {
     doubles: usize,
     /// Doubles that the end of a connection excuses.
     excused: BTreeMap<usize, usize>,
+    /// Messages of which something is wrong.
+    damaged: BTreeSet<usize>,
 }
 
 /// Judges a run that is over.
@@ -36,6 +39,7 @@ pub fn judge(sim: &Sim) -> Verdict {
         wrong: ledger.wrong.clone(),
         doubles: 0,
         excused: BTreeMap::new(),
+        damaged: BTreeSet::new(),
     };
     if judge.wrong.is_empty() {
         judge.judge_rest();
@@ -50,6 +54,11 @@ pub fn judge(sim: &Sim) -> Verdict {
 
 impl Judge<'_> {
     fn wrong(&mut self, number: usize, what: &str) {
+        self.damaged.insert(number);
+        // A bit that turned over costs a record, and so at most a message.
+        if self.damaged.len() <= self.ledger.flips {
+            return;
+        }
         if self.wrong.len() < 5 {
             self.wrong.push(format!("{what}\n{}", self.ledger.story(number)));
         }
@@ -92,6 +101,9 @@ impl Judge<'_> {
 
     /// I1: what was accepted arrives, or there is a reason.
     fn judge_accepted(&mut self, number: usize, message: &Message) {
+        if self.may_be_lost(message) {
+            return;
+        }
         if message.wants_receipt {
             if message.told.is_empty() {
                 self.wrong(number, "I1: accepted, and nobody hears of it again");
@@ -106,6 +118,19 @@ impl Judge<'_> {
         if !is_taken && !is_refused && message.cancel.is_none() && had_time {
             self.wrong(number, "I1: accepted, and never handed on");
         }
+    }
+
+    /// Whether its account chose not to wait for the disk, and paid for it.
+    fn may_be_lost(&self, message: &Message) -> bool {
+        let durability = self.sim.plan.hub.accounts[message.account].durability;
+        let Some((answered, _)) = message.answer else { return false };
+        let ends = |death: Death| match durability {
+            Durability::Disk => false,
+            Durability::Os => death == Death::Power,
+            Durability::Memory => death != Death::Order,
+        };
+        let soon = answered..answered + 2 * MINUTE;
+        self.ledger.deaths.iter().any(|(at, death)| soon.contains(at) && ends(*death))
     }
 
     /// I2: nothing is handed on twice unless nobody could know what became of the first time.
@@ -161,15 +186,9 @@ impl Judge<'_> {
         if !self.may_end_as(number, message, first) {
             self.wrong(number, "I4: it did not end like that");
         }
-        for pair in message.told.windows(2) {
-            let [before, after] = pair else { continue };
-            // A slow reader may read the first one last.
-            let wires = [before, after].map(|told| self.ledger.wires.get(&told.connection));
-            let is_deaf = wires.iter().flatten().any(|wire| wire.is_deaf);
-            let ended = wires.iter().flatten().filter_map(|wire| wire.ended).any(|(at, _)| at <= after.at);
-            let is_said =
-                before.said.is_some_and(|(at, status)| status.is_ok() && at - before.at < self.response);
-            if is_said && !ended && !is_deaf {
+        let heard = |told: &Told| (told.at, told.connection, told.said);
+        for (before, after) in message.told.iter().zip(message.told.iter().skip(1)) {
+            if self.is_twice_for_nothing(heard(before), heard(after)) {
                 self.wrong(number, "I4: told twice though it was answered");
             }
         }
@@ -274,15 +293,35 @@ impl Judge<'_> {
 
     fn judge_inbound(&mut self) {
         for (number, inbound) in self.ledger.inbound.iter().enumerate() {
-            if inbound.taken.is_some() && inbound.heard.is_empty() {
+            let is_lost = inbound.taken.is_some() && inbound.heard.is_empty();
+            if is_lost && self.ledger.flips == 0 {
                 self.wrong.push(format!("I1: M{number} was taken and never came: {inbound:?}"));
             }
             if inbound.refused && inbound.taken.is_none() && !inbound.heard.is_empty() {
                 self.wrong.push(format!("I3: M{number} was refused and came: {inbound:?}"));
             }
+            let pairs = inbound.heard.iter().zip(inbound.heard.iter().skip(1));
+            let twice = pairs.into_iter().any(|(before, after)| self.is_twice_for_nothing(*before, *after));
+            if twice && inbound.tells == 1 && self.ledger.flips == 0 {
+                self.wrong.push(format!("I2: M{number} came twice: {inbound:?}"));
+            }
         }
     }
+
+    /// Whether a customer heard something again though the hub had its answer to the first time.
+    fn is_twice_for_nothing(&self, before: Heard, after: Heard) -> bool {
+        let ((at, connection, said), (again, other, _)) = (before, after);
+        let wires = [connection, other].map(|connection| self.ledger.wires.get(&connection));
+        let is_deaf = wires.iter().flatten().any(|wire| wire.is_deaf);
+        // A slow reader may read the first one last.
+        let ended = wires.iter().flatten().filter_map(|wire| wire.ended).any(|(at, _)| at <= again);
+        let is_said = said.is_some_and(|(said, status)| status.is_ok() && said - at < self.response);
+        is_said && !ended && !is_deaf
+    }
 }
+
+/// When something was heard, on which connection, and what was answered when.
+type Heard = (Micros, usize, Option<(Micros, Status)>);
 
 /// Whether a carrier that says so never takes the message.
 fn is_final(status: Option<Status>) -> bool {

@@ -82,7 +82,21 @@ pub struct Inbound {
     /// When the hub agreed to have it.
     pub taken: Option<Micros>,
     pub refused: bool,
-    pub heard: Vec<(Micros, usize, Option<Status>)>,
+    /// How often the hub was told it.
+    pub tells: u32,
+    /// When a customer heard it, where, and what it answered when.
+    pub heard: Vec<(Micros, usize, Option<(Micros, Status)>)>,
+}
+
+/// How the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    Power,
+    Kill,
+    /// In good order, though not everything could be written.
+    Sick,
+    /// In good order.
+    Order,
 }
 
 /// What is known of one connection.
@@ -106,8 +120,10 @@ pub struct Ledger {
     pub inbound: Vec<Inbound>,
     pub wires: BTreeMap<usize, Wire>,
     pub events: Vec<(Micros, String)>,
-    /// When the process ended, and whether it did so in good order.
-    pub deaths: Vec<(Micros, bool)>,
+    /// When the process ended, and how.
+    pub deaths: Vec<(Micros, Death)>,
+    /// Bits that turned over in the store.
+    pub flips: usize,
     /// What nobody should have seen.
     pub wrong: Vec<String>,
     pub by_id: BTreeMap<String, usize>,
@@ -185,8 +201,8 @@ impl Ledger {
     }
 
     /// The process is gone, and all its connections with it.
-    pub fn died(&mut self, at: Micros, in_order: bool, connections: &[usize]) {
-        self.deaths.push((at, in_order));
+    pub fn died(&mut self, at: Micros, death: Death, connections: &[usize]) {
+        self.deaths.push((at, death));
         for connection in connections {
             let wire = self.wires.entry(*connection).or_default();
             if wire.ended.is_none() {
@@ -202,7 +218,7 @@ impl Ledger {
 
     /// As [`Ledger::died_between`], not counting ends in good order.
     pub fn died_badly_between(&self, from: Micros, to: Micros) -> bool {
-        self.deaths.iter().any(|(at, in_order)| !in_order && (from..=to).contains(at))
+        self.deaths.iter().any(|(at, death)| *death != Death::Order && (from..=to).contains(at))
     }
 
     /// The customer hears what became of its submission.

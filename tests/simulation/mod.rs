@@ -17,9 +17,9 @@ mod wire;
 use agenda::{Agenda, Happening, MINUTE, MS, Micros, SECOND};
 use carrier::Carrier;
 use customer::Customer;
-use enroute::spool::{Faults, MemoryDisk};
+use enroute::spool::{Disk, DiskFile, Faults, MemoryDisk};
 use fastrand::Rng;
-use ledger::{Ledger, seconds};
+use ledger::{Death, Ledger, seconds};
 use net::{End, Net};
 use plan::{Fault, Mood, Plan};
 use process::Process;
@@ -48,14 +48,6 @@ pub fn run(seed: u64) -> Report {
     let mut sim = Sim::new(seed);
     sim.play();
     sim.report()
-}
-
-/// How the process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Death {
-    Power,
-    Kill,
-    Order,
 }
 
 struct Sim {
@@ -254,7 +246,7 @@ impl Sim {
                 scene
                     .ledger
                     .note(time, format!("started, {} records, {} cut", report.records, report.cut_octets));
-                if !report.damaged.is_empty() {
+                if !report.damaged.is_empty() && scene.ledger.flips == 0 {
                     scene.ledger.wrong(time, format!("damage without a cause: {:?}", report.damaged));
                 }
                 self.process = Some(Box::new(process));
@@ -295,12 +287,12 @@ impl Sim {
         let Some(mut process) = self.process.take() else { return };
         let scene = &mut self.scene;
         let capacity = self.disk.faults().capacity;
-        if death != Death::Order {
+        if matches!(death, Death::Power | Death::Kill) {
             process.die(&self.disk, scene);
         }
         let connections: Vec<usize> = process.sessions.keys().copied().collect();
-        let in_order = death == Death::Order && !process.writer.is_failing();
-        scene.ledger.died(scene.agenda.time, in_order, &connections);
+        let death = if death == Death::Order && process.writer.is_failing() { Death::Sick } else { death };
+        scene.ledger.died(scene.agenda.time, death, &connections);
         scene.ledger.note(scene.agenda.time, format!("{death:?}"));
         for connection in connections {
             // What was written has left, mostly.
@@ -369,12 +361,26 @@ impl Sim {
             Fault::Carrier { carrier, mood, lasts } => {
                 self.carriers[carrier].turn(mood, time + lasts, &mut self.scene);
             }
+            Fault::Flip => self.flip(),
             Fault::Clock { by_ms } => self.scene.agenda.set_wall(by_ms),
             Fault::Burst { customer, messages } => {
                 let customer = customer % self.customers.len();
                 self.customers[customer].eager += messages;
                 self.scene.agenda.after(0, Happening::Customer { customer });
             }
+        }
+    }
+
+    /// Turns a bit of the store over.
+    fn flip(&mut self) {
+        let random = &mut self.scene.random;
+        let names = self.disk.list().unwrap_or_default();
+        let names: Vec<String> = names.into_iter().filter(|name| name.ends_with(".segment")).collect();
+        let Some(name) = names.get(random.usize(0..names.len().max(1))) else { return };
+        let len = self.disk.open(name).and_then(|file| file.size()).unwrap_or_default();
+        let (at, bit) = (random.u64(0..len.max(1)), random.u8(0..8));
+        if self.disk.flip(name, at, bit) {
+            self.scene.ledger.flips += 1;
         }
     }
 

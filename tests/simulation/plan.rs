@@ -7,11 +7,11 @@ use enroute::clock::Caution;
 use enroute::conversion::{Long, Profile};
 use enroute::correlation::{IdForm, IdForms};
 use enroute::esme::Account;
-use enroute::hub::{AccountPlan, CarrierPlan, Limits, Settings};
+use enroute::hub::{AccountPlan, CarrierPlan, Durability, Limits, Settings};
 use enroute::id::{AccountId, CarrierId};
 use enroute::route::{self, Reach, Rule};
 use enroute::schedule::{Ladder, Retry};
-use enroute::session::{self, Timers};
+use enroute::session::{self, BindKind, Timers};
 use enroute::spool::{self, CompactionRules};
 use fastrand::Rng;
 use std::sync::Arc;
@@ -44,6 +44,9 @@ pub struct Habits {
     pub account: usize,
     /// It is no customer at all: it says whatever it likes.
     pub is_hostile: bool,
+    pub kind: BindKind,
+    /// interface_version of its bind.
+    pub version: u8,
     pub window: usize,
     /// Mean time between two batches of submissions.
     pub pause: Micros,
@@ -145,6 +148,8 @@ pub enum Fault {
         customer: usize,
         messages: usize,
     },
+    /// A bit of the store turns over, and nobody is told.
+    Flip,
 }
 
 /// What a carrier does for a while instead of what it usually does.
@@ -214,9 +219,14 @@ fn share(most: u32, random: &mut Rng) -> u32 {
 
 fn habits(place: usize, random: &mut Rng) -> Habits {
     let is_slow = random.u8(0..8) == 0;
+    // The first of each account does everything.
+    let kinds = [BindKind::Transceiver, BindKind::Transmitter, BindKind::Receiver];
+    let kind = if place < ACCOUNTS { BindKind::Transceiver } else { kinds[random.usize(0..3)] };
     Habits {
         account: place % ACCOUNTS,
         is_hostile: place >= ACCOUNTS && random.bool(),
+        kind,
+        version: [0x34, 0x34, 0x33, 0x50][random.usize(0..4)],
         window: random.usize(1..20),
         pause: random.u64(2 * SECOND..10 * SECOND),
         batch: random.usize(1..12),
@@ -277,7 +287,14 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
             deliver_window: random.usize(1..20),
             ..Account::new(NAMES[place], "secret")
         };
-        AccountPlan { join_inbound: false, ..AccountPlan::new(account) }
+        let durability = match random.u8(0..8) {
+            0 => Durability::Memory,
+            1 => Durability::Os,
+            _ => Durability::Disk,
+        };
+        // The first one relies on the disk in every run.
+        let durability = if place == 0 { Durability::Disk } else { durability };
+        AccountPlan { durability, ..AccountPlan::new(account) }
     });
     let accounts: Vec<_> = accounts.collect();
     let mut routes = route::Table::new(Some(CarrierId(0)));
@@ -333,6 +350,13 @@ fn faults(war: Micros, random: &mut Rng) -> Vec<(Micros, Fault)> {
         return faults;
     }
     let has_clock = random.u8(0..4) == 0;
+    let flips = if random.u8(0..12) == 0 { random.u32(1..4) } else { 0 };
+    for _ in 0..flips {
+        let at = random.u64(MINUTE..war);
+        // What is damaged shows when it is read again.
+        let kill = Fault::Kill { away: SECOND, again: 0 };
+        faults.extend([(at, Fault::Flip), (at + random.u64(0..MINUTE), kill)]);
+    }
     for _ in 0..random.u32(1..40) {
         let at = random.u64(SECOND..war);
         let lasts = random.u64(SECOND..MINUTE);

@@ -2,6 +2,7 @@
 
 use super::agenda::{MS, SECOND};
 use super::ledger::{DIGITS, Message};
+use super::plan::Habits;
 use super::scene::Scene;
 use bytes::BytesMut;
 use enroute::clock::UnixMs;
@@ -25,7 +26,7 @@ impl Submitting {
     }
 
     /// Writes the body of a submit_sm; gives its number in the ledger.
-    pub fn write(&mut self, account: usize, out: &mut BytesMut, scene: &mut Scene) -> usize {
+    pub fn write(&mut self, habits: &Habits, out: &mut BytesMut, scene: &mut Scene) -> usize {
         let number = scene.ledger.messages.len();
         let random = &mut scene.random;
         let mut destination = format!("447{}{number:08}", random.u8(7..9));
@@ -43,7 +44,7 @@ impl Submitting {
             self.rest = (2..=total).rev().map(|part| (header(part), destination.clone())).collect();
             (esm_class, data_coding) = (0x40, 0);
             text = [&header(1)[..], &text].concat();
-        } else if random.u8(0..10) == 0 {
+        } else if habits.version > 0x33 && random.u8(0..10) == 0 {
             (is_long, data_coding) = (true, 0);
             text = word.repeat(random.usize(25..70)).into_bytes();
         } else if data_coding == 8 {
@@ -71,7 +72,7 @@ impl Submitting {
         }
         .encode_body(out);
         scene.ledger.messages.push(Message {
-            account,
+            account: habits.account,
             source,
             destination,
             esm_class,

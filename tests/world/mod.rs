@@ -4,6 +4,7 @@
 mod asking;
 mod bundles;
 mod handsets;
+mod opening;
 pub mod submissions;
 
 #[allow(unused_imports)]
@@ -184,57 +185,6 @@ impl World {
         )
     }
 
-    pub fn open(settings: Settings, spool: spool::Settings, disk: MemoryDisk, now: Now) -> Self {
-        Self::open_with(Replay::new(settings.clone()), settings, spool, disk, now)
-    }
-
-    fn open_with(
-        mut replay: Replay,
-        settings: Settings,
-        spool: spool::Settings,
-        disk: MemoryDisk,
-        now: Now,
-    ) -> Self {
-        let (journal, writer, reader, report) =
-            spool::open(disk.clone(), spool, 0, now, &mut |record, locator| replay.take(&record, locator))
-                .expect("a store that can be opened");
-        assert_eq!(report.damaged, []);
-        let recovered = replay.len();
-        Self {
-            settings,
-            spool,
-            disk,
-            hub: replay.finish(journal, now),
-            durable: writer.durable(),
-            written: writer.durable(),
-            writer,
-            reader,
-            now,
-            waiting: Vec::new(),
-            releases: Vec::new(),
-            inbox: Vec::new(),
-            fetches: Vec::new(),
-            scans: Vec::new(),
-            answers: Vec::new(),
-            dispatches: Vec::new(),
-            delivered: Vec::new(),
-            heard: Vec::new(),
-            arrivals_answered: Vec::new(),
-            replies: Vec::new(),
-            alerts: Vec::new(),
-            errands: Vec::new(),
-            calls: Vec::new(),
-            bulks: Vec::new(),
-            advice: Vec::new(),
-            unbound: Vec::new(),
-            poisoned: Vec::new(),
-            congestion: 0,
-            stats: Vec::new(),
-            compacted: 0,
-            recovered,
-        }
-    }
-
     /// A world with the port bound and one link with this window.
     pub fn bound(settings: Settings, window: usize) -> Self {
         let mut world = Self::new(settings);
@@ -248,7 +198,7 @@ impl World {
     pub fn crash(self, chance: &mut dyn FnMut() -> bool) -> Self {
         let mut replay = Replay::new(self.settings.clone());
         replay.after_a_crash();
-        Self::open_with(replay, self.settings, self.spool, self.disk.crash(chance), self.now)
+        Self::open_whole(replay, self.settings, self.spool, self.disk.crash(chance), self.now)
     }
 
     pub fn bind_port(&mut self, session: SessionId) {

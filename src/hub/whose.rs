@@ -1,35 +1,12 @@
-//! Whose receipt it is: the open message that a carrier means, by its id and by where it went.
+//! Whose is a receipt: by its carrier's id, and by the number that it is for where the id alone does not tell.
 
 use super::Hub;
 use super::outcome::Given;
 use crate::codec::{Reading, Sm};
-use crate::correlation::{Early, IdHash, Reading as IdReading};
+use crate::correlation::{IdHash, Reading as IdReading};
 use crate::id::CarrierId;
-use crate::message::Outcome;
 
 impl Hub {
-    /// A receipt may have overtaken the answer.
-    pub(super) fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
-        if self.correlation.early_len() == 0 {
-            return;
-        }
-        let ids = self.carriers[usize::from(carrier.0)].ids;
-        let keys = self.correlation.held_keys(carrier, id, ids);
-        let Self { correlation, table, .. } = self;
-        let (body, accepted) = (table.body(slot), table.row_and_body(slot).0.accepted);
-        // What came before the message itself was of an earlier one with its id: it may have come twice.
-        let in_time = |early: &Early| early.at >= accepted;
-        let fits = |early: &Early| in_time(early) && may_be_for(body, &early.destination);
-        let early = keys.into_iter().find_map(|key| correlation.claim(key, fits));
-        // An id as configured counts more than an odd address: some carriers swap these (field bug D17).
-        let odd = |early: &Early| in_time(early) && !is_for_another(body, &early.destination);
-        let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, odd)));
-        if let Some(early) = early {
-            self.effects.stats.early_matched += 1;
-            self.settle(slot, Outcome { state: early.state, error: early.error });
-        }
-    }
-
     /// The open message that a receipt is for: by its id, then by that of its text.
     pub(super) fn match_receipt(&mut self, given: Given<'_>) -> Option<u32> {
         self.match_id(given).or_else(|| {
@@ -82,6 +59,18 @@ impl Hub {
         self.effects.stats.receipts_ambiguous += u64::from(alike > 1);
         Some((slot, found == 1 && fit != Fit::Other))
     }
+
+    /// An id was found by reading it otherwise than configured: the operator should know.
+    fn note_reading(&mut self, carrier: CarrierId, reading: IdReading) {
+        if reading == IdReading::AsConfigured {
+            return;
+        }
+        self.effects.stats.ids_misread += 1;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        if !std::mem::replace(&mut state.misread, true) {
+            self.effects.advice.push((carrier, reading));
+        }
+    }
 }
 
 /// How well a message fits the destination that a receipt names, best first.
@@ -108,24 +97,10 @@ impl Fit {
     }
 }
 
-impl Hub {
-    /// An id was found by reading it otherwise than configured: the operator should know.
-    fn note_reading(&mut self, carrier: CarrierId, reading: IdReading) {
-        if reading == IdReading::AsConfigured {
-            return;
-        }
-        self.effects.stats.ids_misread += 1;
-        let state = &mut self.carriers[usize::from(carrier.0)];
-        if !std::mem::replace(&mut state.misread, true) {
-            self.effects.advice.push((carrier, reading));
-        }
-    }
-}
-
 /// Whether a message with this body (empty if it is parked) may be the one that a receipt for `destination` means.
 ///
 /// Carriers write numbers with another prefix than we sent: the last digits decide (field bug D17).
-fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
+pub(super) fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
     if body.is_empty() || destination.is_empty() {
         return true;
     }
@@ -134,7 +109,7 @@ fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
 }
 
 /// Whether `destination` is a whole number that the message with this body neither goes to nor comes from.
-fn is_for_another(body: &[u8], destination: &[u8]) -> bool {
+pub(super) fn is_for_another(body: &[u8], destination: &[u8]) -> bool {
     let digits = |addr: &[u8]| addr.strip_prefix(b"+").unwrap_or(addr).iter().all(u8::is_ascii_digit);
     let is_whole = |addr: &[u8]| addr.len() >= TAIL_DIGITS && digits(addr);
     if !is_whole(destination) {
