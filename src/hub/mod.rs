@@ -209,6 +209,8 @@ struct CarrierState {
     misread: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
+    /// Parts of a text wait for a link that is full; by then it has stalled if it says nothing.
+    stalls: Option<Instant>,
     /// How often it has asked so since it last took a message.
     throttles: u8,
     dirty: bool,
@@ -234,6 +236,8 @@ struct LinkState {
     submits: bool,
     room: usize,
     window: usize,
+    /// When a place in its window was taken or given back last.
+    moved: Instant,
     /// How much of its window may be used: less while the carrier says that it is congested.
     ceiling: usize,
     /// When it was told so last.
