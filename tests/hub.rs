@@ -285,6 +285,24 @@ fn account_decides_whether_its_receipt_comes_again() {
     }
 }
 
+/// Fact sheet 4.3: the third time that the session is said to be the matter, it was not.
+#[test]
+fn receipt_that_three_sessions_find_out_of_place_is_final() {
+    let mut world = World::bound(settings(), 10);
+    world.taken(text("a"), "77");
+    world.receipt(LINK, 1, "77", MessageState::Delivered);
+    world.run();
+
+    for _ in 0..3 {
+        let token = world.delivered.pop().expect("a receipt").token;
+        world.verdict(PORT, token, Verdict::Misplaced);
+        world.run();
+        world.pass(secs(5));
+    }
+
+    assert_eq!((world.states(), world.hub.gauges().messages), (vec![], 0));
+}
+
 #[test]
 fn receipt_for_an_account_that_never_comes_is_given_up_after_its_retention() {
     let mut world = World::bound(settings(), 10);

@@ -2,8 +2,10 @@
 
 mod world;
 
+use bytes::BytesMut;
 use enroute::carrier::Verdict as Word;
-use enroute::codec::{MessageState, Status};
+use enroute::codec::{Command, MessageState, Status};
+use enroute::esme::{Intake, Request, Verdict};
 use enroute::hub::{Event, Limits};
 use enroute::id::CarrierId;
 use enroute::route;
@@ -25,6 +27,71 @@ fn limits_of_account_and_hub_answer_queue_full() {
         assert_eq!(world.outcomes(), [Status::ROK, Status::ROK, Status::RMSGQFUL]);
         assert_eq!(world.sent_texts(), ["a", "b"]);
     }
+}
+
+/// Reliability P6, X10: what would be too much is refused, nothing that is here is dropped, and there is room again when it is gone.
+#[test]
+fn memory_runs_out_for_what_comes_in_alone() {
+    const LIMIT: u64 = 256 << 10;
+    let mut settings = settings();
+    settings.limits.memory_octets = LIMIT;
+    settings.limits.final_states = 0;
+    let mut world = World::bound(settings, 10);
+    let long = "x".repeat(150);
+    for _round in 0..2 {
+        let (mut accepted, mut refused, mut most) = (0, 0, 0);
+        for _ in 0..100 {
+            world.submit(&[text(&long); 50]);
+            world.run();
+            most = most.max(world.hub.gauges().memory);
+            for status in world.outcomes() {
+                match status {
+                    Status::ROK => accepted += 1,
+                    status => {
+                        assert_eq!(status, Status::RMSGQFUL);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(accepted > 500 && refused > 0, "{accepted} accepted, {refused} refused");
+        assert!(most > LIMIT / 2 && most <= LIMIT + 50 * 512, "{most} of {LIMIT}");
+        assert!(world.count(|stats| stats.crowded) >= refused);
+
+        let mut taken = 0;
+        for _ in 0..10_000 {
+            for (session, token, _) in world.sent() {
+                taken += 1;
+                world.say(session, token, Word::Answered(Status::RINVDSTADR), "");
+            }
+            for delivered in std::mem::take(&mut world.delivered) {
+                world.verdict(delivered.session, delivered.token, Verdict::Taken);
+            }
+            world.run();
+            if world.hub.gauges().messages == 0 {
+                break;
+            }
+        }
+        assert_eq!(taken, accepted, "all that was accepted went out");
+    }
+}
+
+/// One octet of a large read must not keep all of it: what little is kept of one is copied.
+#[test]
+fn small_body_does_not_pin_the_read_that_it_came_in() {
+    let mut world = World::bound(settings(), 10);
+    let body = text("small").body();
+    let mut batch = BytesMut::from(&body[..]);
+    batch.extend_from_slice(&[0; 256 << 10]);
+    let batch = batch.freeze();
+    let request = Request { command: Command::SUBMIT_SM, sequence: 1, body: 0..body.len() as u32 };
+    let intake = Intake { batch: batch.clone(), requests: vec![request], verdicts: Vec::new() };
+
+    world.inbox.push(Event::PortIntake { session: PORT, intake });
+    world.run();
+
+    assert_eq!(world.dispatches.len(), 1);
+    assert!(batch.is_unique(), "somebody holds on to it");
 }
 
 #[test]

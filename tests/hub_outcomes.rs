@@ -5,6 +5,7 @@ mod world;
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{MessageState, Status};
 use enroute::hub::Event;
+use enroute::id::SessionId;
 use world::*;
 
 /// Field bugs R7, R10.
@@ -89,6 +90,91 @@ fn unanswered_message_is_sent_again_and_counted_as_doubtful() {
 
     assert_eq!(world.sent_texts(), ["a"]);
     assert_eq!(world.count(|stats| stats.doubtful), 1);
+}
+
+/// Reliability X14: a link that answers nothing for long is ended and gets nothing more; the other one goes on and does its work.
+#[test]
+fn link_that_answers_nothing_is_ended_and_the_others_do_its_work() {
+    let mut world = World::bound(settings(), 10);
+    world.bind_link(OTHER_LINK, 10);
+    let all: Vec<String> = (0..40).map(|number| format!("{number:02}")).collect();
+    world.submit(&all.iter().map(|known| text(known)).collect::<Vec<_>>());
+    world.run();
+
+    let mut taken = Vec::new();
+    for second in 0..300 {
+        for (session, token, text) in world.sent() {
+            if session == LINK {
+                world.say(session, token, Word::Unanswered, "");
+            } else {
+                world.say(session, token, Word::Answered(Status::ROK), &text);
+                taken.push(text);
+            }
+        }
+        world.run();
+        world.pass(secs(1));
+        assert!(second < 3 || taken.len() >= 30, "the other link goes on");
+    }
+
+    taken.sort();
+    assert_eq!((taken, &world.unbound[..]), (all, &[LINK][..]));
+    assert_eq!(world.count(|stats| stats.links_sick), 1);
+}
+
+/// Reliability X14, X15: a carrier that is slower than the response timer is slow, not sick: its late answers count.
+#[test]
+fn link_whose_answers_are_late_is_kept() {
+    let mut world = World::bound(settings(), 50);
+    world.submit(&["x"; 50].map(text));
+    world.run();
+
+    for round in 0..10 {
+        let sent = world.sent();
+        for (session, token, _) in &sent {
+            world.say(*session, *token, Word::Unanswered, "");
+        }
+        world.run();
+        world.pass(secs(5));
+        for (place, (session, token, _)) in sent.into_iter().enumerate() {
+            world.say(session, token, Word::Late(Status::ROK), &format!("{round}-{place}"));
+        }
+        world.submit(&["x"; 50].map(text));
+        world.run();
+        world.pass(secs(30));
+    }
+
+    assert_eq!((world.count(|stats| stats.taken), world.unbound.len()), (500, 0));
+}
+
+/// Reliability X14: from a carrier that has taken nothing on two links one message at a time is tried, not a window.
+#[test]
+fn carrier_whose_links_answer_nothing_gets_one_message_at_a_time() {
+    let mut world = World::new(settings());
+    world.bind_port(PORT);
+    world.submit(&["x"; 100].map(text));
+    let mut sent = Vec::new();
+
+    for round in 10..20 {
+        world.bind_link(SessionId(round), 10);
+        world.run();
+        let out = world.sent();
+        sent.push(out.len());
+        for (session, token, _) in out {
+            world.say(session, token, Word::Unanswered, "");
+        }
+        world.run();
+        world.inbox.push(Event::LinkClosed { session: SessionId(round), lost: Vec::new() });
+        world.run();
+        world.dispatches.clear();
+    }
+    assert_eq!(sent, [10, 10, 1, 1, 1, 1, 1, 1, 1, 1]);
+
+    world.bind_link(LINK, 10);
+    world.run();
+    let (session, token, _) = world.sent().pop().expect("a dispatch");
+    world.say(session, token, Word::Answered(Status::ROK), "77");
+    world.run();
+    assert_eq!(world.sent().len(), 10, "its window is open again");
 }
 
 /// Field bug S6: the late response reconciles.

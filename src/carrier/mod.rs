@@ -7,11 +7,13 @@
 mod arrival;
 mod backoff;
 mod caller;
+mod gate;
 mod link;
 mod wording;
 
 pub use backoff::Backoff;
 pub use caller::Caller;
+pub use gate::Gate;
 pub use link::{Link, LinkEvent};
 
 use crate::clock::UnixMs;

@@ -97,6 +97,7 @@ impl Config {
                 directory: PathBuf::from("./enroute-data"),
                 address: "127.0.0.1:2775".to_owned(),
                 max_connections: 1000,
+                memory_octets: None,
                 commit_gap: Duration::from_millis(1),
                 reserve_octets: 16 << 20,
             },
@@ -113,7 +114,7 @@ impl Config {
         let durability = part::spool(&mut document.section("spool"), &mut config.plan);
         let hub = &mut config.plan.hub;
         part::clock(&mut document.section("clock"), &mut hub.caution);
-        part::limits(&mut document.section("limits"), &mut hub.limits);
+        part::limits(&mut document.section("limits"), &mut hub.limits, &mut config.plan.memory_octets);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.retry);
         hub.accounts = peer::accounts(&mut document, &hub.rules, durability);

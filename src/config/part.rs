@@ -48,10 +48,12 @@ pub(super) fn clock(section: &mut Section<'_>, caution: &mut Caution) {
     section.set_time("hold_s", SECOND, 0..=86_400, &mut caution.hold);
 }
 
-pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits) {
+pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits, memory_octets: &mut Option<u64>) {
+    *memory_octets = section.number("memory_mib", 16..=1 << 24).map(|mib| mib << 20);
     section.set("messages", 1..=1_000_000_000, &mut limits.messages);
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
     section.set("poison_attempts", 0..=255, &mut limits.poison_attempts);
+    section.set("unanswered_in_a_row", 0..=1_000_000, &mut limits.silences);
     section.set("early_receipts", 1..=100_000_000, &mut limits.early_receipts);
     section.set_time("receipt_grace_s", SECOND, 0..=2_592_000, &mut limits.receipt_grace);
     let ends = [("unknown", Unreceipted::Unknown), ("expired", Unreceipted::Expired)];

@@ -98,6 +98,8 @@ pub enum Verdict {
     Taken,
     /// Not now: keep it and try again later.
     Later,
+    /// The session is the matter, not what was delivered: keep it and try again, but not for ever (fact sheet 4.3).
+    Misplaced,
     /// Never: it is not sent again.
     Refused,
     /// No answer: the ESME may or may not have it.
@@ -115,8 +117,9 @@ impl Verdict {
             | Status::RMSGQFUL
             | Status::RTHROTTLED
             | Status::RX_T_APPN
-            | Status::RSERTYPUNAVAIL
-            | Status::RINVBNDSTS => Self::Later,
+            | Status::RSERTYPUNAVAIL => Self::Later,
+            // The last two are those of a generic_nack.
+            Status::RINVBNDSTS | Status::RINVCMDLEN | Status::RINVCMDID => Self::Misplaced,
             _ => Self::Refused, // by rule any other status is final for this delivery
         }
     }

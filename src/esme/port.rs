@@ -9,8 +9,9 @@ use super::request::check;
 use super::{Answer, Intake, Outbind, PortBatch, Registry, Request, Seat, Verdict};
 use crate::clock::Now;
 use crate::codec::{self, Bind, Command, Reading, Status, Tlvs, Version};
+use crate::guard::guarded;
 use crate::id::{AccountId, IdKey};
-use crate::session::{BindKind, Event, Reason, Session, Settings, frames};
+use crate::session::{BindKind, Event, Reason, Session, Settings, Unsent, frames};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -193,10 +194,14 @@ impl Port {
         }
         for (token, body) in &batch.deliveries {
             let (form, body) = (self.form, &batch.bodies[body.start as usize..body.end as usize]);
-            let sent = self.session.request(form.command(), *token, now, |out| form.write(body, out));
-            if sent.is_none() {
-                self.intake.verdicts.push((*token, Verdict::NotSent));
-            }
+            let write = |out: &mut BytesMut| guarded(|| form.write(body, out)).is_some();
+            let verdict = match self.session.try_request(form.command(), *token, now, write) {
+                Ok(_) => continue,
+                Err(Unsent::NoRoom) => Verdict::NotSent,
+                // Our own words fail for it, and will the next time.
+                Err(Unsent::Unwritten) => Verdict::Refused,
+            };
+            self.intake.verdicts.push((*token, verdict));
         }
         // 3.3 doesn't know them; a transmitter isn't told either.
         let takes_alerts = self.session.version().takes_tlvs();
@@ -648,6 +653,7 @@ mod tests {
             (Status::RMSGQFUL, Verdict::Later),
             (Status::RTHROTTLED, Verdict::Later),
             (Status::RX_T_APPN, Verdict::Later),
+            (Status::RINVBNDSTS, Verdict::Misplaced),
             (Status::RX_P_APPN, Verdict::Refused),
             (Status::RX_R_APPN, Verdict::Refused),
             (Status(0x0412), Verdict::Refused),

@@ -9,7 +9,8 @@ impl Hub {
         if self.full || self.mode == super::Mode::ReadOnly {
             return 100;
         }
-        let fill = share(self.table.len(), self.settings.limits.messages);
+        let memory = share(self.memory() as usize, self.settings.limits.memory_octets as usize);
+        let fill = share(self.table.len(), self.settings.limits.messages).max(memory);
         let disk = self.disk_wait.as_micros() as u64 * OPTIMUM / DISK_TARGET.as_micros() as u64;
         fill.max(disk.min(99) as u8)
     }
@@ -60,7 +61,7 @@ impl LinkState {
 }
 
 fn share(part: usize, whole: usize) -> u8 {
-    (part as u64 * 100 / (whole as u64).max(1)).min(100) as u8
+    (part as u128 * 100 / (whole as u128).max(1)).min(100) as u8
 }
 
 /// How long a carrier's word counts.

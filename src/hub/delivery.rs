@@ -53,6 +53,13 @@ impl Hub {
             self.wake_account(account);
         }
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Delivering) else { return };
+        let verdict = match verdict {
+            Verdict::Misplaced => {
+                row.losses += 1;
+                if row.losses >= MISPLACED_MAX { Verdict::Refused } else { Verdict::Later }
+            }
+            verdict => verdict, // says itself what follows
+        };
         if row.is(flag::INBOUND) {
             return self.take_inbound_verdict(token, verdict);
         }
@@ -67,7 +74,7 @@ impl Hub {
                 self.effects.stats.receipts_refused += 1;
                 self.finish(token.slot);
             }
-            Verdict::Later => {
+            Verdict::Later | Verdict::Misplaced => {
                 row.phase = Phase::Waiting;
                 self.effects.stats.receipts_deferred += 1;
                 self.set_timer(token.slot, self.now.wall.after(self.settings.limits.receipt_retry));
@@ -270,3 +277,6 @@ fn known_as(row: &Row, slot: u32, kin: &Kin) -> MessageId {
 fn three_digits(number: u16) -> [u8; 3] {
     [b'0' + (number / 100 % 10) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
+
+/// Answers that the session is the matter, after which one is final (fact sheet 4.3).
+const MISPLACED_MAX: u8 = 3;

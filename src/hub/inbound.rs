@@ -92,6 +92,10 @@ impl Hub {
     fn admit_inbound(&mut self, carrier: CarrierId, body: &[u8]) -> Result<(Lsn, Token), Refusal> {
         let sm = Sm::decode(body, Reading::Lenient).map_err(|_| Refusal::Illegible)?;
         let account = self.account_for(carrier, &sm)?;
+        if self.is_crowded() {
+            self.effects.stats.crowded += 1;
+            return Err(Refusal::HubFull);
+        }
         let state = &self.accounts[usize::from(account.0)];
         if self.mode == Mode::ReadOnly {
             return Err(Refusal::Store);
@@ -332,7 +336,7 @@ impl Hub {
                 self.effects.stats.inbound.denied += 1;
                 self.finish(token.slot);
             }
-            Verdict::Later => {
+            Verdict::Later | Verdict::Misplaced => {
                 row.phase = Phase::Waiting;
                 let again = self.now.wall.after(self.settings.limits.receipt_retry).min(row.expires);
                 self.effects.stats.inbound.deferred += 1;

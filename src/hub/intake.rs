@@ -63,8 +63,15 @@ impl Hub {
         }
         let Some((_, port)) = self.ports.here(seat) else { return };
         let (account, version) = (port.account, port.version);
+        // A body keeps the whole read in memory that it is a part of: that must be worth it.
+        let useful: usize = intake.requests.iter().map(|request| request.body.len()).sum();
+        let is_worth_it = 2 * useful >= intake.batch.len();
         for request in &intake.requests {
-            let body = intake.batch.slice(request.body.start as usize..request.body.end as usize);
+            let place = request.body.start as usize..request.body.end as usize;
+            let body = match is_worth_it {
+                true => intake.batch.slice(place),
+                false => Bytes::copy_from_slice(&intake.batch[place]),
+            };
             let (command, sequence) = (request.command, request.sequence);
             let caller = Caller { port: seat, session, account, version, command, sequence };
             self.take_request(caller, body);
@@ -176,12 +183,16 @@ impl Hub {
     }
 
     /// Whether there is room for one more message of this account.
-    pub(super) fn check_room(&self, account: AccountId) -> Result<(), Status> {
+    pub(super) fn check_room(&mut self, account: AccountId) -> Result<(), Status> {
         // A full disk is the usual cause of a spool that takes nothing: its word tells a customer more.
         if self.full {
             return Err(Status::RMSGQFUL);
         }
         self.check_store()?;
+        if self.is_crowded() {
+            self.effects.stats.crowded += 1;
+            return Err(Status::RMSGQFUL);
+        }
         let state = &self.accounts[usize::from(account.0)];
         let is_full = self.table.len() >= self.settings.limits.messages || state.held >= state.held_max;
         if is_full { Err(Status::RMSGQFUL) } else { Ok(()) }

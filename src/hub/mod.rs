@@ -18,6 +18,7 @@
 //! a power cut could undo, and a crash doubles at most what was in a link's window. Only answers to accounts that asked for
 //! less ([`Durability`]) don't wait so long.
 
+mod aliases;
 mod broadcast;
 mod bulks;
 mod caller;
@@ -31,6 +32,7 @@ mod held;
 mod inbound;
 mod intake;
 mod kin;
+mod memory;
 mod multi;
 mod notice;
 mod operations;
@@ -39,6 +41,7 @@ mod queue;
 mod rejoin;
 mod replay;
 mod reshape;
+mod resume;
 mod rows;
 mod search;
 mod seats;
@@ -50,6 +53,7 @@ mod suspects;
 mod table;
 mod timers;
 mod upkeep;
+mod whose;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use held::{Durability, Reached};
@@ -70,6 +74,7 @@ use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
 use crate::spool::Journal;
+use aliases::Aliases;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
@@ -97,6 +102,7 @@ pub struct Hub {
     table: Table,
     wheel: Clockwork,
     correlation: Correlation,
+    aliases: Aliases,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     ports: Seats<PortState>,
@@ -119,6 +125,8 @@ pub struct Hub {
     mode: Mode,
     /// The spool has room for what is here already, and no more.
     full: bool,
+    /// Octets that sessions hold in their buffers.
+    buffers: u64,
     /// A queue was not looked through to its end: the next turn is due at once.
     unfinished: bool,
     /// A segment is being compacted: where it ends.
@@ -201,6 +209,8 @@ struct CarrierState {
     misread: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
+    /// Parts of a text wait for a link that is full; by then it has stalled if it says nothing.
+    stalls: Option<Instant>,
     /// How often it has asked so since it last took a message.
     throttles: u8,
     dirty: bool,
@@ -226,14 +236,16 @@ struct LinkState {
     submits: bool,
     room: usize,
     window: usize,
+    /// When a place in its window was taken or given back last.
+    moved: Instant,
     /// How much of its window may be used: less while the carrier says that it is congested.
     ceiling: usize,
     /// When it was told so last.
     told: Option<Instant>,
     /// It has answered a dispatch.
     answered: bool,
-    /// Dispatches in a row that it did not answer.
-    silences: u32,
+    /// Dispatches in a row that it did not answer, and since when.
+    silences: Option<(u32, Instant)>,
     /// Suspects have it for themselves.
     reserved: bool,
     out: Out,
@@ -355,6 +367,7 @@ impl Hub {
             + self.replacing.len()
             + self.searches.len()
             + self.asked.len()
+            + self.aliases.len()
     }
 
     /// How much of what there is, for metrics.
@@ -367,6 +380,9 @@ impl Hub {
             remembered: self.remembered() as u64,
             scheduled: 0,
             bodies: self.bodies.len() as u64,
+            memory: self.memory(),
+            buffers: self.buffers,
+            memory_limit: self.settings.limits.memory_octets,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
             clock_off_s: self.watch.off_s(),
             expiry_held: self.watch.expiry_wait().is_some(),

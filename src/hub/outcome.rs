@@ -2,11 +2,12 @@
 
 use super::inbound::Refusal;
 use super::table::{Token, Whereabouts, flag};
+use super::whose::{is_for_another, may_be_for};
 use super::{Held, Hub, Stage, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
-use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Sm, Status};
-use crate::correlation::{EARLY_AGE, Early, IdHash, Reading as IdReading};
+use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Status};
+use crate::correlation::{EARLY_AGE, Early};
 use crate::id::{CarrierId, Lsn, SessionId};
 use crate::message::{Outcome, Phase};
 use crate::schedule::Failure;
@@ -33,8 +34,11 @@ impl Hub {
         for outcome in &intake.outcomes {
             let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));
             match outcome.verdict {
-                Verdict::Answered(_) => self.note_answer(seat),
-                Verdict::Late(_) => {}
+                Verdict::Answered(_) => {
+                    self.note_answer(seat);
+                    self.leave_trial(seat, carrier);
+                }
+                Verdict::Late(_) => self.note_answer(seat),
                 Verdict::Unanswered | Verdict::Unfit(_) | Verdict::Unsayable | Verdict::NotSent => {
                     self.leave_trial(seat, carrier);
                 }
@@ -50,6 +54,7 @@ impl Hub {
                 Verdict::Late(_) => self.effects.stats.late_answers += 1,
                 Verdict::Unanswered => {
                     self.give_room(seat, session);
+                    self.note_silence(seat);
                     self.take_silence(token);
                 }
                 Verdict::Unsayable => {
@@ -87,8 +92,9 @@ impl Hub {
             None => matches!(phase, Phase::Scheduled | Phase::Queued),
         };
         let Some(row) = self.table.known(token).filter(|row| fits(row.phase)) else {
-            if let Some((seat, session)) = link {
-                self.give_room(seat, session);
+            match link {
+                Some((seat, session)) => self.give_room(seat, session),
+                None => self.take_second_id(token, id),
             }
             return;
         };
@@ -124,7 +130,7 @@ impl Hub {
     }
 
     /// A receipt may have overtaken the answer.
-    fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
+    pub(super) fn claim_early(&mut self, slot: u32, carrier: CarrierId, id: &[u8]) {
         if self.correlation.early_len() == 0 {
             return;
         }
@@ -157,6 +163,9 @@ impl Hub {
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
         }
+        if self.fall_back(token) {
+            return;
+        }
         // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
         if self.now.wall >= expires {
             let Outcome { error, .. } = Outcome::refused(status);
@@ -186,7 +195,10 @@ impl Hub {
         };
         row.set(flag::DOUBTFUL);
         self.effects.stats.doubtful += 1;
-        if self.now.wall >= row.expires {
+        if self.fall_back(token) {
+            return;
+        }
+        if self.now.wall >= self.table.row(token.slot).expires {
             return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
         }
         self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));
@@ -368,95 +380,4 @@ impl Hub {
         let lost = self.correlation.hold(early, self.now);
         self.effects.stats.receipts_unmatched += u64::from(lost.is_some());
     }
-
-    /// The open message that a receipt is for: by its id, then by that of its text.
-    fn match_receipt(&mut self, given: Given<'_>) -> Option<u32> {
-        self.match_id(given).or_else(|| {
-            let known = !given.text_id.is_empty();
-            known.then(|| self.match_id(Given { id: given.text_id, ..given })).flatten()
-        })
-    }
-
-    /// The open message with this id in any form; among several the destination decides, then the oldest.
-    fn match_id(&mut self, given: Given<'_>) -> Option<u32> {
-        let ids = self.carriers[usize::from(given.carrier.0)].ids;
-        for reading in IdReading::EACH {
-            let Some(key) = self.correlation.receipt_key(given.carrier, given.id, ids, reading) else {
-                continue;
-            };
-            // Read otherwise than configured, it counts only if there is no doubt (fact sheet 8.2).
-            match (self.match_key(key, given.destination), reading) {
-                (Some((slot, _)), IdReading::AsConfigured) => return Some(slot),
-                (Some((slot, true)), _) => {
-                    self.note_reading(given.carrier, reading);
-                    return Some(slot);
-                }
-                _ => {} // not found, or not for sure
-            }
-        }
-        None
-    }
-
-    /// The open message under this key that a receipt for `destination` is most likely for, and whether it is the only one
-    /// and for that destination.
-    fn match_key(&mut self, key: IdHash, destination: &[u8]) -> Option<(u32, bool)> {
-        let Self { correlation, table, .. } = self;
-        let (mut best, mut found) = (None, 0);
-        let hash = table.hash(destination);
-        for slot in correlation.find(key) {
-            // The body tells more, the row is always there.
-            let (is_other, row) = (!may_be_for(table.body(slot), destination), table.row(slot));
-            let rank = (is_other, row.destination != hash, row.serial);
-            found += 1;
-            if best.is_none_or(|(known, _)| rank < known) {
-                best = Some((rank, slot));
-            }
-        }
-        best.map(|((is_other, ..), slot)| (slot, found == 1 && !is_other))
-    }
-
-    /// An id was found by reading it otherwise than configured: the operator should know.
-    fn note_reading(&mut self, carrier: CarrierId, reading: IdReading) {
-        if reading == IdReading::AsConfigured {
-            return;
-        }
-        self.effects.stats.ids_misread += 1;
-        let state = &mut self.carriers[usize::from(carrier.0)];
-        if !std::mem::replace(&mut state.misread, true) {
-            self.effects.advice.push((carrier, reading));
-        }
-    }
 }
-
-/// Whether a message with this body (empty if it is parked) may be the one that a receipt for `destination` means.
-///
-/// Carriers write numbers with another prefix than we sent: the last digits decide (field bug D17).
-fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
-    if body.is_empty() || destination.is_empty() {
-        return true;
-    }
-    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return true };
-    ends_alike(sm.destination.addr, destination)
-}
-
-/// Whether `destination` is a whole number that the message with this body neither goes to nor comes from.
-fn is_for_another(body: &[u8], destination: &[u8]) -> bool {
-    let digits = |addr: &[u8]| addr.strip_prefix(b"+").unwrap_or(addr).iter().all(u8::is_ascii_digit);
-    let is_whole = |addr: &[u8]| addr.len() >= TAIL_DIGITS && digits(addr);
-    if !is_whole(destination) {
-        return false;
-    }
-    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return false };
-    is_whole(sm.destination.addr)
-        && !ends_alike(sm.destination.addr, destination)
-        && !ends_alike(sm.source.addr, destination)
-}
-
-/// Whether two addresses are the same as far as their last digits tell.
-fn ends_alike(ours: &[u8], theirs: &[u8]) -> bool {
-    let tail = ours.len().min(theirs.len()).min(TAIL_DIGITS);
-    ours[ours.len() - tail..] == theirs[theirs.len() - tail..]
-}
-
-/// Digits at the end of a number that tell two apart.
-const TAIL_DIGITS: usize = 7;

@@ -1,10 +1,10 @@
-//! Messages find their bulks again, in a replay.
+//! Messages find their bulks and their kin again, in a replay.
 //!
 //! The records of a message stand before those that tell how its bulk went on, unless compaction wrote these again. So whoever
 //! waits for a bulk waits in a list until the bulk is known to have fired, and has the times of that moment from then on.
 
-use super::Replay;
 use super::table::{Row, Token, flag};
+use super::{Hub, Replay};
 use crate::bulk::{Ended, Name, Saved, State};
 use crate::id::{Lsn, MessageId};
 use crate::message::Phase;
@@ -78,6 +78,51 @@ impl Replay {
             if lost.contains(&row.bulk) {
                 row.bulk = Row::ALONE;
                 row.clear(flag::BUNDLED);
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Undoes what a cut in the log left half done: parts of a message that isn't marked as divided, and messages joined
+    /// into one that isn't there.
+    pub(super) fn mend_kin(&mut self, slots: &[u32]) {
+        for slot in slots {
+            let row = self.table.row(*slot);
+            if row.is(flag::SHORT_ID) {
+                let half = row.serial as u32;
+                self.short_ids.insert(half, *slot);
+            }
+            let (id, phase, is_part) = (row.id(*slot), row.phase, row.is(flag::PART));
+            let whole = self.kin.whole_of(*slot).filter(|_| phase == Phase::Joined);
+            if whole.is_some_and(|whole| self.table.find(whole).is_none()) {
+                self.table.row(*slot).phase = Phase::Scheduled;
+                self.kin.part_from_whole(id);
+            }
+            let Some(group) = self.kin.group_of(*slot).filter(|_| is_part) else { continue };
+            let divided = self.table.find(group).map(|row| row.phase);
+            if divided.is_some_and(|phase| phase != Phase::Divided) {
+                let row = self.table.row(*slot);
+                (row.phase, row.registered_delivery) = (Phase::Settled, 0);
+            }
+        }
+    }
+
+    /// Ends what only waited for kin that have ended.
+    pub(super) fn end_kin(&mut self, slots: &[u32]) {
+        for slot in slots {
+            let row = self.table.row(*slot);
+            if row.phase == Phase::Free {
+                continue;
+            }
+            let id = row.id(*slot);
+            let (is_divided, is_whole, account) =
+                (row.phase == Phase::Divided, row.is(flag::WHOLE), row.account);
+            if is_divided {
+                let receipts = self.accounts[usize::from(account.0)].part_receipts;
+                self.end_divided(id, receipts);
+            } else if is_whole && self.kin.members(id).next().is_none() {
+                self.finish(*slot);
             }
         }
     }

@@ -1,12 +1,13 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
+use super::aliases::Aliases;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::outcome::Given;
-use super::table::{Row, Table, Whereabouts, flag};
-use super::{AccountState, CarrierState, Effects, Hub, Mode, PartReceipts, Seats, Settings};
+use super::table::{Row, Table, flag};
+use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
 use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
@@ -14,7 +15,7 @@ use crate::conversion::Long;
 use crate::correlation::Correlation;
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
-use crate::message::{Outcome, Phase, receipt_wish, wants_receipt};
+use crate::message::{Outcome, Phase, receipt_wish};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use bytes::BytesMut;
@@ -33,10 +34,14 @@ pub struct Replay {
     last_account: usize,
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
+    /// Ids of messages that were taken twice, but for the last, by slot.
+    second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
     kin: Kin,
     pub(super) bulks: Bulks,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
+    /// The hub before did not stop in good order.
+    crashed: bool,
 }
 
 /// What tells a held receipt from its copies: carrier, id, when it came.
@@ -82,7 +87,9 @@ impl Replay {
             carriers: settings.carriers.iter().map(carrier).collect(),
             last_account: 0,
             early: BTreeMap::new(),
+            second_ids: BTreeMap::new(),
             newest: None,
+            crashed: false,
             settings,
         }
     }
@@ -170,8 +177,13 @@ impl Replay {
         if row.is(flag::INBOUND) {
             return; // it came from there
         }
+        let was_taken = row.phase == Phase::Awaiting;
         (row.phase, row.at) = (Phase::Awaiting, at);
+        let before = row.carrier_message_id.take();
         row.carrier_message_id = (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
+        if let Some(before) = before.filter(|before| was_taken && **before != *carrier_message_id) {
+            self.second_ids.entry(id.slot).or_default().push(before);
+        }
     }
 
     fn take_accepted(
@@ -221,6 +233,7 @@ impl Replay {
         };
         row.set_locator(locator);
         self.table.put(id.slot, row);
+        self.second_ids.remove(&id.slot);
     }
 
     /// What is not recorded of a message because its body says it.
@@ -260,6 +273,12 @@ impl Replay {
         }) as u16)
     }
 
+    /// The hub before was cut off: what was out on its links may be with the carriers, and nobody knows what that was. At most their
+    /// windows, and the oldest that were due: these count as possible duplicates when they go out.
+    pub fn after_a_crash(&mut self) {
+        self.crashed = true;
+    }
+
     /// How many messages there are so far.
     pub fn len(&self) -> usize {
         self.table.iter().count()
@@ -279,6 +298,7 @@ impl Replay {
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
+            aliases: Aliases::default(),
             journal,
             table: self.table,
             wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),
@@ -297,6 +317,7 @@ impl Replay {
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,
             full: false,
+            buffers: 0,
             unfinished: false,
             compacting: None,
             compact_again: None,
@@ -317,134 +338,13 @@ impl Replay {
         };
         hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
-        hub.mend_kin(&slots);
-        slots.iter().for_each(|slot| hub.adopt(*slot));
-        let fired = hub.bulks.resume();
-        for slot in &slots {
-            // One that was taken up before may have ended its kin.
-            if hub.table.row(*slot).phase != Phase::Free {
-                hub.resume(*slot);
-            }
-        }
-        hub.end_kin(&slots);
-        fired.into_iter().for_each(|place| hub.end_bulk(Some(place)));
-        for early in self.early.values() {
+        let Self { early, second_ids, newest, crashed, .. } = self;
+        hub.take_up(&slots, if crashed { newest } else { None }, second_ids);
+        for early in early.values() {
             let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
             hub.resume_early(given, *at, *lsn);
         }
         hub
-    }
-}
-
-impl Hub {
-    /// Undoes what a cut in the log left half done: parts of a message that isn't marked as divided, and messages joined
-    /// into one that isn't there.
-    fn mend_kin(&mut self, slots: &[u32]) {
-        for slot in slots {
-            let row = self.table.row(*slot);
-            if row.is(flag::SHORT_ID) {
-                let half = row.serial as u32;
-                self.short_ids.insert(half, *slot);
-            }
-            let (id, phase, is_part) = (row.id(*slot), row.phase, row.is(flag::PART));
-            let whole = self.kin.whole_of(*slot).filter(|_| phase == Phase::Joined);
-            if whole.is_some_and(|whole| self.table.find(whole).is_none()) {
-                self.table.row(*slot).phase = Phase::Scheduled;
-                self.kin.part_from_whole(id);
-            }
-            let Some(group) = self.kin.group_of(*slot).filter(|_| is_part) else { continue };
-            let divided = self.table.find(group).map(|row| row.phase);
-            if divided.is_some_and(|phase| phase != Phase::Divided) {
-                let row = self.table.row(*slot);
-                (row.phase, row.registered_delivery) = (Phase::Settled, 0);
-            }
-        }
-    }
-
-    /// Ends what only waited for kin that have ended.
-    fn end_kin(&mut self, slots: &[u32]) {
-        for slot in slots {
-            let row = self.table.row(*slot);
-            if row.phase == Phase::Free {
-                continue;
-            }
-            let id = row.id(*slot);
-            let (is_divided, is_whole, account) =
-                (row.phase == Phase::Divided, row.is(flag::WHOLE), row.account);
-            if is_divided {
-                let receipts = self.accounts[usize::from(account.0)].part_receipts;
-                self.end_divided(id, receipts);
-            } else if is_whole && self.kin.members(id).next().is_none() {
-                self.finish(*slot);
-            }
-        }
-    }
-
-    /// Counts one message among those that are here.
-    fn adopt(&mut self, slot: u32) {
-        let row = self.table.row(slot);
-        let (locator, account) = (row.locator(), row.account);
-        self.journal.adopt(locator);
-        self.accounts[usize::from(account.0)].held += 1;
-        let row = self.table.row(slot);
-        let ended = (row.phase == Phase::Settled).then_some(row.state);
-        if ended.is_some() {
-            row.clear(flag::BUNDLED);
-        }
-        self.bulks.count_living(row.bulk, ended);
-    }
-
-    /// Takes up one message where its records leave it.
-    fn resume(&mut self, slot: u32) {
-        let row = self.table.row(slot);
-        let (account, carrier, phase) = (row.account, row.carrier, row.phase);
-        if row.is(flag::INBOUND) {
-            return match phase {
-                // Its text goes on in another message, which is there.
-                Phase::Joined | Phase::Settled => drop(self.finish(slot)),
-                _ => self.start(slot),
-            };
-        }
-        let is_silent =
-            row.is(flag::PART) && self.accounts[usize::from(account.0)].part_receipts != PartReceipts::Each;
-        let whole = self.kin.group_of(slot).filter(|_| is_silent);
-        let whole_waits =
-            whole.is_some_and(|whole| self.table.find(whole).is_some_and(|row| row.phase == Phase::Divided));
-        let row = self.table.row(slot);
-        match phase {
-            // Their kin end them.
-            Phase::Divided | Phase::Joined => {}
-            Phase::Settled if whole_waits => {}
-            Phase::Settled if is_silent => drop(self.finish(slot)),
-            Phase::Settled if wants_receipt(row.registered_delivery, row.state) => {
-                let token = self.table.token(slot);
-                self.offer(token);
-            }
-            Phase::Settled => {
-                self.finish(slot);
-            }
-            Phase::Awaiting => {
-                let until = row.expires.after(self.settings.limits.receipt_grace);
-                if let Some(id) = row.carrier_message_id.as_deref() {
-                    let form = self.carriers[usize::from(carrier.0)].ids.response;
-                    let hash = self.correlation.key(carrier, id, form);
-                    row.whereabouts = Whereabouts::Known(hash);
-                    self.correlation.insert(hash, slot);
-                }
-                self.set_timer(slot, until);
-            }
-            // Its route was taken out of the configuration: the account hears so rather than nothing.
-            Phase::Scheduled if carrier == Row::NOWHERE => {
-                self.settle(slot, Outcome::NO_ROUTE);
-            }
-            // Its bulk brings it on, as soon as there are turns.
-            Phase::Scheduled if row.is(flag::BUNDLED) => {}
-            // Records leave a message in no other state than this one.
-            _ => {
-                self.cut_backoff(slot);
-                self.start(slot);
-            }
-        }
     }
 }

@@ -125,12 +125,16 @@ pub struct CarrierPlan {
 pub struct Limits {
     /// Messages in all; beyond it ESME_RMSGQFUL.
     pub messages: usize,
+    /// Octets of memory that the hub may use by its own books; what comes in beyond it gets ESME_RMSGQFUL.
+    pub memory_octets: u64,
     /// Messages whose bodies are at hand; the rest is parked on disk.
     pub bodies: usize,
     /// How long a body stays at hand.
     pub body_age: Duration,
     /// Attempts after which a message is given up that its carrier, or our own words for it, fell over each time; 0: never.
     pub poison_attempts: u8,
+    /// Dispatches in a row that a link leaves unanswered before it is ended, to be connected anew; 0: any number.
+    pub silences: u32,
     /// Receipts held for messages that are not known yet.
     pub early_receipts: usize,
     /// How long after its validity a message waits for its receipt.
@@ -177,9 +181,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             messages: 20_000_000,
+            memory_octets: u64::MAX,
             bodies: 500_000,
             body_age: Duration::from_secs(2),
             poison_attempts: 5,
+            silences: 10,
             early_receipts: 100_000,
             receipt_grace: Duration::from_secs(3600),
             unreceipted: Unreceipted::Unknown,

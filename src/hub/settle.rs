@@ -14,7 +14,7 @@ impl Hub {
         let row = self.table.row(slot);
         (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
         let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);
-        row.carrier_message_id = None;
+        (row.carrier_message_id, row.losses) = (None, 0);
         let wanted = wants_receipt(row.registered_delivery, outcome.state);
         if row.is(flag::QUEUED) {
             let carrier = row.carrier;
@@ -23,6 +23,7 @@ impl Hub {
         if let Whereabouts::Known(hash) = whereabouts {
             self.correlation.remove(hash, slot);
         }
+        self.forget_aliases(slot);
         self.wheel.cancel(slot);
         if !self.transactions.is_empty() {
             let token = self.table.token(slot);
@@ -83,6 +84,7 @@ impl Hub {
         }
         let lsn = self.journal.append(&Record::Done { id }).lsn;
         let (locator, account) = self.table.remove(slot);
+        self.forget_aliases(slot);
         self.wheel.cancel(slot);
         let group = self.kin.group_of(slot).filter(|_| is_part);
         self.kin.leave(id);

@@ -37,6 +37,7 @@ pub struct Stats {
     pub deferred: u64,
     pub unanswered: u64,
     pub late_answers: u64,
+    pub links_sick: u64,
     pub doubtful: u64,
     /// Dispatches of messages that the carrier may have already, by carrier.
     pub repeated: Vec<(CarrierId, u64)>,
@@ -45,6 +46,8 @@ pub struct Stats {
     pub receipts_early: u64,
     pub early_matched: u64,
     pub receipts_unmatched: u64,
+    /// Receipts that several open messages fit alike.
+    pub receipts_ambiguous: u64,
     pub receipts_unreadable: u64,
     pub receipts_out: u64,
     pub receipts_refused: u64,
@@ -60,6 +63,8 @@ pub struct Stats {
     /// Final states, by octet.
     pub settled: [u64; 10],
     pub refused: Vec<(Status, u64)>,
+    /// Messages that were not taken for want of memory, from either side.
+    pub crowded: u64,
     pub carrier_refused: Vec<(Status, u64)>,
     /// What was asked of bulks and not done, by why.
     pub bulks_refused: Vec<(&'static str, u64)>,
@@ -183,6 +188,11 @@ pub struct Gauges {
     /// Messages whose bodies may still be at hand.
     pub bodies: u64,
     pub early_receipts: u64,
+    /// Octets of memory in use by the hub's own books, and how many there may be.
+    pub memory: u64,
+    pub memory_limit: u64,
+    /// Of these, what the buffers of sessions hold.
+    pub buffers: u64,
     /// What is remembered beside messages: kin, answers that wait for something, searches, what carriers were asked.
     pub remembered: u64,
     /// By how much the wall clock is off what is believed, in seconds.
@@ -275,6 +285,7 @@ impl Stats {
             ("deferred", self.deferred),
             ("unanswered", self.unanswered),
             ("answered_late", self.late_answers),
+            ("link_sick", self.links_sick),
             ("doubtful", self.doubtful),
             ("without_id", self.nameless),
             ("divided", self.divided),
@@ -289,6 +300,7 @@ impl Stats {
         }
         self.fold_receipts(metrics);
         metrics.spool_compacted.inc_by(self.compacted);
+        metrics.refused_for_memory.inc_by(self.crowded);
         metrics.clock_steps.inc_by(self.clock_steps);
         self.inbound.fold(metrics);
     }
@@ -300,6 +312,7 @@ impl Stats {
             ("held_early", self.receipts_early),
             ("matched_early", self.early_matched),
             ("unmatched", self.receipts_unmatched),
+            ("ambiguous", self.receipts_ambiguous),
             ("unreadable", self.receipts_unreadable),
             ("delivered", self.receipts_out),
             ("refused", self.receipts_refused),
@@ -343,6 +356,11 @@ impl Gauges {
         for (kind, count) in KINDS.iter().zip(self.timers) {
             metrics.timers.with_label_values(&[kind]).set(count as i64);
         }
+        metrics.memory.with_label_values(&["used"]).set(self.memory as i64);
+        metrics
+            .memory
+            .with_label_values(&["limit"])
+            .set(i64::try_from(self.memory_limit).unwrap_or(i64::MAX));
         metrics.clock_step.set(self.clock_off_s);
         metrics.expiry_held.set(self.expiry_held.into());
         metrics.spool_octets.with_label_values(&["all"]).set(self.spool_octets as i64);

@@ -183,6 +183,7 @@ pub(super) struct Table {
     rows: Rows<Row>,
     /// Bodies at hand, and which of the places are empty.
     bodies: Vec<Bytes>,
+    body_octets: u64,
     vacant: Vec<u32>,
     /// The one freed longest ago first.
     free: VecDeque<u32>,
@@ -216,7 +217,7 @@ impl Table {
 
     /// A free slot; it stays free until [`Table::put`].
     pub fn take_slot(&mut self) -> u32 {
-        match self.free.len() > self.kept_free {
+        match self.has_free_slot() {
             true => self.free.pop_front(),
             false => None,
         }
@@ -252,7 +253,20 @@ impl Table {
                 self.bodies.len() as u32 - 1
             }));
         }
-        self.bodies[row.body.0 as usize] = body;
+        let place = &mut self.bodies[row.body.0 as usize];
+        self.body_octets += body.len() as u64;
+        self.body_octets -= place.len() as u64;
+        *place = body;
+    }
+
+    /// Octets of all bodies at hand.
+    pub fn body_octets(&self) -> u64 {
+        self.body_octets
+    }
+
+    /// Whether a message more needs no row more.
+    pub fn has_free_slot(&self) -> bool {
+        self.free.len() > self.kept_free
     }
 
     /// The body of the message in `slot`; empty if it is parked.
@@ -272,6 +286,7 @@ impl Table {
         let row = &mut self.rows[slot as usize];
         let Place(place) = std::mem::replace(&mut row.body, Place::NONE);
         if let Some(body) = self.bodies.get_mut(place as usize) {
+            self.body_octets -= body.len() as u64;
             *body = Bytes::new();
             self.vacant.push(place);
         }

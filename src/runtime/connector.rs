@@ -1,16 +1,18 @@
 //! Connects to carriers, and does so again when a link is gone.
 
-use super::driver::{End, Machine, drive_on};
+use super::driver::{End, Machine, drive_on, part_from};
 use super::mail::Mail;
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
-use super::shared::{Shared, SideMetrics};
-use crate::carrier::{Backoff, Carrier, Link, LinkBatch, LinkEvent};
+use super::shared::{Meter, Shared, SideMetrics};
+use crate::carrier::{Backoff, Carrier, Gate, Link, LinkBatch, LinkEvent, Outcome, Verdict};
 use crate::clock::Now;
-use crate::hub::Event;
+use crate::codec::Status;
+use crate::hub::{Event, label};
 use crate::id::{CarrierId, SessionId};
 use crate::session::Reason;
 use bytes::BytesMut;
+use prometheus::IntCounterVec;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,8 +24,10 @@ use tracing::{debug, info, warn};
 pub(super) struct Ended {
     /// It was bound.
     pub stood: bool,
+    /// It was of use: it answered something, brought something, or stood for a while.
+    worked: bool,
     /// The carrier refused our bind.
-    refused: bool,
+    refused: Option<Status>,
 }
 
 /// Keeps one link to `carrier` up until `leaving` turns true.
@@ -31,6 +35,7 @@ pub(super) async fn keep_link(
     carrier: Arc<Carrier>,
     id: CarrierId,
     number: usize,
+    gate: Arc<Gate>,
     shared: Arc<Shared>,
     mut leaving: watch::Receiver<bool>,
 ) {
@@ -40,17 +45,18 @@ pub(super) async fn keep_link(
     let mut failed_before = false;
     while !*leaving.borrow() {
         let connected = tokio::select! {
-            connected = connect(&carrier.address) => connected,
+            connected = connect_in_turn(&carrier.address, &gate) => connected,
             _ = leaving.wait_for(|leaving| *leaving) => return,
         };
         let refused = match connected {
             Ok(stream) => {
-                let ended = run_link(&stream, &mut BytesMut::new(), &carrier, id, &shared).await;
-                if ended.stood {
+                let ended = run_link(&stream, &mut BytesMut::new(), &carrier, id, Some(&gate), &shared).await;
+                part_from(stream).await;
+                if ended.worked {
                     backoff.reset();
                 }
                 failed_before = !ended.stood;
-                ended.refused
+                ended.refused.is_some_and(is_about_us)
             }
             Err(error) => {
                 if !std::mem::replace(&mut failed_before, true) {
@@ -67,6 +73,23 @@ pub(super) async fn keep_link(
     }
 }
 
+/// Whether a bind was refused for who we say we are: more of the same gets us locked out (fact sheet 10.2).
+fn is_about_us(status: Status) -> bool {
+    matches!(
+        status,
+        Status::RBINDFAIL | Status::RINVPASWD | Status::RINVSYSID | Status::RINVSYSTYP | Status::RALYBND
+    )
+}
+
+/// Connects when the carrier's gate has a turn.
+async fn connect_in_turn(address: &str, gate: &Gate) -> io::Result<TcpStream> {
+    while let Err(next) = gate.enter(now().mono) {
+        // The gate may open for all before that.
+        tokio::time::sleep_until(next.min(now().mono + GATE_LOOK).into()).await;
+    }
+    connect(address).await
+}
+
 /// Connects within [`CONNECT_PATIENCE`].
 pub(super) async fn connect(address: &str) -> io::Result<TcpStream> {
     let stream = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(address))
@@ -76,12 +99,13 @@ pub(super) async fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Binds to `carrier` on `stream`, of which `input` has been read, and runs the link until it ends.
+/// Binds to `carrier` on `stream`, of which `input` has been read, and runs the link until it ends; `gate` hears how the bind goes.
 pub(super) async fn run_link(
     stream: &TcpStream,
     input: &mut BytesMut,
     carrier: &Carrier,
     id: CarrierId,
+    gate: Option<&Gate>,
     shared: &Shared,
 ) -> Ended {
     let mut task = LinkTask {
@@ -91,7 +115,12 @@ pub(super) async fn run_link(
         mailbox: Arc::clone(&shared.mailbox),
         metrics: shared.carrier_metrics.clone(),
         letters: Vec::new(),
-        stood: false,
+        meter: Meter::new(shared),
+        stood: None,
+        worked: false,
+        sent_away: false,
+        gate,
+        binds_refused: &shared.metrics.carrier_binds_refused,
         carrier,
         id,
     };
@@ -107,8 +136,15 @@ struct LinkTask<'a> {
     mailbox: Arc<Mailbox<Mail>>,
     metrics: SideMetrics,
     letters: Vec<Mail>,
-    /// It was bound once.
-    stood: bool,
+    meter: Meter,
+    /// Since when it is bound.
+    stood: Option<Instant>,
+    /// It has answered or brought something.
+    worked: bool,
+    /// We ended it.
+    sent_away: bool,
+    gate: Option<&'a Gate>,
+    binds_refused: &'a IntCounterVec,
     carrier: &'a Carrier,
     id: CarrierId,
 }
@@ -118,11 +154,16 @@ impl LinkTask<'_> {
         for event in self.link.take_events() {
             let session = self.session;
             let event = match event {
-                LinkEvent::Intake(intake) => Event::LinkIntake { session, intake },
+                LinkEvent::Intake(intake) => {
+                    let is_answer = |outcome: &Outcome| matches!(outcome.verdict, Verdict::Answered(_));
+                    self.worked |= !intake.arrivals.is_empty() || intake.outcomes.iter().any(is_answer);
+                    Event::LinkIntake { session, intake }
+                }
                 LinkEvent::Bound(kind) => {
                     info!(carrier = self.carrier.name, session = session.0, "link bound");
                     self.metrics.sessions.with_label_values(&["carrier", &self.carrier.name]).inc();
-                    self.stood = true;
+                    self.stood = Some(now().mono);
+                    self.gate.iter().for_each(|gate| gate.accepted());
                     self.letters.push(Mail::Link(session, Arc::clone(&self.outbox)));
                     Event::LinkBound { session, carrier: self.id, kind, window: self.carrier.window }
                 }
@@ -130,6 +171,7 @@ impl LinkTask<'_> {
             self.letters.push(Mail::Event(event));
         }
         self.mailbox.send_all(&mut self.letters);
+        self.meter.note_output(self.link.session().transmit().capacity());
         self.metrics.fold(self.link.session().take_stats());
     }
 
@@ -143,10 +185,18 @@ impl LinkTask<'_> {
         let lost = self.link.lost();
         self.hand_over();
         self.metrics.closed.with_label_values(&["carrier", reason.name()]).inc();
-        let (stood, refused) = (self.stood, self.link.refused());
+        let (stood, refused) = (self.stood.is_some(), self.link.refused());
+        let lasted = self.stood.is_some_and(|since| now().mono.saturating_duration_since(since) >= LASTING);
+        let worked = (self.worked || lasted) && !self.sent_away;
         let name = &self.carrier.name;
         match refused {
-            Some(status) => warn!(carrier = name, %status, "bind refused"),
+            Some(status) => {
+                warn!(carrier = name, %status, "bind refused");
+                self.binds_refused.with_label_values(&[name, label(status)]).inc();
+                if is_about_us(status) {
+                    self.gate.iter().for_each(|gate| gate.refused(now().mono));
+                }
+            }
             None if stood => {
                 info!(carrier = name, session = self.session.0, reason = reason.name(), "link ended")
             }
@@ -156,13 +206,14 @@ impl LinkTask<'_> {
             self.metrics.sessions.with_label_values(&["carrier", name]).dec();
             self.mailbox.send(Mail::Event(Event::LinkClosed { session: self.session, lost }));
         }
-        Ended { stood, refused: refused.is_some() }
+        Ended { stood, worked, refused }
     }
 }
 
 impl Machine for LinkTask<'_> {
     fn receive(&mut self, input: &mut BytesMut, now: Now) {
         self.link.receive(input, now);
+        self.meter.note_input(input.capacity());
         self.hand_over();
     }
 
@@ -177,6 +228,7 @@ impl Machine for LinkTask<'_> {
 
     fn wake(&mut self, now: Now) {
         for batch in self.outbox.take() {
+            self.sent_away |= batch.unbind;
             self.link.apply(&batch, now);
         }
         self.hand_over();
@@ -201,3 +253,9 @@ impl Machine for LinkTask<'_> {
 
 /// How long a connection may take to stand (field bug S15).
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A link that stood for so long was of use, even if it was silent.
+const LASTING: Duration = Duration::from_secs(60);
+
+/// How often a link that has no turn looks whether the gate is open.
+const GATE_LOOK: Duration = Duration::from_millis(50);

@@ -8,7 +8,7 @@ use bytes::{Buf, BytesMut};
 use std::io;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
-use tokio::io::Interest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Sleep;
@@ -114,6 +114,24 @@ pub(super) async fn drive_on(stream: &TcpStream, machine: &mut impl Machine, inp
     }
 }
 
+/// Closes the connection of a machine that is done. What the peer has sent and nobody read would make the system reset the connection,
+/// and our last words could be lost on their way: so these are said to be the last, and what comes still is dropped for a moment.
+pub(super) async fn part_from(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return; // it is gone already
+    }
+    let drop_all = async {
+        let (mut room, mut dropped) = (vec![0; 4096], 0); // not in the task, which would carry it all its life
+        while dropped < LINGER_OCTETS {
+            match stream.read(&mut room).await {
+                Ok(0) | Err(_) => return,
+                Ok(octets) => dropped += octets,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, drop_all).await; // however it ended, that was all
+}
+
 /// Waits for the socket; never comes back if nothing is wanted of it.
 async fn readiness(stream: &TcpStream, interest: Option<Interest>) -> bool {
     match interest {
@@ -204,8 +222,13 @@ impl Alarm {
 /// A peer that takes nothing for this long is gone (reliability: attack A6).
 pub const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long, and for how many octets, a peer is listened to that we have said our last words to.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_OCTETS: usize = 1024 * 1024;
+
 const READ_MIN: usize = 4 * 1024;
-const READ_MAX: usize = 256 * 1024;
+/// With it a session's buffers stay below 1 MiB whatever its peer does (reliability X24): this much read, a PDU begun, and what it is answered.
+const READ_MAX: usize = 128 * 1024;
 /// A larger empty write buffer is given back.
 const WRITE_KEEP: usize = 64 * 1024;
 
@@ -273,5 +296,32 @@ mod tests {
 
         assert_eq!(end, End::Machine);
         assert!(busy.timed_out, "{} wakes and no timeout", busy.wakes);
+    }
+
+    /// What we did not read must not make the system take our last words back (RFC 9112 §9.6 tells the same of HTTP).
+    #[tokio::test]
+    async fn last_words_reach_a_peer_that_has_said_more_than_was_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let peer = tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.expect("listening");
+            stream.write_all(&[0; 64 * 1024]).await.expect("taken");
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await.map(|_| heard).map_err(|error| error.kind())
+        });
+        let (stream, _) = listener.accept().await.expect("a peer");
+        stream.readable().await.expect("it has said something");
+        let mut done = Busy {
+            bell: Notify::new(),
+            transmit: BytesMut::from("goodbye"),
+            wakes: 0,
+            due: now().mono,
+            timed_out: true,
+        };
+
+        assert_eq!(drive(&stream, &mut done).await, End::Machine);
+        part_from(stream).await;
+
+        assert_eq!(peer.await.expect("no panic"), Ok(b"goodbye".to_vec()));
     }
 }

@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use foldhash::HashMap;
 use prometheus::IntCounter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
@@ -28,6 +28,8 @@ pub(super) struct HubThread {
     pub errands: Arc<Mailbox<Errand>>,
     pub requests: Arc<Mailbox<Request>>,
     pub metrics: Metrics,
+    /// Octets in the buffers of all sessions.
+    pub buffers: Arc<AtomicU64>,
     /// Names of the carriers, for their gauges.
     pub carriers: Vec<String>,
     /// How often each account's validity was cut: its name, and its counter once it is needed.
@@ -92,6 +94,7 @@ impl HubThread {
                 }
             }
             let now = now();
+            self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.carry_out(effects);
             for session in closed {

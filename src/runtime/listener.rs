@@ -1,11 +1,11 @@
 //! Accepts ESMEs and runs a port for each.
 
 use super::answering;
-use super::driver::{End, Machine, drive_on};
+use super::driver::{End, Machine, drive_on, part_from};
 use super::mail::Mail;
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
-use super::shared::{Shared, SideMetrics};
+use super::shared::{Meter, Shared, SideMetrics};
 use crate::clock::Now;
 use crate::esme::{Port, PortBatch, PortEvent};
 use crate::hub::{Event, label};
@@ -22,19 +22,25 @@ use tracing::{debug, info, warn};
 /// Accepts until the task is dropped.
 pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let seats = Arc::new(Semaphore::new(shared.max_connections));
+    let mut failed = false;
     loop {
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
+                failed = false;
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
                     run_port(&stream, peer, &shared).await;
+                    part_from(stream).await;
                     drop(seat);
                 });
             }
             Err(error) => {
-                // Out of descriptors: those that are bound go on, and some will end.
-                warn!(%error, "a connection could not be accepted");
+                // Out of descriptors: those that are bound go on, and some will end. Said once, however long it lasts.
+                if !std::mem::replace(&mut failed, true) {
+                    warn!(%error, "connections can't be accepted for now");
+                }
+                shared.metrics.accepts_failed.inc();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -67,6 +73,7 @@ pub(super) struct PortTask<'a> {
     mailbox: Arc<Mailbox<Mail>>,
     metrics: SideMetrics,
     letters: Vec<Mail>,
+    meter: Meter,
     account: Option<String>,
     shared: &'a Shared,
     peer: SocketAddr,
@@ -81,6 +88,7 @@ impl<'a> PortTask<'a> {
             mailbox: Arc::clone(&shared.mailbox),
             metrics: shared.esme_metrics.clone(),
             letters: Vec::new(),
+            meter: Meter::new(shared),
             account: None,
             shared,
             peer,
@@ -100,6 +108,7 @@ impl<'a> PortTask<'a> {
             self.letters.push(Mail::Event(event));
         }
         self.mailbox.send_all(&mut self.letters);
+        self.meter.note_output(self.port.session().transmit().capacity());
         if self.account.is_none()
             && let Some(seat) = self.port.seat()
         {
@@ -141,6 +150,7 @@ impl<'a> PortTask<'a> {
 impl Machine for PortTask<'_> {
     fn receive(&mut self, input: &mut BytesMut, now: Now) {
         self.port.receive(input, now);
+        self.meter.note_input(input.capacity());
         self.hand_over();
     }
 

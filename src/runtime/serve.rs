@@ -1,13 +1,16 @@
 //! Puts the hub together, starts it, and stops it in good order.
 
 use super::calls::{self, CALLS_MAX};
+use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
+use super::reader_thread::ReaderThread;
 use super::shared::Shared;
-use super::spool_threads::{Progress, SparesThread, WriterThread, run_reader};
-use super::{FileDisk, connector, listener, now};
+use super::spool_threads::{Progress, SparesThread, WriterThread};
+use super::{FileDisk, connector, listener, machine, now};
 use crate::bulk;
+use crate::carrier::Gate;
 use crate::esme::Registry;
 use crate::hub::{Durability, Event, Hub, Replay};
 use crate::id::{AccountId, CarrierId};
@@ -38,8 +41,10 @@ pub struct Plan {
     pub directory: PathBuf,
     /// Where ESMEs connect to: `host:port`; port 0 for any.
     pub address: String,
-    /// Connections at one time, bound or not.
+    /// Connections at one time, bound or not; fewer if there are descriptors for fewer.
     pub max_connections: usize,
+    /// Octets of memory that the hub may use by its own books; `None`: a share of the machine's.
+    pub memory_octets: Option<u64>,
     /// Commits of the spool begin at least this far apart.
     pub commit_gap: Duration,
     /// Octets of the file that is given up when the disk is full; 0 for none.
@@ -55,6 +60,10 @@ pub enum ServeError {
     Spool(#[from] OpenError),
     #[error("can't listen on {address}: {source}")]
     Listen { address: String, source: io::Error },
+    #[error(
+        "{limit} file descriptors are too few: the spool, the carriers and the operators need all of them (ulimit -n)"
+    )]
+    Descriptors { limit: u64 },
     #[error("can't start a thread: {0}")]
     Thread(#[source] io::Error),
 }
@@ -73,6 +82,7 @@ pub struct Running {
     listener: TaskHandle<()>,
     /// Those who take calls about bulks.
     desks: Vec<TaskHandle<()>>,
+    note: GoodOrder,
     threads: Threads,
 }
 
@@ -80,13 +90,20 @@ pub struct Running {
 ///
 /// # Errors
 /// See [`ServeError`]; nothing keeps running then.
-pub async fn start(plan: Plan, metrics: Metrics) -> Result<Running, ServeError> {
+pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeError> {
+    plan.max_connections = connections(&plan)?;
+    plan.hub.limits.memory_octets = plan.memory_octets.unwrap_or_else(machine::memory_share);
+    info!(memory_octets = plan.hub.limits.memory_octets, max_connections = plan.max_connections, "limits");
     let address = plan.address.clone();
     let socket =
         TcpListener::bind(&address).await.map_err(|source| ServeError::Listen { address, source })?;
     let disk = FileDisk::open(&plan.directory)
         .map_err(|source| ServeError::Directory { directory: plan.directory.clone(), source })?;
     let mut replay = Replay::new(plan.hub.clone());
+    let note = GoodOrder::of(&plan.directory);
+    if !note.take() {
+        replay.after_a_crash();
+    }
     let began = now();
     let (journal, writer, reader, report) =
         spool::open(disk, plan.spool, SHARD, began, &mut |record, locator| {
@@ -119,8 +136,26 @@ pub async fn start(plan: Plan, metrics: Metrics) -> Result<Running, ServeError> 
         bound,
         listener,
         desks: Vec::new(),
+        note,
         threads,
     })
+}
+
+/// How many connections customers may have, given the descriptors that there are.
+fn connections(plan: &Plan) -> Result<usize, ServeError> {
+    let limit = machine::raise_descriptors();
+    let (links, wanted) =
+        (plan.hub.carriers.iter().map(|plan| plan.carrier.links).sum(), plan.max_connections);
+    let connections = machine::connections(limit, links, wanted).ok_or(ServeError::Descriptors { limit })?;
+    if connections < wanted {
+        warn!(
+            limit,
+            connections,
+            wanted,
+            "file descriptors are enough for fewer connections than max_connections (ulimit -n)"
+        );
+    }
+    Ok(connections)
 }
 
 /// What runs beside the tasks.
@@ -152,6 +187,7 @@ impl Threads {
             errands: Arc::clone(&errands),
             requests: Arc::clone(&requests),
             metrics: shared.metrics.clone(),
+            buffers: Arc::clone(&shared.buffers),
             carriers: plan.hub.carriers.iter().map(|plan| plan.carrier.name.clone()).collect(),
             clamped: plan.hub.accounts.iter().map(|plan| (plan.account.system_id.clone(), None)).collect(),
             quiet: Arc::clone(&quiet),
@@ -170,6 +206,7 @@ impl Threads {
             dead: Vec::new(),
             stopping: false,
         };
+        let reader_thread = ReaderThread::new(reader, requests, Arc::clone(mailbox), Arc::clone(&progress));
         let writer_thread = WriterThread {
             writer,
             tasks,
@@ -179,11 +216,10 @@ impl Threads {
             commit_gap: plan.commit_gap,
             metrics: shared.metrics.clone(),
         };
-        let reader_hub = Arc::clone(mailbox);
         let handles = vec![
             spawn("enroute-hub", move || hub_thread.run())?,
             spawn("enroute-spool", move || writer_thread.run())?,
-            spawn("enroute-reader", move || run_reader(&reader, &requests, &reader_hub))?,
+            spawn("enroute-reader", move || reader_thread.run())?,
             spawn("enroute-spares", move || spares_thread.run())?,
         ];
         Ok(Self { handles, quiet, errands })
@@ -193,9 +229,10 @@ impl Threads {
 fn connect_carriers(plan: &Plan, shared: &Arc<Shared>, leaving: &watch::Sender<bool>) {
     for (place, plan) in plan.hub.carriers.iter().enumerate() {
         let (carrier, id) = (Arc::new(plan.carrier.clone()), CarrierId(place as u16));
+        let gate = Arc::new(Gate::new(carrier.reconnect));
         for number in 0..carrier.links {
-            let (carrier, shared) = (Arc::clone(&carrier), Arc::clone(shared));
-            tokio::spawn(connector::keep_link(carrier, id, number, shared, leaving.subscribe()));
+            let (carrier, gate, shared) = (Arc::clone(&carrier), Arc::clone(&gate), Arc::clone(shared));
+            tokio::spawn(connector::keep_link(carrier, id, number, gate, shared, leaving.subscribe()));
         }
     }
 }
@@ -267,7 +304,8 @@ impl Running {
                 }
             }
         };
-        if tokio::time::timeout(REST_PATIENCE, rest).await.is_err() {
+        let was_quiet = tokio::time::timeout(REST_PATIENCE, rest).await.is_ok();
+        if !was_quiet {
             warn!("some peers still owe answers; going on without them");
         }
         self.mailbox.send(Mail::Event(Event::Leave));
@@ -279,8 +317,10 @@ impl Running {
         let threads = std::mem::take(&mut self.threads.handles);
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().all(|thread| thread.join().is_ok()));
-        if !joined.await.unwrap_or(false) {
-            warn!("a thread ended badly");
+        match joined.await.unwrap_or(false) {
+            true if was_quiet => self.note.leave(),
+            true => {}
+            false => warn!("a thread ended badly"),
         }
     }
 }

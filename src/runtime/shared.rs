@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub esme_metrics: SideMetrics,
     pub carrier_metrics: SideMetrics,
     pub max_connections: usize,
+    /// Octets in the buffers of all sessions.
+    pub buffers: Arc<AtomicU64>,
     /// Carriers that may call us.
     pub calling: Vec<Calling>,
     /// Dropped with the last task: the receiver hears of it.
@@ -48,6 +50,7 @@ impl Shared {
             carrier_metrics: SideMetrics::new(&metrics, "carrier"),
             metrics,
             max_connections: plan.max_connections,
+            buffers: Arc::default(),
             calling: Calling::of(plan.hub.carriers.iter().map(|plan| &plan.carrier)),
             _last: last,
             sessions: AtomicU64::new(1),
@@ -57,6 +60,45 @@ impl Shared {
 
     pub fn next_session(&self) -> SessionId {
         SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What one session has in its buffers, as a part of what all have.
+pub(super) struct Meter {
+    all: Arc<AtomicU64>,
+    input: u64,
+    output: u64,
+}
+
+impl Meter {
+    pub fn new(shared: &Shared) -> Self {
+        Self { all: Arc::clone(&shared.buffers), input: 0, output: 0 }
+    }
+
+    /// Notes how much room the buffer has that is read into.
+    pub fn note_input(&mut self, octets: usize) {
+        let before = std::mem::replace(&mut self.input, octets as u64);
+        self.add(before, octets as u64);
+    }
+
+    /// Notes how much waits to be written.
+    pub fn note_output(&mut self, octets: usize) {
+        let before = std::mem::replace(&mut self.output, octets as u64);
+        self.add(before, octets as u64);
+    }
+
+    fn add(&self, before: u64, after: u64) {
+        if before != after {
+            // Wraps where it shrinks: the sum of all is right.
+            self.all.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.note_input(0);
+        self.note_output(0);
     }
 }
 
@@ -107,5 +149,28 @@ impl SideMetrics {
         for (counter, count) in self.requests.iter().zip(requests).filter(|(_, count)| *count > 0) {
             counter.inc_by(count);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn meters_add_up_and_leave_nothing_behind() {
+        let all: Arc<AtomicU64> = Arc::default();
+        let meter = || Meter { all: Arc::clone(&all), input: 0, output: 0 };
+        let (mut one, mut other) = (meter(), meter());
+
+        one.note_input(100);
+        other.note_input(50);
+        one.note_output(7);
+        one.note_input(10);
+        assert_eq!(all.load(Ordering::Relaxed), 67);
+        drop(one);
+        assert_eq!(all.load(Ordering::Relaxed), 50);
+        drop(other);
+
+        assert_eq!(all.load(Ordering::Relaxed), 0);
     }
 }

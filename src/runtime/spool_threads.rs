@@ -1,13 +1,12 @@
-//! The threads of the spool: one that writes, one that reads back, one that prepares segments.
+//! The threads of the spool: one that writes, one that prepares segments; for the one that reads see `reader_thread`.
 
-use super::mail::{Errand, Mail, Request, Task};
+use super::mail::{Errand, Mail, Task};
 use super::mailbox::Mailbox;
 use super::now;
-use crate::hub::{Event, Fetch, Fetched, Reached};
+use crate::hub::{Event, Reached};
 use crate::id::Lsn;
 use crate::metrics::{Buckets, Metrics};
-use crate::spool::{Disk, Frames, ReadError, Reader, Record, Spares, WriteError, Writer};
-use bytes::Bytes;
+use crate::spool::{Disk, Frames, Spares, WriteError, Writer};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -149,77 +148,6 @@ impl<D: Disk> WriterThread<D> {
     }
 }
 
-/// Reads bodies and segments back until it is told to stop.
-pub(super) fn run_reader<D: Disk>(reader: &Reader<D>, requests: &Mailbox<Request>, hub: &Mailbox<Mail>) {
-    let mut letters = Vec::new();
-    loop {
-        requests.receive(&mut letters, None);
-        for request in letters.drain(..) {
-            match request {
-                Request::Fetch(fetches) => {
-                    hub.send(Mail::Event(Event::Fetched(read_bodies(reader, &fetches))));
-                }
-                Request::Scan(number) => scan(reader, number, hub),
-                Request::Stop => return,
-            }
-        }
-    }
-}
-
-fn read_bodies<D: Disk>(reader: &Reader<D>, fetches: &[Fetch]) -> Vec<Fetched> {
-    let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
-    let read = reader.read_all(&locators);
-    fetches
-        .iter()
-        .zip(read)
-        .map(|(fetch, octets)| Fetched { token: fetch.token, body: body(octets) })
-        .collect()
-}
-
-fn body(octets: Result<Bytes, ReadError>) -> Option<Bytes> {
-    match octets {
-        Ok(octets) => match Record::decode(&octets) {
-            Ok((Record::Accepted { body, .. }, _)) => Some(octets.slice_ref(body)),
-            Ok(_) | Err(_) => None,
-        },
-        Err(fault) => {
-            warn!(%fault, "a parked message could not be read back");
-            None
-        }
-    }
-}
-
-/// Sends the accepted records of a segment to the hub, frame by frame.
-fn scan<D: Disk>(reader: &Reader<D>, number: u64, hub: &Mailbox<Mail>) {
-    let frames = match reader.scan(number) {
-        Ok(frames) => frames,
-        Err(fault) => {
-            // The segment stays: nothing is lost, but no space is won until it can be read.
-            error!(%fault, number, "a segment can't be read for compaction");
-            hub.send(Mail::Event(Event::Unscanned));
-            return;
-        }
-    };
-    for frame in frames {
-        match frame {
-            Ok(frame) => {
-                let records = frame
-                    .records()
-                    .filter(|(_, record)| matches!(record, Record::Accepted { .. }))
-                    .map(|(locator, _)| (locator, frame.octets(locator)))
-                    .collect::<Vec<(_, Bytes)>>();
-                hub.send(Mail::Event(Event::Scanned { number, records, last: false }));
-            }
-            Err(fault) => {
-                error!(%fault, number, "a segment can't be read for compaction");
-                hub.send(Mail::Event(Event::Unscanned));
-                return;
-            }
-        }
-    }
-    hub.send(Mail::Event(Event::Scanned { number, records: Vec::new(), last: true }));
-}
-
 /// Keeps prepared segments at hand, and tells the hub when the disk has no room for them: what is prepared is then what
 /// final states and compaction still have. Takes dead segments out of the log, which waits for the directory: not here, where
 /// commits would wait with it.
@@ -329,7 +257,7 @@ mod tests {
     use super::*;
     use crate::clock::{Now, UnixMs};
     use crate::id::MessageId;
-    use crate::spool::{Compaction, CompactionRules, Faults, Journal, MemoryDisk, Settings, open};
+    use crate::spool::{Compaction, CompactionRules, Faults, Journal, MemoryDisk, Record, Settings, open};
 
     const SMALL: Settings = Settings { segment_octets: 8192 + 4096, frame_octets: 512, spares: 1 };
 

@@ -3,10 +3,10 @@
 //! A session whose peer has used up its window of requests is deaf: nothing is read, the peer's answers neither. So its silence says
 //! nothing, and a request of ours goes unanswered only after we have listened for as long as an answer may take.
 
-use super::{Event, Session, Side, State, timing};
+use super::timing::{Due, Phase};
+use super::{Event, Reason, Session, Side, State};
 use crate::clock::Now;
 use crate::codec::{Command, Status};
-use crate::session::Reason;
 use std::time::{Duration, Instant};
 
 impl Session {
@@ -34,15 +34,22 @@ impl Session {
         }
     }
 
-    fn phase(&self) -> timing::Phase {
+    fn phase(&self) -> Phase {
         match (self.state, self.side) {
-            (State::Open | State::Outbound, _) | (State::Binding { .. }, Side::Mc) => timing::Phase::Opening,
-            (State::Binding { .. }, Side::Esme) => timing::Phase::Binding,
-            (State::Bound(_), _) => timing::Phase::Bound,
-            (State::Unbinding { .. } | State::Draining { .. } | State::Closed(_), _) => {
-                timing::Phase::Leaving
-            }
+            (State::Open | State::Outbound, _) | (State::Binding { .. }, Side::Mc) => Phase::Opening,
+            (State::Binding { .. }, Side::Esme) => Phase::Binding,
+            (State::Bound(_), _) => Phase::Bound,
+            (State::Unbinding { .. } | State::Draining { .. } | State::Closed(_), _) => Phase::Leaving,
         }
+    }
+
+    /// Whether a request of ours went unanswered for its time and the peer is mute altogether. Then it is not that request that is
+    /// the matter: the end of the session tells all of them at once, so that they can go elsewhere.
+    fn is_dead(&self, now: Now) -> bool {
+        let timeout = self.settings.timers.response;
+        let is_overdue = self.window.oldest().is_some_and(|sent| now.mono >= sent + timeout);
+        let listens = self.owed < self.settings.window_in;
+        is_overdue && listens && matches!(self.state, State::Bound(_)) && self.timing.is_mute(now.mono)
     }
 
     /// Does one thing whose time has come; call until it gives `None`.
@@ -51,34 +58,36 @@ impl Session {
             return None;
         }
         self.listen_again(now);
-        if self.deaf_since.is_none()
-            && self.timing.has_listened(now.mono)
-            && let Some(sent) = self.window.expire(self.settings.timers.response, now.mono)
-        {
+        let listens = self.deaf_since.is_none() && self.timing.has_listened(now.mono);
+        if listens && self.is_dead(now) {
+            self.close(Reason::Silent);
+            return None;
+        }
+        if listens && let Some(sent) = self.window.expire(self.settings.timers.response, now.mono) {
             return Some(Event::Unanswered(sent));
         }
         match self.timing.due(self.phase(), now.mono) {
-            timing::Due::Nothing => {}
+            Due::Nothing => {}
             // While its window keeps us from reading, its silence says nothing.
-            timing::Due::Enquire if self.window_is_used_up() => {
+            Due::Enquire if self.window_is_used_up() => {
                 self.timing.deaf(now.mono);
             }
-            timing::Due::Enquire => {
+            Due::Enquire => {
                 let sequence = self.window.take_number();
                 self.write_header(Command::ENQUIRE_LINK, Status::ROK, sequence);
                 self.timing.enquired(sequence, now.mono);
             }
-            timing::Due::Unbind => {
+            Due::Unbind => {
                 self.unbind(now);
                 self.timing.idle_done();
             }
-            timing::Due::Close(Reason::Unbound) => {
+            Due::Close(Reason::Unbound) => {
                 if let State::Draining { sequence, .. } = self.state {
                     self.write_header(Command::UNBIND.response(), Status::ROK, sequence);
                 }
                 self.close(Reason::Unbound);
             }
-            timing::Due::Close(reason) => self.close(reason),
+            Due::Close(reason) => self.close(reason),
         }
         None
     }

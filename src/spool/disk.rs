@@ -68,6 +68,8 @@ pub struct Faults {
     pub sync: Option<u32>,
     /// A sync of the directory fails.
     pub sync_dir: Option<u32>,
+    /// A read fails.
+    pub read: Option<u32>,
     /// Octets that all files together may have; beyond it the disk is full. Stays in force.
     pub capacity: Option<u64>,
     /// Every write and every sync fails. Stays in force.
@@ -338,6 +340,9 @@ impl DiskFile for MemoryFile {
 
     fn read_at(&self, octets: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.call()?;
+        if strikes(&mut state.faults.read) {
+            return Err(io::Error::other("injected: read"));
+        }
         let content = &state.inode(self.inode)?.content;
         let there = content.get(offset as usize..).unwrap_or_default();
         let len = there.len().min(octets.len());

@@ -63,7 +63,7 @@ pub fn candidates<D: Disk>(disk: &D) -> Result<Vec<Candidate<D::File>>, OpenErro
             continue;
         };
         let file = Arc::new(disk.open(&name)?);
-        let header = readable(SegmentHeader::read(&*file)?, &name)?;
+        let header = readable(SegmentHeader::read(&*file, number)?, &name)?;
         found.push(Candidate { number, name, file, header });
     }
     Ok(found)
@@ -87,7 +87,7 @@ pub fn identify<D: Disk>(
     now: Now,
 ) -> Result<(SegmentHeader, bool), OpenError> {
     let own = match disk.open(STORE) {
-        Ok(file) => readable(SegmentHeader::read(&file)?, STORE)?,
+        Ok(file) => readable(SegmentHeader::read(&file, 0)?, STORE)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
@@ -166,10 +166,10 @@ pub type Sorted<F> = (Vec<Used<F>>, Vec<Candidate<F>>);
 pub fn sort<F: DiskFile>(candidates: Vec<Candidate<F>>, salt: Salt) -> io::Result<Sorted<F>> {
     let (mut used, mut unused) = (Vec::new(), Vec::new());
     for candidate in candidates {
-        let start = match candidate.header {
-            Some(header) if header.number == candidate.number => Some(header.start),
-            // Renamed after its former life.
-            Some(_) => None,
+        let own = candidate.header.filter(|header| header.number == candidate.number);
+        let start = match own {
+            Some(header) => Some(header.start),
+            // Renamed after its former life, or hit by what belongs into another file: its frames tell.
             None => start_from_frames(&candidate.file, candidate.number, salt)?,
         };
         match start {
@@ -184,7 +184,7 @@ pub fn sort<F: DiskFile>(candidates: Vec<Candidate<F>>, salt: Salt) -> io::Resul
                     file: candidate.name,
                 },
                 file: candidate.file,
-                header: candidate.header,
+                header: own,
             }),
         }
     }
@@ -206,7 +206,11 @@ pub fn settle_files<D: Disk>(
         // It had its place in the log, and somebody may still get something out of it.
         disk.rename(&lost.name, &format!("{}{ASIDE}", lost.name))?;
     }
-    for empty in used.extract_if(.., |segment| segment.end == segment.start) {
+    // One behind damage proves, by its start alone, that what is damaged was once durable: the next start needs that word too.
+    let is_proof = used.iter().rev().nth(1).is_some_and(|before| before.damaged);
+    let proof = used.last().filter(|_| is_proof).map(|last| last.number);
+    for empty in used.extract_if(.., |segment| segment.end == segment.start && Some(segment.number) != proof)
+    {
         unused.push(Candidate {
             number: empty.place.number,
             name: empty.place.file,

@@ -182,6 +182,11 @@ pub struct ScannedFrame {
 }
 
 impl ScannedFrame {
+    /// Octets of all its records.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+
     /// The records in it, with their locators.
     pub fn records(&self) -> impl Iterator<Item = (Locator, Record<'_>)> {
         records(self.address, &self.body)

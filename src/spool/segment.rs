@@ -63,18 +63,19 @@ impl SegmentHeader {
         out[begin + SECOND..begin + SECOND + COPY].copy_from_slice(&copy);
     }
 
-    /// The header of a file, from whichever copy is whole; `None` if neither is. Any format is let through: the place
-    /// of magic, format and crc never changes.
-    pub fn read(file: &impl DiskFile) -> io::Result<Option<Self>> {
-        let mut copy = [0; COPY];
+    /// The header of a file that should have the segment `number`, from the copy that says so if both are whole; `None` if
+    /// neither is. Any format is let through: the place of magic, format and crc never changes.
+    pub fn read(file: &impl DiskFile, number: u64) -> io::Result<Option<Self>> {
+        let (mut copy, mut found) = ([0; COPY], None);
         for at in [0, SECOND as u64] {
-            if file.read_at(&mut copy, at)? == COPY
-                && let Some(header) = Self::parse(&copy)
-            {
-                return Ok(Some(header));
+            let whole = file.read_at(&mut copy, at)? == COPY;
+            let header = if whole { Self::parse(&copy) } else { None };
+            if header.is_some_and(|header| header.number == number) {
+                return Ok(header);
             }
+            found = found.or(header);
         }
-        Ok(None)
+        Ok(found)
     }
 
     fn parse(copy: &[u8; COPY]) -> Option<Self> {

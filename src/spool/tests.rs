@@ -421,8 +421,12 @@ fn store_of_an_older_format_is_read_and_goes_on_in_the_new_one() {
     drop((journal, writer));
     let headers = |disk: &MemoryDisk| {
         let names = disk.list().expect("a healthy disk");
-        let files = names.into_iter().map(|name| disk.open(&name).expect("a healthy disk"));
-        let read = |file| Some((segment::SegmentHeader::read(&file).expect("a healthy disk")?, file));
+        let files = names.into_iter().map(|name| {
+            (segment::file_number(&name).unwrap_or(0), disk.open(&name).expect("a healthy disk"))
+        });
+        let read = |(number, file)| {
+            Some((segment::SegmentHeader::read(&file, number).expect("a healthy disk")?, file))
+        };
         files.filter_map(read).collect::<Vec<_>>()
     };
     for (header, file) in headers(&disk) {
@@ -560,6 +564,45 @@ fn lost_headers_and_a_lost_file_are_survived() {
     let (said, (.., report)) = contents(&disk);
 
     assert!(said.len() < all.len() && said.len() > all.len() / 2);
+    assert_eq!(report.damaged.len(), 1);
+}
+
+/// A file put back from a copy of the store that went on by itself: everything in it is whole and in its place, but for what
+/// it says came before it.
+#[test]
+fn file_from_another_history_of_the_store_is_told() {
+    let base = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&base, &mut |_, _| {});
+    accept(&mut journal);
+    commit(&mut journal, &mut writer).expect("a healthy disk");
+    let history = |serial: u64| {
+        let disk = base.crash(&mut || true);
+        for stage in [1, 3] {
+            let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+            for _ in 0..2 {
+                journal.append(&stage_record(serial, stage));
+                commit(&mut journal, &mut writer).expect("a healthy disk");
+            }
+        }
+        let newest = disk
+            .list()
+            .expect("a list")
+            .into_iter()
+            .filter(|name| segment::file_number(name).is_some())
+            .max();
+        let newest = newest.expect("a segment");
+        let file = disk.open(&newest).expect("there");
+        let mut octets = vec![0; file.size().expect("a size") as usize];
+        file.read_at(&mut octets, 0).expect("a read");
+        (disk, newest, octets)
+    };
+    let ((disk, name, own), (_, other, octets)) = (history(1), history(2));
+    assert!(name == other && own.len() == octets.len());
+    assert_eq!(contents(&disk.crash(&mut || true)).1.3.damaged, []);
+    disk.open(&name).and_then(|file| file.write_at(&octets, 0)).expect("a healthy disk");
+
+    let (_, (.., report)) = contents(&disk);
+
     assert_eq!(report.damaged.len(), 1);
 }
 
@@ -822,7 +865,7 @@ proptest! {
         }
         commit(&mut journal, &mut writer).expect("a healthy disk");
         let file = disk.open(&segment::file_name(2)).expect("a segment");
-        let start = segment::SegmentHeader::read(&file).expect("a read").expect("a header").start;
+        let start = segment::SegmentHeader::read(&file, 2).expect("a read").expect("a header").start;
         let at = segment::SEGMENT_HEADER + at as u64 % 4096;
         file.write_at(&vec![seed as u8; len], at).expect("a healthy disk");
         let from = start + (at - segment::SEGMENT_HEADER);

@@ -226,6 +226,13 @@ class Result:
             self.failures.append(what)
         return self
 
+    def in_time(self, holds, what):
+        """The same where it is about speed: in the short tier, which shares its machine, it is only told."""
+        if not holds and self.world.options.short:
+            self.figures.setdefault("slow", []).append(what)
+            return self
+        return self.require(holds, what)
+
     def told(self):
         """As a value for JSON."""
         breaches = self.verdict.report()

@@ -4,6 +4,7 @@
 mod asking;
 mod bundles;
 mod handsets;
+mod opening;
 pub mod submissions;
 
 #[allow(unused_imports)]
@@ -163,6 +164,8 @@ pub struct World {
     /// Answers on bulks.
     pub bulks: Vec<(u64, bulk::Answer)>,
     pub advice: Vec<(CarrierId, IdReading)>,
+    /// Links that were told to say goodbye.
+    pub unbound: Vec<SessionId>,
     /// Messages that were given up, by what they are known as.
     pub poisoned: Vec<(CarrierId, MessageId)>,
     /// congestion_state that the port was told last.
@@ -182,47 +185,6 @@ impl World {
         )
     }
 
-    pub fn open(settings: Settings, spool: spool::Settings, disk: MemoryDisk, now: Now) -> Self {
-        let mut replay = Replay::new(settings.clone());
-        let (journal, writer, reader, report) =
-            spool::open(disk.clone(), spool, 0, now, &mut |record, locator| replay.take(&record, locator))
-                .expect("a store that can be opened");
-        assert_eq!(report.damaged, []);
-        let recovered = replay.len();
-        Self {
-            settings,
-            spool,
-            disk,
-            hub: replay.finish(journal, now),
-            durable: writer.durable(),
-            written: writer.durable(),
-            writer,
-            reader,
-            now,
-            waiting: Vec::new(),
-            releases: Vec::new(),
-            inbox: Vec::new(),
-            fetches: Vec::new(),
-            scans: Vec::new(),
-            answers: Vec::new(),
-            dispatches: Vec::new(),
-            delivered: Vec::new(),
-            heard: Vec::new(),
-            arrivals_answered: Vec::new(),
-            replies: Vec::new(),
-            alerts: Vec::new(),
-            errands: Vec::new(),
-            calls: Vec::new(),
-            bulks: Vec::new(),
-            advice: Vec::new(),
-            poisoned: Vec::new(),
-            congestion: 0,
-            stats: Vec::new(),
-            compacted: 0,
-            recovered,
-        }
-    }
-
     /// A world with the port bound and one link with this window.
     pub fn bound(settings: Settings, window: usize) -> Self {
         let mut world = Self::new(settings);
@@ -234,7 +196,9 @@ impl World {
 
     /// The hub is killed; what is synced stays, and of the rest what `chance` says.
     pub fn crash(self, chance: &mut dyn FnMut() -> bool) -> Self {
-        Self::open(self.settings, self.spool, self.disk.crash(chance), self.now)
+        let mut replay = Replay::new(self.settings.clone());
+        replay.after_a_crash();
+        Self::open_whole(replay, self.settings, self.spool, self.disk.crash(chance), self.now)
     }
 
     pub fn bind_port(&mut self, session: SessionId) {
@@ -340,6 +304,9 @@ impl World {
             }
         }
         for (session, batch) in links {
+            if batch.unbind {
+                self.unbound.push(session);
+            }
             self.arrivals_answered
                 .extend(batch.answers.iter().map(|(_, sequence, status)| (session, *sequence, *status)));
             self.errands.extend(batch.errands.into_iter().map(|errand| (session, errand)));

@@ -60,13 +60,50 @@ fn half_open_link_is_found_after_two_unanswered_enquiries() {
     let mut session = esme(Settings::default(), now);
 
     let (first, at, _) = next(&mut session, now);
-    assert_eq!((first, written(&mut session)), (secs(30), vec![(Command::ENQUIRE_LINK, Status::ROK, 2)]));
+    assert_eq!((first, written(&mut session)), (secs(20), vec![(Command::ENQUIRE_LINK, Status::ROK, 2)]));
     let (second, at, _) = next(&mut session, at);
-    assert_eq!((second, written(&mut session)), (secs(15), vec![(Command::ENQUIRE_LINK, Status::ROK, 3)]));
+    assert_eq!((second, written(&mut session)), (secs(10), vec![(Command::ENQUIRE_LINK, Status::ROK, 3)]));
     assert_eq!(session.closed(), None);
     let (third, ..) = next(&mut session, at);
 
-    assert_eq!((third, session.closed()), (secs(15), Some(Reason::Silent)));
+    assert_eq!((third, session.closed()), (secs(10), Some(Reason::Silent)));
+}
+
+/// Reliability X13: what is out on a link that is open at our end only comes back all at once when the first of it is overdue.
+#[test]
+fn half_open_link_with_requests_on_it_ends_with_the_response_timer() {
+    let now = start();
+    let mut session = esme(Settings::default(), now);
+    for token in 0..3 {
+        session.request(Command::SUBMIT_SM, token, now.after(secs(token)), |_| {});
+    }
+
+    let mut at = now;
+    let mut told = Vec::new();
+    while session.closed().is_none() {
+        let (_, then, events) = next(&mut session, at);
+        (at, told) = (then, [told, events].concat());
+    }
+
+    assert_eq!((at.mono - now.mono, session.closed()), (secs(30), Some(Reason::Silent)));
+    assert_eq!(told, []);
+    assert_eq!(session.unanswered().map(|sent| sent.token).collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+/// Reliability X14: a peer that answers enquire_link is there, whatever else it leaves unanswered.
+#[test]
+fn link_that_answers_nothing_but_enquiries_stands() {
+    let now = start();
+    let mut session = esme(Settings::default(), now);
+    session.request(Command::SUBMIT_SM, 7, now, |_| {});
+
+    let (_, at, _) = next(&mut session, now);
+    let sent = written(&mut session);
+    let (_, _, sequence) = *sent.last().expect("an enquire_link");
+    feed(&mut session, &response(Command::ENQUIRE_LINK, Status::ROK, sequence), at.after(secs(1)));
+    let told = wait(&mut session, now.after(secs(30)));
+
+    assert_eq!((told.len(), session.closed()), (1, None));
 }
 
 #[test]
@@ -166,8 +203,8 @@ fn bound_session_without_transactions_is_unbound_though_it_enquires() {
     let now = start();
     let mut session = mc(BindKind::Transceiver, settings(), now);
 
-    for round in 1..15 {
-        let at = now.after(secs(20 * round));
+    for round in 1..20 {
+        let at = now.after(secs(15 * round));
         wait(&mut session, at);
         feed(&mut session, &request(Command::ENQUIRE_LINK, round as u32), at);
     }

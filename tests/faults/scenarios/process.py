@@ -37,7 +37,7 @@ async def x1(options):
     accepts = checker.first_accepts(result.run, "kill") + checker.first_accepts(result.run, "kill_with_backlog")
     result.figures["first_accept_s_max"] = max(accepts, default=None)
     result.require(len(accepts) == kills, "the hub did not accept after each kill")
-    return result.require(max(accepts, default=99) <= 3.0, "more than 3 s from kill to the first accept")
+    return result.in_time(max(accepts, default=99) <= 3.0, "more than 3 s from kill to the first accept")
 
 
 async def kill_with_backlog(world, queued=100_000):
@@ -104,13 +104,18 @@ async def x3(options):
     world.load()
     count = options.count or (5 if options.short else 50)
     codes, seconds = [], []
-    for _ in range(count):
+    for end in range(count):
+        # Carriers that take their time are waited for, up to a limit.
+        for sink in world.sinks:
+            sink.conduct.answer = ("ok", 0.3, "shuffle", 2.0)[end % 4]
         await world.last(world.random.uniform(0.5, 1.5 if options.short else 2.5))
         world.events.note("term")
         code, took = await world.hub.terminate()
         codes.append(code)
         seconds.append(round(took, 2))
         await world.hub.start()
+    for sink in world.sinks:
+        sink.conduct.answer = "ok"
     await world.last(1)
     drain = await world.quiesce()
     result = await world.finish({"ends": count, "exit_s_max": max(seconds), "drain_s": drain})

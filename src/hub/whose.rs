@@ -1,0 +1,131 @@
+//! Whose is a receipt: by its carrier's id, and by the number that it is for where the id alone does not tell.
+
+use super::Hub;
+use super::outcome::Given;
+use crate::codec::{Reading, Sm};
+use crate::correlation::{IdHash, Reading as IdReading};
+use crate::id::CarrierId;
+
+impl Hub {
+    /// The open message that a receipt is for: by its id, then by that of its text.
+    pub(super) fn match_receipt(&mut self, given: Given<'_>) -> Option<u32> {
+        self.match_id(given).or_else(|| {
+            let known = !given.text_id.is_empty();
+            known.then(|| self.match_id(Given { id: given.text_id, ..given })).flatten()
+        })
+    }
+
+    /// The open message with this id in any form; among several the destination decides, then the oldest.
+    fn match_id(&mut self, given: Given<'_>) -> Option<u32> {
+        let ids = self.carriers[usize::from(given.carrier.0)].ids;
+        for reading in IdReading::EACH {
+            let Some(key) = self.correlation.receipt_key(given.carrier, given.id, ids, reading) else {
+                continue;
+            };
+            // Read otherwise than configured, it counts only if there is no doubt (fact sheet 8.2).
+            match (self.match_key(key, given.destination), reading) {
+                (Some((slot, _)), IdReading::AsConfigured) => return Some(slot),
+                (Some((slot, true)), _) => {
+                    self.note_reading(given.carrier, reading);
+                    return Some(slot);
+                }
+                _ => {} // not found, or not for sure
+            }
+        }
+        None
+    }
+
+    /// The open message under this key that a receipt for `destination` is most likely for, and whether it is the only one
+    /// and for that destination.
+    fn match_key(&mut self, key: IdHash, destination: &[u8]) -> Option<(u32, bool)> {
+        let Self { correlation, table, .. } = self;
+        let hash = table.hash(destination);
+        let (mut best, mut found, mut alike) = (None, 0, 0);
+        for slot in correlation.find(key) {
+            let (row, body) = table.row_and_body(slot);
+            let fit = Fit::of(row.destination == hash, body, destination);
+            let rank = (fit, row.serial);
+            found += 1;
+            alike = match best {
+                Some(((known, _), _)) if known == fit => alike + 1,
+                Some(((known, _), _)) if known < fit => alike,
+                _ => 1,
+            };
+            if best.is_none_or(|(known, _)| rank < known) {
+                best = Some((rank, slot));
+            }
+        }
+        let ((fit, _), slot) = best?;
+        self.effects.stats.receipts_ambiguous += u64::from(alike > 1);
+        Some((slot, found == 1 && fit != Fit::Other))
+    }
+
+    /// An id was found by reading it otherwise than configured: the operator should know.
+    fn note_reading(&mut self, carrier: CarrierId, reading: IdReading) {
+        if reading == IdReading::AsConfigured {
+            return;
+        }
+        self.effects.stats.ids_misread += 1;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        if !std::mem::replace(&mut state.misread, true) {
+            self.effects.advice.push((carrier, reading));
+        }
+    }
+}
+
+/// How well a message fits the destination that a receipt names, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// It went to that very number.
+    Same,
+    /// It may have: they end alike, or the receipt names none.
+    Alike,
+    /// Nobody can say without its body, which is on disk.
+    Unknown,
+    /// It went to another one.
+    Other,
+}
+
+impl Fit {
+    fn of(is_same: bool, body: &[u8], destination: &[u8]) -> Self {
+        match (is_same, body.is_empty()) {
+            (true, _) => Self::Same,
+            (false, true) if !destination.is_empty() => Self::Unknown,
+            (false, _) if may_be_for(body, destination) => Self::Alike,
+            (false, _) => Self::Other,
+        }
+    }
+}
+
+/// Whether a message with this body (empty if it is parked) may be the one that a receipt for `destination` means.
+///
+/// Carriers write numbers with another prefix than we sent: the last digits decide (field bug D17).
+pub(super) fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
+    if body.is_empty() || destination.is_empty() {
+        return true;
+    }
+    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return true };
+    ends_alike(sm.destination.addr, destination)
+}
+
+/// Whether `destination` is a whole number that the message with this body neither goes to nor comes from.
+pub(super) fn is_for_another(body: &[u8], destination: &[u8]) -> bool {
+    let digits = |addr: &[u8]| addr.strip_prefix(b"+").unwrap_or(addr).iter().all(u8::is_ascii_digit);
+    let is_whole = |addr: &[u8]| addr.len() >= TAIL_DIGITS && digits(addr);
+    if !is_whole(destination) {
+        return false;
+    }
+    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return false };
+    is_whole(sm.destination.addr)
+        && !ends_alike(sm.destination.addr, destination)
+        && !ends_alike(sm.source.addr, destination)
+}
+
+/// Whether two addresses are the same as far as their last digits tell.
+fn ends_alike(ours: &[u8], theirs: &[u8]) -> bool {
+    let tail = ours.len().min(theirs.len()).min(TAIL_DIGITS);
+    ours[ours.len() - tail..] == theirs[theirs.len() - tail..]
+}
+
+/// Digits at the end of a number that tell two apart.
+const TAIL_DIGITS: usize = 7;
