@@ -18,6 +18,7 @@ fn sent_twice() -> (World, u64) {
     world.accepted(text("a"));
     let (_, token, _) = world.sent().pop().expect("an attempt");
     world.say(LINK, token, Word::Unanswered, "");
+    world.run();
     world.pass(Duration::from_secs(30));
     let (_, again, _) = world.sent().pop().expect("another");
     assert_eq!((again, repeated(&world)), (token, 1));
@@ -100,6 +101,7 @@ fn second_attempt_that_comes_to_nothing_leaves_the_first_standing() {
         world.run();
 
         fail(&mut world, token);
+        world.run();
         world.pass(Duration::from_secs(7200));
         assert_eq!((world.sent_texts(), world.states()), (vec![], vec![]));
         world.receipt(OTHER_LINK, 1, "77", MessageState::Delivered);

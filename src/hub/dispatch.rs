@@ -35,7 +35,7 @@ impl Hub {
             ceiling: if is_wary { 1 } else { window },
             told: None,
             answered: false,
-            silences: 0,
+            silences: None,
             reserved: false,
             out: Out::default(),
             batch: LinkBatch::default(),

@@ -244,8 +244,8 @@ struct LinkState {
     told: Option<Instant>,
     /// It has answered a dispatch.
     answered: bool,
-    /// Dispatches in a row that it did not answer.
-    silences: u32,
+    /// Dispatches in a row that it did not answer, and since when.
+    silences: Option<(u32, Instant)>,
     /// Suspects have it for themselves.
     reserved: bool,
     out: Out,
@@ -381,6 +381,7 @@ impl Hub {
             scheduled: 0,
             bodies: self.bodies.len() as u64,
             memory: self.memory(),
+            buffers: self.buffers,
             memory_limit: self.settings.limits.memory_octets,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
             clock_off_s: self.watch.off_s(),
