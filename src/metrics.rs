@@ -231,7 +231,7 @@ impl Metrics {
             receipts: counters(r, "receipts_total", "Receipts, by what became of them", &["event"]),
             inbound: counters(r, "inbound_total", "Messages from handsets, by what became of them", &["event"]),
             inbound_refused: counters(r, "inbound_refused_total", "Messages from handsets that were not taken over, by reason", &["reason"]),
-            memory: gauges(r, "memory_bytes", "Octets of memory in use by the hub's own books (used), and how many there may be (limit)", &["what"]),
+            memory: gauges(r, "memory_bytes", "Octets of memory in use by the hub's own books (used), those of them in the buffers of sessions (buffers), and how many there may be (limit)", &["what"]),
             refused_for_memory: counter(r, "refused_for_memory_total", "Messages that were not taken because the limit of memory was near, from customers and carriers"),
             messages: gauges(r, "messages", "Messages in the hub, by where they are", &["place"]),
             timers: gauges(r, "timers", "Messages that wait for a time, by what for", &["kind"]),

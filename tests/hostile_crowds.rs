@@ -8,10 +8,15 @@ mod support;
 use attacker::*;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Hub, Setup, alone};
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+#[allow(clippy::disallowed_methods)] // how long the hub waits is what is asked for
+fn now() -> Instant {
+    Instant::now()
+}
 
 fn carrier_sessions(hub: &Hub) -> Option<f64> {
     hub.metric("enroute_sessions{peer=\"sim\",side=\"carrier\"}")
@@ -51,6 +56,39 @@ fn carrier_that_still_holds_our_last_session_is_bound_to_in_the_end() {
     let link = carrier.join().expect("four binds");
     hub.process.until("the link is bound", LIMIT, || carrier_sessions(&hub) == Some(1.0));
     drop(link);
+    assert_eq!(hub.terminate(), Some(0));
+}
+
+/// Reliability X20: a carrier that lets us in and hangs up at once is come back to more and more slowly; the hub stands meanwhile.
+#[test]
+fn carrier_that_hangs_up_on_each_bind_is_not_hammered() {
+    const TURNS: u32 = 20;
+    let _turn = alone();
+    let mut setup = Setup::new("hang-up");
+    setup.links = 1;
+    let listener = TcpListener::bind(("127.0.0.1", setup.carrier)).expect("a free port");
+    let carrier = std::thread::spawn(move || {
+        let mut began = None;
+        for _ in 0..TURNS {
+            let (mut stream, _) = listener.accept().expect("the hub connects");
+            let began = began.get_or_insert_with(now);
+            let mut bind = [0; 1024];
+            let octets = stream.read(&mut bind).expect("a bind");
+            assert!(octets > 16, "a whole bind");
+            stream.write_all(&raw(21, BIND_TRANSCEIVER | RESP, 0, 1, b"smsc\0")).expect("the hub reads");
+            drop(stream);
+            if now() - *began > LIMIT {
+                break;
+            }
+        }
+        began.map(|began| now() - began).expect("it came")
+    });
+
+    let hub = Hub::start(setup.dir.path(), &setup.config_text());
+    let took = carrier.join().expect("twenty binds");
+
+    // Waits from 20 ms to 200 ms: were each of them as after the first failure, it would be 800 ms at most.
+    assert!(took > Duration::from_millis(1200), "{took:?} for twenty binds");
     assert_eq!(hub.terminate(), Some(0));
 }
 

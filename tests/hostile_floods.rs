@@ -5,6 +5,7 @@ mod attacker;
 mod support;
 
 use attacker::*;
+use std::time::Duration;
 use support::alone;
 
 /// S1, S7: fifty windows at once; the hub reads as it answers, and answers each once.
@@ -46,6 +47,7 @@ fn peer_that_never_reads_is_held_back() {
     let taken = peer.stuff(&enquire.repeat(4096), MOST);
 
     assert!(taken < MOST, "the hub took {taken} octets from a peer that reads nothing");
+    scene.buffers_hold(1 << 20); // reliability X24
     for _ in 0..taken / enquire.len() {
         peer.expect("a slow reader", ENQUIRE_LINK | RESP, 0, 3);
     }
@@ -103,4 +105,35 @@ fn connections_cut_with_submits_in_flight_give_their_places_back() {
 
     drop(after);
     scene.end(&[(&closed("peer_gone"), 31), ("enroute_messages{place=\"waiting_for_disk\"}", 0)]);
+}
+
+/// Reliability X24: an account that never answers a receipt has its window of them; the others wait on disk, and nobody feels it.
+#[test]
+fn account_that_answers_no_receipt_holds_a_window_of_them() {
+    const COUNT: u32 = 1000;
+    let _turn = alone();
+    let scene = Scene::new();
+    let mut peer = Peer::bound(scene.port, BIND_TRANSCEIVER);
+    let mut writer = peer.twin();
+    let submit = Submit { receipt: 1, ..Submit::default() };
+    let flood: Vec<u8> = (2..2 + COUNT).flat_map(|sequence| submit.pdu(sequence)).collect();
+
+    let writing = std::thread::spawn(move || writer.send(&flood));
+    let (mut answers, mut receipts) = (0, 0);
+    while answers < COUNT {
+        match peer.read("an answer or a receipt").command {
+            DELIVER_SM => receipts += 1,
+            _ => answers += 1,
+        }
+    }
+    assert!(writing.join().is_ok());
+    while receipts < 100 {
+        assert_eq!(peer.read("the rest of its window").command, DELIVER_SM);
+        receipts += 1;
+    }
+    peer.hears_nothing_for("its window is full", Duration::from_millis(300));
+    scene.buffers_hold(1 << 20);
+
+    drop(peer);
+    scene.end(&[("enroute_messages{place=\"receipt_waiting\"}", u64::from(COUNT))]);
 }

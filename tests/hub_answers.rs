@@ -18,6 +18,7 @@ fn sent_twice() -> (World, u64) {
     world.accepted(text("a"));
     let (_, token, _) = world.sent().pop().expect("an attempt");
     world.say(LINK, token, Word::Unanswered, "");
+    world.run();
     world.pass(Duration::from_secs(30));
     let (_, again, _) = world.sent().pop().expect("another");
     assert_eq!((again, repeated(&world)), (token, 1));
@@ -93,13 +94,14 @@ fn second_attempt_that_comes_to_nothing_leaves_the_first_standing() {
         world.inbox.push(enroute::hub::Event::LinkClosed { session: LINK, lost: vec![token] });
         world.bind_link(OTHER_LINK, 10);
     };
-    let fails: [&dyn Fn(&mut World, u64); 3] = [&refused, &silent, &lost];
-    for fail in fails {
+    type Failure<'a> = &'a dyn Fn(&mut World, u64);
+    for fail in [&refused as Failure<'_>, &silent, &lost] {
         let (mut world, token) = sent_twice();
         world.say(LINK, token, LATE, "77");
         world.run();
 
         fail(&mut world, token);
+        world.run();
         world.pass(Duration::from_secs(7200));
         assert_eq!((world.sent_texts(), world.states()), (vec![], vec![]));
         world.receipt(OTHER_LINK, 1, "77", MessageState::Delivered);

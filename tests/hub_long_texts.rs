@@ -3,9 +3,11 @@
 mod world;
 
 use bytes::BytesMut;
-use enroute::codec::{Command, MessageState, Reading, Sm, Status};
+use enroute::codec::{Address, Command, MessageState, Reading, Sm, Status};
 use enroute::conversion::{Long, part_of};
 use enroute::hub::{Overdue, PartReceipts};
+use enroute::id::SessionId;
+use std::time::Duration;
 use world::*;
 
 /// A submit_sm with this much text in its message_payload.
@@ -62,6 +64,49 @@ fn long_text_is_divided_and_its_parts_go_over_one_link_in_order() {
         assert!(world.dispatches.iter().all(|(session, _)| *session == first));
         assert_eq!(world.count(|stats| stats.segments), 3);
     }
+}
+
+/// One of two links is full and says nothing: parts that should take it hold the others up for seconds, not until it is given up.
+#[test]
+fn parts_that_wait_for_a_silent_link_take_another() {
+    let mut world = World::bound(carrier_that_wants(Long::Udh8, PartReceipts::Worst), 1);
+    world.bind_link(OTHER_LINK, 1);
+    world.run();
+    world.submit(&[text("never answered")]);
+    world.run();
+    let silent = world.sent().pop().expect("a dispatch").0;
+    let numbers: Vec<String> = (0..20).map(|number| format!("4477009001{number:02}")).collect();
+    for number in &numbers {
+        let destination = Address { addr: number.as_bytes(), ..DESTINATION };
+        submit(&mut world, &long_text(300, Sm { destination, ..Sm::default() }));
+    }
+
+    let (mut sent, mut waited) = (0, Duration::ZERO);
+    while sent < 2 * numbers.len() && waited <= secs(4) {
+        let moved = answer_all(&mut world, silent);
+        sent += moved;
+        if moved == 0 {
+            let wait =
+                world.hub.next_timeout().expect("parts wait").saturating_duration_since(world.now.mono);
+            let wait = wait.max(Duration::from_millis(1));
+            waited += wait;
+            world.pass(wait);
+        }
+    }
+
+    assert_eq!(sent, 2 * numbers.len(), "parts that went out after {waited:?}");
+}
+
+/// Takes what is out on all links but one; gives how many that were.
+fn answer_all(world: &mut World, silent: SessionId) -> usize {
+    world.run();
+    let sent = world.sent();
+    for (session, token, _) in &sent {
+        assert_ne!(*session, silent, "it has no room");
+        world.say(*session, *token, enroute::carrier::Verdict::Answered(Status::ROK), "");
+    }
+    world.run();
+    sent.len()
 }
 
 #[test]

@@ -12,10 +12,13 @@ use crate::message::Phase;
 use crate::spool::Record;
 use foldhash::HashMap;
 
-/// Further ids, as looked up and as written, by slot.
+/// An id, as looked up and as written.
+type Alias = (IdHash, Box<[u8]>);
+
+/// Further ids, by slot.
 #[derive(Debug, Default)]
 pub(super) struct Aliases {
-    by_slot: HashMap<u32, Vec<(IdHash, Box<[u8]>)>>,
+    by_slot: HashMap<u32, Vec<Alias>>,
 }
 
 impl Aliases {
@@ -39,7 +42,7 @@ impl Aliases {
         self.by_slot.get(&slot).into_iter().flatten().map(|(_, id)| &**id)
     }
 
-    fn take(&mut self, slot: u32) -> Vec<(IdHash, Box<[u8]>)> {
+    fn take(&mut self, slot: u32) -> Vec<Alias> {
         if self.by_slot.is_empty() { Vec::new() } else { self.by_slot.remove(&slot).unwrap_or_default() }
     }
 }

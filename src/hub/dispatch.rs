@@ -14,6 +14,7 @@ use crate::session::BindKind;
 use bytes::Bytes;
 use foldhash::HashSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 impl Hub {
     pub(super) fn open_link(
@@ -30,10 +31,11 @@ impl Hub {
             submits,
             room: window,
             window,
+            moved: self.now.mono,
             ceiling: if is_wary { 1 } else { window },
             told: None,
             answered: false,
-            silences: 0,
+            silences: None,
             reserved: false,
             out: Out::default(),
             batch: LinkBatch::default(),
@@ -106,6 +108,7 @@ impl Hub {
     pub(super) fn give_room(&mut self, link: u32, session: SessionId) {
         let Some(state) = self.links.at(link, session) else { return };
         state.room = (state.room + 1).min(state.window);
+        state.moved = self.now.mono;
         let carrier = state.carrier;
         self.wake_carrier(carrier);
     }
@@ -139,7 +142,7 @@ impl Hub {
         if carrier.links.is_empty() || carrier.paused.is_some_and(|until| self.now.mono < until) {
             return;
         }
-        carrier.paused = None;
+        (carrier.paused, carrier.stalls) = (None, None);
         let mut passed = 0;
         loop {
             match self.next_of(place, &mut passed) {
@@ -188,7 +191,13 @@ impl Hub {
                 return Next::Changes(token);
             }
             let seat = match row.is(flag::TOGETHER) {
-                true => same_link(&carrier.links, row, links),
+                true => match same_link(&carrier.links, row, links, now.mono) {
+                    Ok(seat) => Some(seat),
+                    Err(stalls) => {
+                        carrier.stalls = stalls;
+                        None
+                    }
+                },
                 false => next_link(&carrier.links, &mut carrier.turn, links),
             };
             let Some(seat) = seat else { return Next::Waits };
@@ -220,7 +229,7 @@ impl Hub {
             words: words(row, &accounts[usize::from(row.account.0)].profile),
         };
         dispatch.body = table.body(token.slot).clone();
-        link.room -= 1;
+        (link.room, link.moved) = (link.room - 1, now.mono);
         link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
         link.batch.dispatches.push(dispatch);
         if !std::mem::replace(&mut link.dirty, true) {
@@ -275,14 +284,29 @@ fn next_link(links: &[u32], turn: &mut usize, seats: &mut super::Seats<LinkState
     None
 }
 
-/// The link that all parts of one text take, so that they come in order; `None` while it has no room.
-fn same_link(links: &[u32], row: &Row, seats: &mut super::Seats<LinkState>) -> Option<u32> {
-    let mut seat = (row.source ^ row.destination) as usize % links.len();
-    // One that suspects have for now is passed over.
-    if seats.here(links[seat]).is_some_and(|(_, link)| link.reserved) {
-        seat = (seat + 1) % links.len();
+/// The link that all parts of one text take, so that they come in order.
+///
+/// One that suspects have for now is passed over, and one that is full and says nothing for [`STALL`]: everything else of the
+/// carrier waits behind these parts. If there is no room, gives when that will be the case.
+fn same_link(
+    links: &[u32],
+    row: &Row,
+    seats: &mut super::Seats<LinkState>,
+    now: Instant,
+) -> Result<u32, Option<Instant>> {
+    let first = (row.source ^ row.destination) as usize;
+    for place in 0..links.len() {
+        let seat = links[first.wrapping_add(place) % links.len()];
+        let Some((_, link)) = seats.here(seat) else { continue };
+        if link.has_room() {
+            return Ok(seat);
+        }
+        let stalls = link.moved + STALL;
+        if !link.reserved && now < stalls {
+            return Err(Some(stalls));
+        }
     }
-    seats.here(links[seat]).is_some_and(|(_, link)| link.has_room()).then_some(links[seat])
+    Err(None)
 }
 
 /// Counts how late a message goes out that was put off. One that never was, was due when it came; one that comes back from a
@@ -302,6 +326,9 @@ fn words(row: &Row, account: &Arc<Profile>) -> Words {
         false => Words::Account(Arc::clone(account)),
     }
 }
+
+/// How long a link may be full and silent until parts of texts that should take it take another one.
+const STALL: Duration = Duration::from_secs(3);
 
 /// Empty places at the front of a queue that one turn passes at most.
 const PASSED_MAX: usize = 20_000;

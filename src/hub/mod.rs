@@ -210,6 +210,8 @@ struct CarrierState {
     misread: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
+    /// Parts of a text wait for a link that is full; by then it has stalled if it says nothing.
+    stalls: Option<Instant>,
     /// How often it has asked so since it last took a message.
     throttles: u8,
     dirty: bool,
@@ -235,14 +237,16 @@ struct LinkState {
     submits: bool,
     room: usize,
     window: usize,
+    /// When a place in its window was taken or given back last.
+    moved: Instant,
     /// How much of its window may be used: less while the carrier says that it is congested.
     ceiling: usize,
     /// When it was told so last.
     told: Option<Instant>,
     /// It has answered a dispatch.
     answered: bool,
-    /// Dispatches in a row that it did not answer.
-    silences: u32,
+    /// Dispatches in a row that it did not answer, and since when.
+    silences: Option<(u32, Instant)>,
     /// Suspects have it for themselves.
     reserved: bool,
     out: Out,
@@ -378,6 +382,7 @@ impl Hub {
             scheduled: 0,
             bodies: self.bodies.len() as u64,
             memory: self.memory(),
+            buffers: self.buffers,
             memory_limit: self.settings.limits.memory_octets,
             waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
             clock_off_s: self.watch.off_s(),

@@ -34,8 +34,11 @@ impl Hub {
         for outcome in &intake.outcomes {
             let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));
             match outcome.verdict {
-                Verdict::Answered(_) => self.note_answer(seat),
-                Verdict::Late(_) => {}
+                Verdict::Answered(_) => {
+                    self.note_answer(seat);
+                    self.leave_trial(seat, carrier);
+                }
+                Verdict::Late(_) => self.note_answer(seat),
                 Verdict::Unanswered | Verdict::Unfit(_) | Verdict::Unsayable | Verdict::NotSent => {
                     self.leave_trial(seat, carrier);
                 }

@@ -35,7 +35,7 @@ pub struct Replay {
     carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     /// Ids of messages that were taken twice, but for the last, by slot.
-    second_ids: HashMap<u32, Vec<Box<[u8]>>>,
+    second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
     kin: Kin,
     pub(super) bulks: Bulks,
     /// The latest time that a record tells.
@@ -87,7 +87,7 @@ impl Replay {
             carriers: settings.carriers.iter().map(carrier).collect(),
             last_account: 0,
             early: BTreeMap::new(),
-            second_ids: HashMap::default(),
+            second_ids: BTreeMap::new(),
             newest: None,
             crashed: false,
             settings,
@@ -338,32 +338,9 @@ impl Replay {
         };
         hub.note_clock(change);
         hub.kin.references = References::new(now.wall.0);
-        hub.mend_kin(&slots);
-        slots.iter().for_each(|slot| hub.adopt(*slot));
-        let fired = hub.bulks.resume();
-        let windows = hub.settings.carriers.iter().map(|plan| plan.carrier.links * plan.carrier.window);
-        let mut doubts: Vec<usize> = windows.map(|places| if self.crashed { places } else { 0 }).collect();
-        for slot in &slots {
-            // One that was taken up before may have ended its kin.
-            let row = hub.table.row(*slot);
-            if row.phase == Phase::Free {
-                continue;
-            }
-            let was_due = self.newest.is_some_and(|newest| row.at <= newest);
-            hub.resume(*slot);
-            hub.doubt(*slot, was_due, &mut doubts);
-        }
-        for (slot, mut ids) in self.second_ids {
-            let row = hub.table.row(slot);
-            ids.retain(|id| row.carrier_message_id.as_ref() != Some(id));
-            if row.phase == Phase::Awaiting {
-                let carrier = row.carrier;
-                hub.resume_aliases(slot, carrier, ids);
-            }
-        }
-        hub.end_kin(&slots);
-        fired.into_iter().for_each(|place| hub.end_bulk(Some(place)));
-        for early in self.early.values() {
+        let Self { early, second_ids, newest, crashed, .. } = self;
+        hub.take_up(&slots, if crashed { newest } else { None }, second_ids);
+        for early in early.values() {
             let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
             hub.resume_early(given, *at, *lsn);

@@ -2,11 +2,48 @@
 
 use super::table::{Row, Whereabouts, flag};
 use super::{Hub, PartReceipts};
+use crate::clock::UnixMs;
 use crate::message::{Outcome, Phase, wants_receipt};
+use std::collections::BTreeMap;
 
 impl Hub {
+    /// Takes up all messages, which are in `slots`, oldest first. If the hub before was cut off, that was after `cut_off`;
+    /// `second_ids` are what their carriers call messages beside their usual ids.
+    pub(super) fn take_up(
+        &mut self,
+        slots: &[u32],
+        cut_off: Option<UnixMs>,
+        second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
+    ) {
+        self.mend_kin(slots);
+        slots.iter().for_each(|slot| self.adopt(*slot));
+        let fired = self.bulks.resume();
+        let windows = self.settings.carriers.iter().map(|plan| plan.carrier.links * plan.carrier.window);
+        let mut doubts: Vec<usize> = windows.map(|places| cut_off.map_or(0, |_| places)).collect();
+        for slot in slots {
+            // One that was taken up before may have ended its kin.
+            let row = self.table.row(*slot);
+            if row.phase == Phase::Free {
+                continue;
+            }
+            let was_due = cut_off.is_some_and(|newest| row.at <= newest);
+            self.resume(*slot);
+            self.doubt(*slot, was_due, &mut doubts);
+        }
+        for (slot, mut ids) in second_ids {
+            let row = self.table.row(slot);
+            ids.retain(|id| row.carrier_message_id.as_ref() != Some(id));
+            if row.phase == Phase::Awaiting {
+                let carrier = row.carrier;
+                self.resume_aliases(slot, carrier, ids);
+            }
+        }
+        self.end_kin(slots);
+        fired.into_iter().for_each(|place| self.end_bulk(Some(place)));
+    }
+
     /// Counts one message among those that are here.
-    pub(super) fn adopt(&mut self, slot: u32) {
+    fn adopt(&mut self, slot: u32) {
         let row = self.table.row(slot);
         let (locator, account) = (row.locator(), row.account);
         self.journal.adopt(locator);
@@ -20,7 +57,7 @@ impl Hub {
     }
 
     /// Marks a message that may have been out when the hub before was cut off; `doubts` has the places that its carrier's links had.
-    pub(super) fn doubt(&mut self, slot: u32, was_due: bool, doubts: &mut [usize]) {
+    fn doubt(&mut self, slot: u32, was_due: bool, doubts: &mut [usize]) {
         let row = self.table.row(slot);
         let is_next = was_due && row.phase == Phase::Queued;
         if let Some(places) =

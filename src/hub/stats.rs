@@ -191,6 +191,8 @@ pub struct Gauges {
     /// Octets of memory in use by the hub's own books, and how many there may be.
     pub memory: u64,
     pub memory_limit: u64,
+    /// Of these, what the buffers of sessions hold.
+    pub buffers: u64,
     /// What is remembered beside messages: kin, answers that wait for something, searches, what carriers were asked.
     pub remembered: u64,
     /// By how much the wall clock is off what is believed, in seconds.

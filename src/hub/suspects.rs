@@ -82,26 +82,30 @@ impl Hub {
         self.wake_carrier(carrier);
     }
 
-    /// A link of the carrier answered a dispatch: it works, and so does the carrier.
+    /// A link of the carrier answered a dispatch, in time or late: it works, and so does the carrier.
     pub(super) fn note_answer(&mut self, seat: u32) {
         let Some((_, link)) = self.links.here(seat) else { return };
         if !std::mem::replace(&mut link.answered, true) && link.told.is_none() {
             link.ceiling = link.window;
         }
-        link.silences = 0;
+        link.silences = None;
         let carrier = link.carrier;
         let suspects = &mut self.carriers[usize::from(carrier.0)].suspects;
         (suspects.proven, suspects.mute_links) = (true, 0);
-        self.leave_trial(seat, carrier);
     }
 
-    /// A link left a dispatch unanswered: after so many it is ended, since one that answers nothing only makes doubles.
+    /// A link left a dispatch unanswered. After so many, and a while in which not even a late answer came, it is ended: one that answers
+    /// nothing only makes doubles.
     pub(super) fn note_silence(&mut self, seat: u32) {
         let most = self.settings.limits.silences;
+        let now = self.now.mono;
         let Some((_, link)) = self.links.here(seat) else { return };
-        link.silences = link.silences.saturating_add(1);
+        let (times, since) = link.silences.map_or((1, now), |(times, since)| (times + 1, since));
+        link.silences = Some((times, since));
         let is_wary = !link.answered && self.carriers[usize::from(link.carrier.0)].suspects.is_wary();
-        if most == 0 || link.reserved || (link.silences < most && !is_wary) {
+        let is_enough = times >= if is_wary { most.min(WARY_SILENCES) } else { most };
+        let lasts = now.saturating_duration_since(since) >= SILENCE;
+        if most == 0 || link.reserved || !is_enough || !lasts {
             return;
         }
         link.reserved = true; // for nobody
@@ -140,7 +144,7 @@ impl Hub {
     pub(super) fn lose_trial(&mut self, seat: u32, link: &LinkState, doubtful: bool) -> Option<Trial> {
         let suspects = &mut self.carriers[usize::from(link.carrier.0)].suspects;
         let on_trial = suspects.trial.is_some_and(|trial| trial.seat == seat);
-        if (doubtful || link.silences > 0) && !link.answered && !on_trial {
+        if (doubtful || link.silences.is_some()) && !link.answered && !on_trial {
             suspects.mute_links = suspects.mute_links.saturating_add(1);
         }
         if !on_trial {
@@ -275,9 +279,9 @@ impl Hub {
             if row.expires <= self.now.wall || row.is(flag::RESHAPE) {
                 row.clear(flag::QUEUED);
                 queue.pop_front();
-                match row.is(flag::RESHAPE) {
-                    true => self.enqueue_with_others(token.slot), // we were restarted: it is looked at like any other
-                    false => {} // its timer is about to say that it is too late
+                // Or else it is too late for it, as its timer is about to say.
+                if row.is(flag::RESHAPE) {
+                    self.enqueue_with_others(token.slot); // we were restarted: it is looked at like any other
                 }
                 continue;
             }
@@ -311,3 +315,7 @@ const TOGETHER_MAX: usize = 16;
 const MUTE_LINKS: u8 = 2;
 /// How long a trial keeps a link from the others.
 const TRIAL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a link is silent before it is ended: a carrier that is late by less is slow, and its late answers count.
+const SILENCE: Duration = Duration::from_secs(30);
+/// Silences that are enough where the links before said nothing either.
+const WARY_SILENCES: u32 = 2;

@@ -55,6 +55,10 @@ impl Hub {
                 self.carriers[place].paused = None;
                 self.carriers[place].dirty = true;
             }
+            if self.carriers[place].stalls.is_some_and(|at| self.now.mono >= at) {
+                self.carriers[place].stalls = None;
+                self.carriers[place].dirty = true;
+            }
             let suspects = self.carriers[place].suspects.next_timeout();
             self.carriers[place].dirty |= suspects.is_some_and(|at| self.now.mono >= at);
         }
@@ -134,6 +138,7 @@ impl Hub {
         });
         let resting = self.mode == Mode::Resting;
         let paused = self.carriers.iter().filter_map(|carrier| carrier.paused.filter(|_| !resting)).min();
+        let stalls = self.carriers.iter().filter_map(|carrier| carrier.stalls.filter(|_| !resting)).min();
         let suspects = self.carriers.iter().filter_map(|carrier| carrier.suspects.next_timeout());
         let suspects = suspects.filter(|_| !resting).min();
         let body = self.bodies.front().map(|(since, _)| *since + self.settings.limits.body_age);
@@ -149,6 +154,7 @@ impl Hub {
             wheel,
             clock,
             paused,
+            stalls,
             suspects,
             body,
             gathering,

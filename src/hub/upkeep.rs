@@ -174,25 +174,25 @@ impl Hub {
         if attempts > 0 || losses > 0 {
             self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
         }
+        self.write_stage(slot);
+        self.effects.stats.compacted += 1;
+    }
+
+    /// Writes again where a message stands that was accepted before.
+    fn write_stage(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let id = row.id(slot);
         match row.phase {
             // Nothing else is written of it: it waits until it is gone.
             _ if row.is(flag::INBOUND) => drop(self.note_origin(slot)),
-            Phase::Awaiting => {
-                for second in self.aliases.of(slot) {
-                    let carrier = &self.carriers[usize::from(row.carrier.0)].name;
-                    self.journal.append(&Record::Sent {
-                        id,
-                        carrier,
-                        carrier_message_id: second,
-                        at: self.now.wall,
-                    });
+            // Of one that is out again its carrier has only what it took before.
+            Phase::Awaiting | Phase::Dispatched => {
+                let carrier = &self.carriers[usize::from(row.carrier.0)].name;
+                let taken = row.carrier_message_id.as_deref().unwrap_or(b"");
+                let taken = (row.phase == Phase::Awaiting).then_some(taken);
+                for carrier_message_id in self.aliases.of(slot).chain(taken) {
+                    self.journal.append(&Record::Sent { id, carrier, carrier_message_id, at: self.now.wall });
                 }
-                self.journal.append(&Record::Sent {
-                    id,
-                    carrier: &self.carriers[usize::from(row.carrier.0)].name,
-                    carrier_message_id: row.carrier_message_id.as_deref().unwrap_or(b""),
-                    at: self.now.wall,
-                });
             }
             Phase::Settled | Phase::Waiting | Phase::Delivering => {
                 let (state, error, at) = (row.state.octet(), row.error, row.at);
@@ -207,20 +207,7 @@ impl Hub {
                 }
             }
             Phase::Free | Phase::Accepting | Phase::Scheduled | Phase::Queued | Phase::Gathering => {}
-            // The carrier has it already if it took an attempt before.
-            Phase::Dispatched => {
-                for second in self.aliases.of(slot) {
-                    let carrier = &self.carriers[usize::from(row.carrier.0)].name;
-                    self.journal.append(&Record::Sent {
-                        id,
-                        carrier,
-                        carrier_message_id: second,
-                        at: self.now.wall,
-                    });
-                }
-            }
         }
-        self.effects.stats.compacted += 1;
     }
 
     /// Writes again what has no message to be copied with, where it stands before `before`: bulks, and receipts that nobody has

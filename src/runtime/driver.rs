@@ -227,7 +227,8 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 1024 * 1024;
 
 const READ_MIN: usize = 4 * 1024;
-const READ_MAX: usize = 256 * 1024;
+/// With it a session's buffers stay below 1 MiB whatever its peer does (reliability X24): this much read, a PDU begun, and what it is answered.
+const READ_MAX: usize = 128 * 1024;
 /// A larger empty write buffer is given back.
 const WRITE_KEEP: usize = 64 * 1024;
 

@@ -506,7 +506,7 @@ pub fn frames(batch: &[u8]) -> impl Iterator<Item = (usize, Frame<'_>)> {
 }
 
 /// Octets waiting to be written at which reading stops.
-pub const TRANSMIT_HIGH: usize = 512 * 1024;
+pub const TRANSMIT_HIGH: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -83,11 +83,9 @@ class Client:
         self.open, self.early = {}, set()
         self.accepted = self.refused = self.unknown = self.finals = self.submitted = 0
         self.last_accept = 0.0
-        self.waiting = []
         self.owed = 0.0
-        self.on = True
-        # Called with a session right after its answers were read; for clients that hang up early.
-        self.reference = 0
+        self.on, self.reference = True, 0
+        # Where everything goes; None for anywhere.
         self.destination = None
 
     def start(self):

@@ -33,7 +33,7 @@ class Conduct:
         self.ids = None
         # Delay of receipts in seconds, a function to it, "hold", or None for never.
         self.receipts = 0.05
-        # The answer waits so long after the receipt is due; 0 for an answer at once.
+        # The receipt goes out at once, and the answer a tenth of a second later.
         self.receipt_first = False
         # Which link receipts take: "same" or "other".
         self.receipt_link = "same"

@@ -335,11 +335,9 @@ impl Carrier {
         if let Some(connection) = stuck {
             self.lose(connection, scene);
         }
-        if !self.told.is_empty() || !self.seats.is_empty() {
-            if time >= self.next_watch {
-                self.next_watch = time + WATCH;
-                scene.agenda.after(WATCH, Happening::Carrier { carrier: self.place });
-            }
+        if time >= self.next_watch && !(self.told.is_empty() && self.seats.is_empty()) {
+            self.next_watch = time + WATCH;
+            scene.agenda.after(WATCH, Happening::Carrier { carrier: self.place });
         }
     }
 

@@ -85,8 +85,11 @@ pub struct Inbound {
     /// How often the hub was told it.
     pub tells: u32,
     /// When a customer heard it, where, and what it answered when.
-    pub heard: Vec<(Micros, usize, Option<(Micros, Status)>)>,
+    pub heard: Vec<Heard>,
 }
+
+/// When a customer heard a handset's message, on which connection, and when it answered what.
+pub type Heard = (Micros, usize, Option<(Micros, Status)>);
 
 /// How the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +163,9 @@ impl Ledger {
             return self.wrong(agenda.time, format!("I3: T{number} was never submitted"));
         };
         message.dispatches.push(Dispatched { at: agenda.time, connection });
-        if message.schedule.is_some_and(|schedule| high < schedule) {
+        // Its time has come once and for all, wherever the clock is set afterwards.
+        let is_first = message.dispatches.len() == 1;
+        if is_first && message.schedule.is_some_and(|schedule| high < schedule) {
             let (at, schedule) = (agenda.time, message.schedule);
             self.wrong(at, format!("I12: T{number} goes out before {schedule:?}: it is {high:?}"));
         } else if low > message.expires.1 {

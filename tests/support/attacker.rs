@@ -277,6 +277,14 @@ impl Scene {
         scene
     }
 
+    /// Asserts that the buffers of all sessions hold no more than `most` octets, now that the hub has had time to say so.
+    pub fn buffers_hold(&self, most: u64) {
+        let series = "enroute_memory_bytes{what=\"buffers\"}";
+        self.see_progress(200);
+        let held = self.hub.metric(series).expect("it is always told");
+        assert!(held <= most as f64, "{held} octets in buffers");
+    }
+
     /// Waits until so many more messages of the honest session have been taken.
     fn see_progress(&self, count: u64) {
         let goal = self.taken.load(Ordering::Relaxed) + count;

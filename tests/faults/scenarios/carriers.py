@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import time
 
-import checker
 import smpp
 from world import LINKS, SESSIONS, WINDOW, World
 
@@ -125,13 +124,16 @@ async def x16(options):
             await world.bound()
     drain = await world.quiesce()
     ambiguous = await same_destination(world)
-    result = await world.finish({"drain_s": drain, "ambiguous": ambiguous})
+    result = await world.finish({"drain_s": drain, "ambiguous": ambiguous}, ambiguous=AMBIGUOUS)
     return result.require(result.figures["accepted"] > 1000, "too few messages to prove anything")
 
 
+AMBIGUOUS = "1999"
+
+
 async def same_destination(world):
-    """The same id for two messages to the same destination, over one link: each gets its receipt, in order."""
-    world.client.destination, world.client.long_share, world.client.scheduled_share = b"1999", 0, 0
+    """The same id for two messages to the same destination: each gets a receipt, and only the carrier knows which."""
+    world.client.destination, world.client.long_share, world.client.scheduled_share = AMBIGUOUS.encode(), 0, 0
     ids = (b"s%d" % (n // 2) for n in itertools.count())
     sink = world.sinks[0]
     sink.conduct.ids, sink.conduct.receipts = ids.__next__, 0.3

@@ -6,7 +6,8 @@ import struct
 import time
 
 import smpp
-from world import SESSIONS, WINDOW, World
+from proxy import Proxy
+from world import WINDOW, World, free_port
 
 
 async def x12(options):
@@ -177,8 +178,6 @@ async def x24(options):
                   accounts=("demo", "never", "late", "later", "drip"))
     span = options.seconds or (12 if options.short else 120)
     demo, never, late, refusing, drip = world.clients
-    from proxy import Proxy
-    from world import free_port
     front = Proxy(free_port(), world.smpp)
     front.small = True
     await front.start()
