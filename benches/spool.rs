@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 const BODY: [u8; 150] = [b'x'; 150];
 const BATCH: u32 = 1000;
+/// In the embedded store that the spool is compared with.
+const MESSAGES: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("messages");
 
 fn store<D: Disk>(disk: D) -> (Journal, Writer<D>, Reader<D>) {
     let now = Now { mono: Instant::now(), wall: UnixMs(1_800_000_000_000) };
@@ -101,7 +103,8 @@ fn commit_batches(c: &mut Criterion) {
     group.finish();
 }
 
-/// The durable path on a real disk, by the clock and by this thread's CPU; and beside it a plain loop that writes the same octets and syncs.
+/// The durable path on a real disk, by the clock and by this thread's CPU; and beside it a plain loop that writes
+/// the same octets and syncs, and an embedded store that takes the same messages, a durable transaction a batch.
 fn durable(c: &mut Criterion) {
     let folder = std::env::temp_dir().join(format!("enroute-bench-durable-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder of our own");
@@ -132,11 +135,24 @@ fn durable(c: &mut Criterion) {
         plain.write_all_at(&buffer, offset).and_then(|()| plain.sync_data()).expect("a healthy disk");
         offset = (offset + octets as u64) % (60 << 20);
     };
+    let store = redb::Database::create(folder.join("redb")).expect("a new store");
+    let mut number = 0;
+    let mut another = || {
+        let writing = store.begin_write().expect("nobody else writes");
+        let mut table = writing.open_table(MESSAGES).expect("the only table");
+        for _ in 0..BATCH {
+            table.insert(number, &BODY[..]).expect("room");
+            number += 1;
+        }
+        drop(table);
+        writing.commit().expect("a healthy disk");
+    };
     for (name, clock) in [("spool/durable_time", wall as fn() -> Duration), ("spool/durable_cpu", cpu)] {
         let mut group = c.benchmark_group(name);
         group.throughput(Throughput::Elements(u64::from(BATCH)));
         group.bench_function("append_commit", |b| b.iter_custom(|times| timed(times, clock, || _ = ours())));
         group.bench_function("write_fdatasync", |b| b.iter_custom(|times| timed(times, clock, &mut theirs)));
+        group.bench_function("redb", |b| b.iter_custom(|times| timed(times, clock, &mut another)));
         group.finish();
     }
     std::fs::remove_dir_all(&folder).expect("our own folder");
