@@ -34,7 +34,7 @@ def arguments():
     parser.add_argument("faults", nargs="*", help="ids, by default all (with --short the short tier)")
     parser.add_argument("--short", action="store_true", help="seconds instead of minutes")
     parser.add_argument("--count", type=int, help="repetitions, where a fault is repeated")
-    parser.add_argument("--seconds", type=float, help="how long a fault lasts, where it lasts")
+    parser.add_argument("--seconds", type=float, help="how long a fault lasts, where it lasts; the longest life in X1")
     parser.add_argument("--rate", type=float, help="messages a second")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of random times and choices")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target" / "debug" / "enroute")

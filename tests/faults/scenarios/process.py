@@ -22,7 +22,7 @@ async def x1(options):
     count = options.count or (5 if options.short else 20)
     ready, backlog = [], 0
     for _ in range(count):
-        await world.last(world.random.uniform(0.2, 2.5 if options.short else 4.0))
+        await world.last(world.random.uniform(0.2, options.seconds or (2.5 if options.short else 4.0)))
         world.disturb("kill")
         await world.hub.kill()
         await world.hub.start()
