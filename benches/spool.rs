@@ -10,10 +10,13 @@ use enroute::spool::{
     Disk, DiskFile, Frames, Journal, Locator, MemoryDisk, Reader, Record, Settings, Writer, open,
 };
 use std::hint::black_box;
-use std::time::Instant;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 const BODY: [u8; 150] = [b'x'; 150];
 const BATCH: u32 = 1000;
+/// In the embedded store that the spool is compared with.
+const MESSAGES: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("messages");
 
 fn store<D: Disk>(disk: D) -> (Journal, Writer<D>, Reader<D>) {
     let now = Now { mono: Instant::now(), wall: UnixMs(1_800_000_000_000) };
@@ -100,6 +103,80 @@ fn commit_batches(c: &mut Criterion) {
     group.finish();
 }
 
+/// The durable path on a real disk, by the clock and by this thread's CPU; and beside it a plain loop that writes
+/// the same octets and syncs, and an embedded store that takes the same messages, a durable transaction a batch.
+fn durable(c: &mut Criterion) {
+    let folder = std::env::temp_dir().join(format!("enroute-bench-durable-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder of our own");
+    let disk = FileDisk::open(&folder).expect("nobody else's");
+    let (mut journal, mut writer, _) = store(disk);
+    let mut ours = || {
+        append(&mut journal, BATCH);
+        let mut frames: Vec<Frames> = journal.seal().into_iter().collect();
+        let octets: usize = frames.iter().map(Frames::octets).sum();
+        writer.commit(&mut frames).expect("a healthy disk");
+        frames.into_iter().for_each(|frames| journal.recycle(frames));
+        if writer.spares().needed() {
+            writer.spares().prepare(&mut |_| {}).expect("room");
+        }
+        if let Some(enroute::spool::Compaction::Release { number, .. }) =
+            journal.next_compaction(&Default::default())
+        {
+            writer.spares().release(number).expect("the oldest segment");
+        }
+        octets
+    };
+    let octets = ours();
+    let plain = std::fs::File::create(folder.join("plain")).expect("a file");
+    let zeros = vec![0; 64 << 20];
+    plain.write_all_at(&zeros, 0).and_then(|()| plain.sync_all()).expect("room");
+    let (buffer, mut offset) = (vec![7; octets], 0);
+    let mut theirs = || {
+        plain.write_all_at(&buffer, offset).and_then(|()| plain.sync_data()).expect("a healthy disk");
+        offset = (offset + octets as u64) % (60 << 20);
+    };
+    let store = redb::Database::create(folder.join("redb")).expect("a new store");
+    let mut number = 0;
+    let mut another = || {
+        let writing = store.begin_write().expect("nobody else writes");
+        let mut table = writing.open_table(MESSAGES).expect("the only table");
+        for _ in 0..BATCH {
+            table.insert(number, &BODY[..]).expect("room");
+            number += 1;
+        }
+        drop(table);
+        writing.commit().expect("a healthy disk");
+    };
+    for (name, clock) in [("spool/durable_time", wall as fn() -> Duration), ("spool/durable_cpu", cpu)] {
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(u64::from(BATCH)));
+        group.bench_function("append_commit", |b| b.iter_custom(|times| timed(times, clock, || _ = ours())));
+        group.bench_function("write_fdatasync", |b| b.iter_custom(|times| timed(times, clock, &mut theirs)));
+        group.bench_function("redb", |b| b.iter_custom(|times| timed(times, clock, &mut another)));
+        group.finish();
+    }
+    std::fs::remove_dir_all(&folder).expect("our own folder");
+}
+
+fn timed(times: u64, clock: fn() -> Duration, mut run: impl FnMut()) -> Duration {
+    let began = clock();
+    (0..times).for_each(|_| run());
+    clock() - began
+}
+
+/// Since some instant of this process.
+fn wall() -> Duration {
+    static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed()
+}
+
+/// What this thread has spent (proc(5), `/proc/thread-self/schedstat`).
+fn cpu() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
+    let spent = told.split_whitespace().next().and_then(|word| word.parse().ok());
+    Duration::from_nanos(spent.expect("nanoseconds"))
+}
+
 /// Opening a store with 100 000 messages.
 fn replay(c: &mut Criterion) {
     let disk = MemoryDisk::new(1);
@@ -137,5 +214,5 @@ fn read_back(c: &mut Criterion) {
     std::fs::remove_dir_all(&folder).expect("our own folder");
 }
 
-criterion_group!(benches, commit_batches, replay, read_back);
+criterion_group!(benches, commit_batches, durable, replay, read_back);
 criterion_main!(benches);

@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use enroute::config::{Config, Fault};
 use enroute::metrics::Metrics;
-use enroute::tool::{Conduct, inspect, load, smsc};
+use enroute::tool::{Conduct, inspect, load, repair, smsc};
 use enroute::{guard, http, runtime};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -48,6 +48,8 @@ enum Command {
     Smsc(smsc::Options),
     /// Explain PDUs, a packet capture, or what a spool holds; changes nothing.
     Inspect(inspect::Options),
+    /// Tell what keeps a spool from starting, or lies in it without use; with --yes, put it aside.
+    Repair(repair::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Some(Command::Load(options)) => tool_runtime().and_then(|tool| tool.block_on(load::run(options))),
         Some(Command::Smsc(options)) => tool_runtime().and_then(|tool| tool.block_on(smsc::run(options))),
         Some(Command::Inspect(options)) => inspect::run(&options),
+        Some(Command::Repair(options)) => repair::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -248,7 +251,8 @@ Examples:
   enroute inspect 00000010000000150000000000000001
                                               a PDU in words
   enroute inspect trouble.pcapng              each PDU of a capture, with its time and direction
-  enroute inspect ./enroute-data              what a spool holds, read-only";
+  enroute inspect ./enroute-data              what a spool holds, read-only
+  enroute repair ./enroute-data               what is wrong with a spool; changes something with --yes alone";
 
 const SERVE_HELP: &str = "\
 Prints \"smpp listening on ADDRESS\", \"http listening on ADDRESS\" and \"ready\" to stdout; logs go to stderr.

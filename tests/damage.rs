@@ -76,8 +76,7 @@ impl Drop for Told {
 fn mutate(image: &mut Image, random: &mut fastrand::Rng) -> &'static str {
     let names: Vec<String> = image.keys().cloned().collect();
     let name = names[random.usize(..names.len())].clone();
-    let newest =
-        names.iter().filter(|name| name.ends_with(".segment")).next_back().expect("a segment").clone();
+    let newest = names.iter().rfind(|name| name.ends_with(".segment")).expect("a segment").clone();
     let block = if random.bool() { 512 } else { 4096 };
     let len = image[&name].len();
     let at = |random: &mut fastrand::Rng, len: usize| random.usize(..len.max(1));

@@ -1,4 +1,4 @@
-//! What `docs/protocol.md` says is shown by tests that exist, and leaves out no PDU and no parameter that `codec` knows.
+//! What `docs/protocol.md` and `docs/guarantees.md` say is shown by tests that exist; the former leaves out no PDU and no parameter that `codec` knows.
 
 use enroute::codec::{Command, Tag};
 use std::collections::BTreeSet;
@@ -22,6 +22,19 @@ fn every_row_names_tests_that_exist() {
     }
 
     assert!(rows(&page).len() > 50 && tests.len() > 300, "too little was read");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn guarantees_name_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/guarantees.md")).expect("the page is in docs/");
+    let tests = all_tests();
+
+    let named: Vec<&str> = quoted(&page).into_iter().filter(|name| name.contains("::")).collect();
+    let wrong: Vec<_> =
+        named.iter().filter(|name| **name != "hub::a_fact" && !tests.contains(**name)).collect();
+
+    assert!(named.len() > 30, "too little was read");
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

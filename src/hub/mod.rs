@@ -62,6 +62,7 @@ pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
 };
 pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
+pub use table::INBOUND;
 
 use crate::admission::{Rules, Times};
 use crate::bulk::Bulks;

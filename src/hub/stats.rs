@@ -357,6 +357,7 @@ impl Gauges {
             metrics.timers.with_label_values(&[kind]).set(count as i64);
         }
         metrics.memory.with_label_values(&["used"]).set(self.memory as i64);
+        metrics.memory.with_label_values(&["buffers"]).set(self.buffers as i64);
         metrics
             .memory
             .with_label_values(&["limit"])

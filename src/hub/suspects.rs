@@ -100,7 +100,8 @@ impl Hub {
         let most = self.settings.limits.silences;
         let now = self.now.mono;
         let Some((_, link)) = self.links.here(seat) else { return };
-        let (times, since) = link.silences.map_or((1, now), |(times, since)| (times + 1, since));
+        let (times, since) =
+            link.silences.map_or((1, now), |(times, since)| (times.saturating_add(1), since));
         link.silences = Some((times, since));
         let is_wary = !link.answered && self.carriers[usize::from(link.carrier.0)].suspects.is_wary();
         let is_enough = times >= if is_wary { most.min(WARY_SILENCES) } else { most };

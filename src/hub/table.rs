@@ -88,6 +88,9 @@ pub(super) mod flag {
     pub const ONCE: u16 = 0x4000;
 }
 
+/// The bit of an accepted record's flags that says: it came from a handset, and goes to its account.
+pub const INBOUND: u8 = flag::INBOUND as u8;
+
 /// Who else knows of a message now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whereabouts {

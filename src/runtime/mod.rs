@@ -26,6 +26,7 @@ mod machine;
 mod mail;
 mod mailbox;
 mod reader_thread;
+mod repair;
 mod serve;
 mod shared;
 mod spool_threads;
@@ -34,6 +35,7 @@ mod survey;
 pub use disk::FileDisk;
 pub use driver::{End, Machine, drive};
 pub use mailbox::{Mailbox, Outbox};
+pub use repair::{Findings, RepairError, mend};
 pub use serve::{Plan, Running, ServeError, start};
 pub use survey::{Living, Survey, SurveyError};
 

@@ -243,6 +243,9 @@ fn log_recovery(report: &RecoveryReport, messages: usize, took: Duration) {
     for damage in damaged {
         warn!(file = damage.file, from = damage.from, to = damage.to, "damaged: what was there is lost");
     }
+    for file in &report.aside {
+        warn!(file, "nothing of it can be read, and its place in the log is unknown: put aside");
+    }
     if *damaged_octets > 0 {
         warn!(damaged_octets, "the spool is damaged; the files are kept");
     }

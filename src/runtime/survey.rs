@@ -4,6 +4,7 @@ use super::disk::read_whole;
 use super::now;
 use crate::bulk::State;
 use crate::clock::UnixMs;
+use crate::hub::INBOUND;
 use crate::id::MessageId;
 use crate::spool::{self, Disk, DiskFile, Locator, OpenError, ReadError, Reader, Record, RecoveryReport};
 use bytes::Bytes;
@@ -36,6 +37,8 @@ pub struct Survey {
 pub struct Living {
     /// The account's system_id.
     pub account: String,
+    /// It came from a handset.
+    pub is_inbound: bool,
     /// The kind of its last record: how far it has come.
     pub stage: &'static str,
     pub accepted: UnixMs,
@@ -61,8 +64,13 @@ impl Survey {
     /// # Errors
     /// If there is none, or it can't be read; damage is not an error but reported.
     pub fn of(directory: &Path) -> Result<Self, SurveyError> {
+        Self::without(directory, &[])
+    }
+
+    /// As [`Survey::of`], as if these files were not there.
+    pub(super) fn without(directory: &Path, hidden: &[String]) -> Result<Self, SurveyError> {
         let failed = |error| SurveyError::Io(directory.to_owned(), error);
-        let glass = Glass { directory: directory.to_owned() };
+        let glass = Glass { directory: directory.to_owned(), hidden: hidden.to_vec() };
         let names = glass.list().map_err(failed)?;
         if !names.iter().any(|name| name == "store" || name.ends_with(".segment")) {
             return Err(SurveyError::NoSpool(directory.to_owned()));
@@ -112,9 +120,10 @@ impl Survey {
 fn follow(living: &mut HashMap<MessageId, Living>, record: &Record<'_>, locator: Locator) {
     let stage = record.name();
     match *record {
-        Record::Accepted { id, account, accepted, due, expires, .. } => {
+        Record::Accepted { id, account, accepted, due, expires, flags, .. } => {
             let account = String::from_utf8_lossy(account).into_owned();
-            living.insert(id, Living { account, stage, accepted, due, expires, locator });
+            let is_inbound = flags & INBOUND != 0;
+            living.insert(id, Living { account, is_inbound, stage, accepted, due, expires, locator });
         }
         Record::Sent { id, .. }
         | Record::Deferred { id, .. }
@@ -144,6 +153,8 @@ fn is_locked(file: &Path) -> Option<bool> {
 #[derive(Clone)]
 struct Glass {
     directory: PathBuf,
+    /// Files that are not seen.
+    hidden: Vec<String>,
 }
 
 /// A file behind the glass.
@@ -170,6 +181,7 @@ impl Disk for Glass {
         let mut names: Vec<String> = names
             .filter_map(|name| name.map(|name| name.into_string().ok()).transpose())
             .collect::<Result<_, _>>()?;
+        names.retain(|name| !self.hidden.contains(name));
         names.sort();
         Ok(names)
     }
@@ -301,7 +313,7 @@ mod tests {
         assert_eq!(survey.bulks, BTreeMap::from([(9, ("shop".to_owned(), "PAUSED"))]));
         let living: Vec<_> = survey.living().collect();
         let [(ID, message)] = living[..] else { panic!("{living:?}") };
-        assert_eq!((message.account.as_str(), message.stage), ("shop", "sent"));
+        assert_eq!((message.account.as_str(), message.stage, message.is_inbound), ("shop", "sent", false));
         assert_eq!(survey.body(message).expect("there"), &b"body"[..]);
         assert_eq!(content(&directory), before);
         drop((journal, writer));

@@ -192,12 +192,13 @@ pub fn sort<F: DiskFile>(candidates: Vec<Candidate<F>>, salt: Salt) -> io::Resul
     Ok((used, unused))
 }
 
-/// Gives files without content up, and what long segments don't use back.
+/// Gives files without content up, and what long segments don't use back; gives the names of those that it put aside.
 pub fn settle_files<D: Disk>(
     disk: &D,
     used: &mut Vec<Used<D::File>>,
     unused: &mut Vec<Candidate<D::File>>,
-) -> io::Result<()> {
+) -> io::Result<Vec<String>> {
+    let mut aside = Vec::new();
     let newest_used = used.iter().filter(|segment| segment.end > segment.start).map(|segment| segment.number);
     let newest_used = newest_used.max().unwrap_or(0);
     for lost in unused.extract_if(.., |file| {
@@ -205,6 +206,7 @@ pub fn settle_files<D: Disk>(
     }) {
         // It had its place in the log, and somebody may still get something out of it.
         disk.rename(&lost.name, &format!("{}{ASIDE}", lost.name))?;
+        aside.push(lost.name);
     }
     // One behind damage proves, by its start alone, that what is damaged was once durable: the next start needs that word too.
     let is_proof = used.iter().rev().nth(1).is_some_and(|before| before.damaged);
@@ -227,7 +229,8 @@ pub fn settle_files<D: Disk>(
             }
         }
     }
-    disk.sync_dir()
+    disk.sync_dir()?;
+    Ok(aside)
 }
 
 /// The file that holds nothing but the store's identity.

@@ -32,6 +32,8 @@ pub struct RecoveryReport {
     pub damaged: Vec<Damage>,
     /// Octets in all damaged ranges.
     pub damaged_octets: u64,
+    /// Files that had a place in the log, nobody knows which, and of which nothing can be read: put aside.
+    pub aside: Vec<String>,
 }
 
 impl RecoveryReport {
@@ -95,7 +97,7 @@ pub fn open<D: Disk>(
     };
     let next_number = next_number + u64::from(tail.is_some());
     used.extend(tail);
-    settle_files(&disk, &mut used, &mut unused)?;
+    log.report.aside = settle_files(&disk, &mut used, &mut unused)?;
     let (serial, epoch) = (log.next_serial(), log.epoch + 1);
     // Durable before the first serial is issued: so not even one that left no other trace comes again.
     write_store(&disk, &SegmentHeader { serial, epoch, number: 0, start: 0, ..store })?;

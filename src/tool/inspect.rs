@@ -234,12 +234,12 @@ fn spool_page(directory: &Path, show: Show) -> anyhow::Result<String> {
         );
     }
     line("living messages", &survey.living().count());
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(&str, bool, &str), u64> = BTreeMap::new();
     for (_, living) in survey.living() {
-        *counts.entry((&living.account, living.stage)).or_default() += 1;
+        *counts.entry((&living.account, living.is_inbound, living.stage)).or_default() += 1;
     }
-    for ((account, stage), count) in counts {
-        line(&format!("  {account} {stage}"), &count);
+    for ((account, is_inbound, stage), count) in counts {
+        line(&format!("  {account} {}{stage}", inbound_word(is_inbound)), &count);
     }
     line("bulks, those that are over included", &survey.bulks.len());
     let mut counts: BTreeMap<_, u64> = BTreeMap::new();
@@ -257,13 +257,17 @@ fn messages_page(survey: &Survey, page: &mut String) {
     let mut living: Vec<_> = survey.living().collect();
     living.sort_by_key(|(id, _)| id.serial);
     for (id, message) in living.into_iter().take(MESSAGES_MAX) {
-        let Living { account, stage, accepted, due, expires, .. } = message;
+        let Living { account, is_inbound, stage, accepted, due, expires, .. } = message;
         let times = [accepted, due, expires].map(|at| at.0.to_string()).join(", ");
         let (serial, slot) = (id.serial, id.slot);
-        add_line(page, "\nmessage", &format!("{serial} in slot {slot} of {account}, {stage}"));
+        add_line(
+            page,
+            "\nmessage",
+            &format!("{serial} in slot {slot} of {account}, {}{stage}", inbound_word(*is_inbound)),
+        );
         add_line(page, "accepted, due, expires", &format!("{times} (ms since 1970)"));
         match survey.body(message) {
-            Ok(body) => page.push_str(&submit_page(&body)),
+            Ok(body) => page.push_str(&body_page(&body, *is_inbound)),
             Err(error) => add_line(page, "broken", &error),
         }
     }
@@ -274,10 +278,16 @@ fn add_line(page: &mut String, name: &str, value: &dyn Display) {
     let _ = writeln!(page, "{name:<24} {value}");
 }
 
-/// A submit_sm's body explained, without the header that it came with.
-fn submit_page(body: &[u8]) -> String {
+/// What stands before the stage of a message from a handset.
+const fn inbound_word(is_inbound: bool) -> &'static str {
+    if is_inbound { "from handsets, " } else { "" }
+}
+
+/// The body of a submit_sm, or of an inbound deliver_sm, explained, without the header that it came with.
+fn body_page(body: &[u8], is_inbound: bool) -> String {
     let mut pdu = BytesMut::new();
-    let start = codec::begin(&mut pdu, Command::SUBMIT_SM, Status::ROK, 0);
+    let command = if is_inbound { Command::DELIVER_SM } else { Command::SUBMIT_SM };
+    let start = codec::begin(&mut pdu, command, Status::ROK, 0);
     pdu.extend_from_slice(body);
     codec::finish(&mut pdu, start);
     let page = explained(&pdu);

@@ -1,5 +1,6 @@
 //! Our own peers, on the same session machine and the same driver as the hub: an ESME that pushes
-//! ([`load`]) and a carrier that answers ([`smsc`]); and [`inspect`], which puts octets into words.
+//! ([`load`]) and a carrier that answers ([`smsc`]); [`inspect`], which puts octets into words, and [`repair`], which puts aside what
+//! keeps a spool from starting.
 //!
 //! The peers number each message in its text (`n=0000000042 ...`), so that what is missing and what is doubled can be counted at the other end;
 //! one that is to come at a set time says that too (`d=1763800000100`, in Unix milliseconds), so that the other end can tell how late it came.
@@ -12,6 +13,7 @@ mod ledger;
 pub mod load;
 mod operations;
 mod pusher;
+pub mod repair;
 mod simulator;
 pub mod smsc;
 mod tally;

@@ -249,7 +249,8 @@ impl Judge<'_> {
                 && !wire.is_deaf
                 && !self.is_ambiguous(offer)
                 && taken < before
-                && !self.ledger.died_between(offer.at, taken)
+                && self.ledger.outlived_all(answered, taken)
+                && !self.ledger.died_between(offer.at, answered)
         })
     }
 

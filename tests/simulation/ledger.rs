@@ -1,6 +1,6 @@
 //! What the peers know: each message with all that was said of it at either end, and all that went wrong.
 
-use super::agenda::{Agenda, Micros};
+use super::agenda::{Agenda, Micros, SECOND};
 use enroute::bulk;
 use enroute::clock::UnixMs;
 use enroute::codec::{MessageState, Reading, Sm, Status, Tag};
@@ -125,6 +125,8 @@ pub struct Ledger {
     pub events: Vec<(Micros, String)>,
     /// When the process ended, and how.
     pub deaths: Vec<(Micros, Death)>,
+    /// When the spool could be written no more, and when again.
+    pub failing: Vec<(Micros, bool)>,
     /// Bits that turned over in the store.
     pub flips: usize,
     /// What nobody should have seen.
@@ -219,6 +221,16 @@ impl Ledger {
     /// Whether the process ended between two times.
     pub fn died_between(&self, from: Micros, to: Micros) -> bool {
         self.deaths.iter().any(|(at, _)| (from..=to).contains(at))
+    }
+
+    /// Whether what the hub heard at `heard` was certainly on its disk whenever its process ended before `until`.
+    pub fn outlived_all(&self, heard: Micros, until: Micros) -> bool {
+        let was_failing = |from: Micros, to: Micros| {
+            self.failing.iter().any(|(at, _)| (from..=to).contains(at))
+                || self.failing.iter().rfind(|(at, _)| *at < from).is_some_and(|(_, failing)| *failing)
+        };
+        let mut ends = self.deaths.iter().map(|(at, _)| *at).filter(|at| (heard..=until).contains(at));
+        ends.all(|at| at > heard + COMMIT_MAX && !was_failing(heard, at))
     }
 
     /// As [`Ledger::died_between`], not counting ends in good order.
@@ -353,6 +365,8 @@ pub fn number_in(sm: &Sm<'_>) -> Option<usize> {
     })
 }
 
+/// A record that was written longer ago is on the disk, if the disk takes anything.
+const COMMIT_MAX: Micros = 15 * SECOND;
 /// esm_class bit 6: the user data begins with a header.
 const UDHI: u8 = 0x40;
 

@@ -380,6 +380,14 @@ fn faults(war: Micros, random: &mut Rng) -> Vec<(Micros, Fault)> {
             16 if has_clock => Fault::Clock { by_ms: step(random) },
             _ => Fault::Carrier { carrier: random.usize(0..2), mood: mood(random), lasts: 3 * lasts },
         };
+        // The end comes while much is under way and little of it is on the disk.
+        let is_sudden = matches!(fault, Fault::PowerCut { .. } | Fault::Kill { .. });
+        if is_sudden && random.u8(0..3) == 0 {
+            let before = at.saturating_sub(10 * SECOND);
+            let messages = random.usize(20..100);
+            faults.push((before, Fault::Slow { lasts: 11 * SECOND }));
+            faults.extend((0..4).map(|customer| (before, Fault::Burst { customer, messages })));
+        }
         faults.push((at, fault));
     }
     faults.sort_by_key(|(at, _)| *at);

@@ -113,6 +113,7 @@ impl WriterActor {
         self.failing = !self.write(&mut events);
         if before != self.failing {
             scene.ledger.note(scene.agenda.time, if self.failing { "read-only" } else { "writable" });
+            scene.ledger.failing.push((scene.agenda.time, self.failing));
         }
         let time = scene.agenda.time;
         if !self.tasks.is_empty() {
