@@ -329,6 +329,7 @@ impl Sim {
             Fault::Sync { after } => self.disk.fail(Faults { sync: Some(after), ..faults }),
             Fault::Write { after } => self.disk.fail(Faults { write: Some(after), ..faults }),
             Fault::Directory { after } => self.disk.fail(Faults { sync_dir: Some(after), ..faults }),
+            Fault::Read { after } => self.disk.fail(Faults { read: Some(after), ..faults }),
             Fault::Sick { lasts } => self.sick_until = time + lasts,
             Fault::Full { lasts } => {
                 self.full_until = time + lasts;

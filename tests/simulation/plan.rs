@@ -111,6 +111,9 @@ pub enum Fault {
     Directory {
         after: u32,
     },
+    Read {
+        after: u32,
+    },
     /// Every sync of the disk fails.
     Sick {
         lasts: Micros,
@@ -368,7 +371,8 @@ fn faults(war: Micros, random: &mut Rng) -> Vec<(Micros, Fault)> {
             2 | 3 => Fault::Kill { away, again },
             4 => Fault::Terminate { away },
             5 => Fault::Sync { after: random.u32(0..20) },
-            6 => Fault::Write { after: random.u32(0..20) },
+            6 if random.bool() => Fault::Write { after: random.u32(0..20) },
+            6 => Fault::Read { after: random.u32(0..20) },
             7 => Fault::Directory { after: random.u32(0..5) },
             8 => Fault::Sick { lasts },
             9 => Fault::Full { lasts },

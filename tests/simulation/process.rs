@@ -14,7 +14,7 @@ use enroute::esme::{Port, PortBatch, Registry};
 use enroute::hub::{Effects, Event, Fetch, Fetched, Hub, Replay};
 use enroute::id::{CarrierId, SessionId};
 use enroute::session;
-use enroute::spool::{self, MemoryDisk, OpenError, Reader, Record, RecoveryReport};
+use enroute::spool::{self, MemoryDisk, OpenError, ReadError, Reader, Record, RecoveryReport};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -60,6 +60,8 @@ pub struct Process {
     spares: SpareActor,
     reader: Reader<MemoryDisk>,
     requests: VecDeque<Request>,
+    /// Frames of a segment that is being read, which come one by one.
+    scanning: VecDeque<Event>,
     reading: bool,
     mailbox: Vec<Mail>,
     /// When the next turn is.
@@ -112,6 +114,7 @@ impl Process {
             writer: WriterActor::new(writer, plan.commit_gap, life),
             reader,
             requests: VecDeque::new(),
+            scanning: VecDeque::new(),
             reading: false,
             mailbox: Vec::new(),
             turn_at: None,
@@ -235,7 +238,8 @@ impl Process {
     }
 
     fn wake_reader(&mut self, scene: &mut Scene) {
-        if !self.requests.is_empty() && !std::mem::replace(&mut self.reading, true) {
+        let is_asked = !self.requests.is_empty() || !self.scanning.is_empty();
+        if is_asked && !std::mem::replace(&mut self.reading, true) {
             let wait = scene.disk_time();
             scene.agenda.after(wait, Happening::Read { life: self.life });
         }
@@ -244,19 +248,28 @@ impl Process {
     /// The reader answers one request, as `runtime/spool_threads.rs` does.
     pub fn read(&mut self, scene: &mut Scene) {
         self.reading = false;
+        if let Some(event) = self.scanning.pop_front() {
+            self.send(event, scene);
+        }
         match self.requests.pop_front() {
             Some(Request::Fetch(fetches)) => {
                 let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
-                let read = self.reader.read_all(&locators);
-                let fetched = fetches.iter().zip(read).map(|(fetch, octets)| {
+                let (mut fetched, mut again) = (Vec::new(), Vec::new());
+                for (fetch, octets) in fetches.iter().zip(self.reader.read_all(&locators)) {
+                    if matches!(octets, Err(ReadError::Io(_))) {
+                        again.push(*fetch); // a disk that would not is asked again
+                        continue;
+                    }
                     let body = octets.ok().and_then(|octets| match Record::decode(&octets) {
                         Ok((Record::Accepted { body, .. }, _)) => Some(octets.slice_ref(body)),
                         Ok(_) | Err(_) => None,
                     });
-                    Fetched { token: fetch.token, body }
-                });
-                let fetched = Event::Fetched(fetched.collect());
-                self.send(fetched, scene);
+                    fetched.push(Fetched { token: fetch.token, body });
+                }
+                if !again.is_empty() {
+                    self.requests.push_back(Request::Fetch(again));
+                }
+                self.send(Event::Fetched(fetched), scene);
             }
             Some(Request::Scan(number)) => self.scan(number, scene),
             None => {}
@@ -279,9 +292,7 @@ impl Process {
         if !matches!(events.last(), Some(Event::Unscanned)) {
             events.push(Event::Scanned { number, records: Vec::new(), last: true });
         }
-        for event in events {
-            self.send(event, scene);
-        }
+        self.scanning.extend(events);
     }
 
     /// What the writer has waited for is done.
