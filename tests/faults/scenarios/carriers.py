@@ -327,12 +327,11 @@ async def x33(options):
     await world.last(2)
     world.client.destination = poison
     world.client.long_share = world.client.scheduled_share = 0
-    before = world.client.submitted
+    before, began = world.client.submitted, time.monotonic()
     world.load(10)
     while world.client.submitted == before:
         await asyncio.sleep(0.01)
     world.client.rate, world.client.destination = 0, None
-    began = time.monotonic()
     world.load(200)
     await world.last(options.seconds or (15 if options.short else 60))
     world.lasting("poison", began, links="A")
