@@ -56,8 +56,10 @@ impl<T> Seats<T> {
         self.seats.iter().flatten().map(|(_, session)| session)
     }
 
+    /// Those that are taken, in order: what is done to all sessions is done alike in every run.
     pub fn seats(&self) -> Vec<u32> {
-        self.by_id.values().copied().collect()
+        let places = (0..).zip(&self.seats);
+        places.filter(|(_, seat)| seat.is_some()).map(|(place, _)| place).collect()
     }
 
     /// Notes that there is something for the session in `seat`; at most one note a turn is the caller's care.
