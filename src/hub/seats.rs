@@ -56,8 +56,11 @@ impl<T> Seats<T> {
         self.seats.iter().flatten().map(|(_, session)| session)
     }
 
+    /// All that are taken, in order.
     pub fn seats(&self) -> Vec<u32> {
-        self.by_id.values().copied().collect()
+        let mut seats: Vec<u32> = self.by_id.values().copied().collect();
+        seats.sort_unstable();
+        seats
     }
 
     /// Notes that there is something for the session in `seat`; at most one note a turn is the caller's care.
