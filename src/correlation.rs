@@ -93,6 +93,8 @@ pub struct Early {
     pub destination: Box<[u8]>,
     /// When it came.
     pub at: UnixMs,
+    /// The serial that the next message got: what had it or a later one came after this receipt, whatever the clock says.
+    pub serial: u64,
     /// Where the spool has it.
     pub lsn: Lsn,
 }
@@ -345,6 +347,7 @@ mod tests {
             error: [0; 3],
             destination: b"4477"[..].into(),
             at: now.wall,
+            serial: 1,
             lsn: Lsn(1),
         };
         correlation.hold(early, now)

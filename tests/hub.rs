@@ -3,6 +3,7 @@
 mod world;
 
 use enroute::carrier::Verdict as Word;
+use enroute::clock::UnixMs;
 use enroute::codec::{MessageState, Status};
 use enroute::correlation::{IdForm, IdForms};
 use enroute::esme::Verdict;
@@ -99,6 +100,27 @@ fn receipt_that_overtakes_its_response_is_held_and_matched() {
 
     assert_eq!(world.states(), [MessageState::Delivered]);
     assert_eq!(world.count(|stats| stats.early_matched), 1);
+}
+
+/// Whether a receipt came before a message is not to be told by a clock that may be set.
+#[test]
+fn receipt_that_overtakes_its_response_is_matched_though_the_clock_was_set_back() {
+    let mut world = World::bound(settings(), 10);
+    world.submit(&[text("a")]);
+    world.run();
+
+    world.now.wall = UnixMs(world.now.wall.0 - 3_600_000);
+    let mut world = world.crash(&mut nothing_kept());
+    world.bind_port(PORT);
+    world.bind_link(LINK, 10);
+    world.run();
+    let (_, token, _) = world.sent().pop().expect("sent again: nobody knows whether it was taken");
+    world.receipt(LINK, 5, "77", MessageState::Delivered);
+    world.run();
+    world.say(LINK, token, ROK, "77");
+    world.run();
+
+    assert_eq!(world.states(), [MessageState::Delivered]);
 }
 
 /// Field bugs D1, D3 together: the receipt was held when the power went.

@@ -137,9 +137,10 @@ impl Hub {
         let ids = self.carriers[usize::from(carrier.0)].ids;
         let keys = self.correlation.held_keys(carrier, id, ids);
         let Self { correlation, table, .. } = self;
-        let (body, accepted) = (table.body(slot), table.row_and_body(slot).0.accepted);
+        let (row, body) = table.row_and_body(slot);
+        let serial = row.serial;
         // What came before the message itself was of an earlier one with its id: it may have come twice.
-        let in_time = |early: &Early| early.at >= accepted;
+        let in_time = |early: &Early| serial < early.serial;
         let fits = |early: &Early| in_time(early) && may_be_for(body, &early.destination);
         let early = keys.into_iter().find_map(|key| correlation.claim(key, fits));
         // An id as configured counts more than an odd address: some carriers swap these (field bug D17).
@@ -323,7 +324,7 @@ impl Hub {
                 at: self.now.wall,
             })
             .lsn;
-        self.hold_early(given, self.now.wall, lsn);
+        self.hold_early(given, (self.now.wall, self.journal.serial()), lsn);
         Some(lsn)
     }
 
@@ -356,7 +357,7 @@ impl Hub {
     }
 
     /// Takes a receipt up again that was held when the hub stopped.
-    pub(super) fn resume_early(&mut self, given: Given<'_>, at: UnixMs, lsn: Lsn) {
+    pub(super) fn resume_early(&mut self, given: Given<'_>, (at, serial): (UnixMs, u64), lsn: Lsn) {
         // How old it is nobody knows while the clock may be wrong.
         let is_doubtful = self.watch.expiry_wait().is_some();
         let at = if is_doubtful { self.now.wall } else { at };
@@ -368,15 +369,15 @@ impl Hub {
                 self.effects.stats.early_matched += 1;
                 self.settle(slot, given.outcome);
             }
-            None => self.hold_early(given, at, lsn),
+            None => self.hold_early(given, (at, serial), lsn),
         }
     }
 
-    fn hold_early(&mut self, given: Given<'_>, at: UnixMs, lsn: Lsn) {
+    fn hold_early(&mut self, given: Given<'_>, (at, serial): (UnixMs, u64), lsn: Lsn) {
         let Given { carrier, id: text, destination, outcome: Outcome { state, error }, .. } = given;
         let id = self.correlation.key(carrier, text, self.carriers[usize::from(carrier.0)].ids.receipt);
         let (text, destination) = (text.into(), destination.into());
-        let early = Early { id, carrier, text, state, error, destination, at, lsn };
+        let early = Early { id, carrier, text, state, error, destination, at, serial, lsn };
         let lost = self.correlation.hold(early, self.now);
         self.effects.stats.receipts_unmatched += u64::from(lost.is_some());
     }

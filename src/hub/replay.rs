@@ -40,6 +40,8 @@ pub struct Replay {
     pub(super) bulks: Bulks,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
+    /// Above those of all messages so far.
+    serial: u64,
     /// The hub before did not stop in good order.
     crashed: bool,
 }
@@ -54,6 +56,7 @@ struct EarlyRecord {
     destination: Box<[u8]>,
     outcome: Outcome,
     at: UnixMs,
+    serial: u64,
     lsn: Lsn,
 }
 
@@ -89,6 +92,7 @@ impl Replay {
             early: BTreeMap::new(),
             second_ids: BTreeMap::new(),
             newest: None,
+            serial: 0,
             crashed: false,
             settings,
         }
@@ -103,6 +107,7 @@ impl Replay {
     /// Takes the next record.
     pub fn take(&mut self, record: &Record<'_>, locator: Locator) {
         self.newest = self.newest.max(super::steps::time_of(record));
+        self.serial = self.serial.max(record.id().serial + 1);
         match *record {
             Record::Accepted { id, account, accepted, due, expires, flags, group, bulk, body } => {
                 let is_listed = self.is_listed(id, bulk);
@@ -162,6 +167,7 @@ impl Replay {
                         destination: destination.into(),
                         outcome: Outcome { state, error },
                         at,
+                        serial: self.serial,
                         lsn: Lsn(locator.at + u64::from(locator.len)),
                     },
                 );
@@ -341,9 +347,9 @@ impl Replay {
         let Self { early, second_ids, newest, crashed, .. } = self;
         hub.take_up(&slots, if crashed { newest } else { None }, second_ids);
         for early in early.values() {
-            let EarlyRecord { carrier, text, destination, outcome, at, lsn } = early;
+            let EarlyRecord { carrier, text, destination, outcome, at, serial, lsn } = early;
             let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
-            hub.resume_early(given, *at, *lsn);
+            hub.resume_early(given, (*at, *serial), *lsn);
         }
         hub
     }

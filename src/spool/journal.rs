@@ -175,6 +175,11 @@ impl Journal {
         serial
     }
 
+    /// The serial that the next message will get.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// The secret that makes this store's ids impossible to guess.
     pub fn id_key(&self) -> IdKey {
         self.key

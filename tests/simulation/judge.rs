@@ -129,7 +129,8 @@ impl Judge<'_> {
             Durability::Os => death == Death::Power,
             Durability::Memory => death != Death::Order,
         };
-        let soon = answered..answered + 2 * MINUTE;
+        // The answer may have been under way already.
+        let soon = message.sent..answered + 2 * MINUTE;
         self.ledger.deaths.iter().any(|(at, death)| soon.contains(at) && ends(*death))
     }
 

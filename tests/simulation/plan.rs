@@ -204,7 +204,8 @@ impl Plan {
             commit_gap: random.u64(0..3) * MS,
             reserve_octets: [0, random.u64(4..64) << 10][random.usize(0..2)],
             war,
-            peace: longest + grace + HOUR,
+            // An hour, and two that the clock may be set back by.
+            peace: longest + grace + 3 * HOUR,
             faults: faults(war, &mut random),
             hub,
             customers,
