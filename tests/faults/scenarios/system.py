@@ -72,7 +72,7 @@ async def x6(options):
     disk = SmallDisk(base() / f"X6-disk-{os.getpid()}", 96)
     try:
         kind = disk.mount()
-        world = World("X6", options, {"spool.segment_mib": 8, "spool.compaction_slack_mib": 8},
+        world = World("X6", options, {"spool.segment_mib": 5, "spool.compaction_slack_mib": 8},
                       spool=disk.where / "spool")
         return await full(options, world, disk, kind)
     finally:
@@ -93,7 +93,8 @@ async def full(options, world, disk, kind):
     refused, first_no = world.client.refused, None
     span = options.seconds or (6 if options.short else 300)
     taken, receipts = sum(sink.taken for sink in world.sinks), world.client.finals
-    while time.monotonic() - began < span:
+    # Until the hub needs room, too: it has a segment prepared, and uses dead ones again.
+    while time.monotonic() - began < span or (first_no is None and time.monotonic() - began < 120):
         await world.last(0.2)
         if world.client.refused > refused and first_no is None:
             first_no = round(time.monotonic() - began, 2)
