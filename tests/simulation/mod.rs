@@ -128,7 +128,9 @@ impl Sim {
             }
             if self.scene.agenda.happened > HAPPENINGS_MAX {
                 let time = self.scene.agenda.time;
-                return self.scene.ledger.wrong(time, format!("it never comes to rest: {happening:?}"));
+                let gauges = self.process.as_ref().map(|process| process.hub.gauges());
+                let story = format!("it never comes to rest: {happening:?}, {gauges:?}");
+                return self.scene.ledger.wrong(time, story);
             }
             if self.scene.is_peace && self.scene.agenda.happened.is_multiple_of(256) && self.is_over() {
                 return;

@@ -327,7 +327,7 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
             receipt_grace: Duration::from_micros(grace),
             ..Limits::default()
         },
-        compaction: CompactionRules { factor: random.u64(1..4), slack_octets: random.u64(1..64) << 10 },
+        compaction: CompactionRules { factor: random.u64(2..4), slack_octets: random.u64(1..64) << 10 },
         caution: Caution { hold: Duration::from_secs(120), ..Caution::default() },
     }
 }
