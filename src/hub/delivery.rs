@@ -1,6 +1,6 @@
 //! Receipts and inbound messages go out: to any port of the account that receives and has room.
 
-use super::dispatch::fetch_if_parked;
+use super::fetch::fetch_if_parked;
 use super::inbound::{wants_parameters, write_inbound};
 use super::kin::Kin;
 use super::table::{Row, Token, Whereabouts, flag};

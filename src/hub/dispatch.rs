@@ -1,14 +1,15 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
+use super::fetch::fetch_if_parked;
 use super::seats::Out;
 use super::suspects::{SUSPECT, Trial};
 use super::table::{Row, Token, Whereabouts, flag};
-use super::{Effects, Fetch, Hub, LinkState, Mode, Stage};
+use super::{Effects, Hub, LinkState, Mode, Stage};
 use crate::carrier::{Dispatch, LinkBatch, Words};
 use crate::clock::UnixMs;
 use crate::codec::MessageState;
 use crate::conversion::Profile;
-use crate::id::{CarrierId, Lsn, SessionId};
+use crate::id::{CarrierId, SessionId};
 use crate::message::{Outcome, Phase};
 use crate::session::BindKind;
 use bytes::Bytes;
@@ -254,22 +255,6 @@ enum Next {
 pub(super) struct Loss {
     /// It was on trial there.
     pub trial: Option<Trial>,
-}
-
-/// Asks for the body of a message that is soon to go out, unless it is at hand or asked for.
-///
-/// What compaction has just written again can't be read before it is durable; its turn comes when the segment goes.
-pub(super) fn fetch_if_parked(
-    table: &mut super::table::Table,
-    effects: &mut Effects,
-    token: Token,
-    durable: Lsn,
-) {
-    let Some(row) = table.known(token) else { return };
-    if row.is_parked() && !row.is(flag::FETCHING) && row.is_readable(durable) {
-        row.set(flag::FETCHING);
-        effects.fetches.push(Fetch { token: token.to_u64(), locator: row.locator() });
-    }
 }
 
 /// The next link in turn that has room.

@@ -27,6 +27,7 @@ mod congestion;
 mod delivery;
 mod dispatch;
 mod effects;
+mod fetch;
 mod first_parts;
 mod held;
 mod inbound;

@@ -58,7 +58,7 @@ impl Hub {
             };
             if row.is_parked() {
                 let Self { table, effects, durable, .. } = self;
-                return super::dispatch::fetch_if_parked(table, effects, token, *durable);
+                return super::fetch::fetch_if_parked(table, effects, token, *durable);
             }
             let account = &mut self.accounts[place];
             let Some(seat) = super::delivery::next_port(&account.ports, &mut account.turn, &mut self.ports)

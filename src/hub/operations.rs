@@ -4,7 +4,7 @@
 //! compared by the hashes that each row keeps, so no body is read for a query or a cancel.
 
 use super::caller::Caller;
-use super::dispatch::fetch_if_parked;
+use super::fetch::fetch_if_parked;
 use super::intake::{is_datagram, with_schedule};
 use super::search::{Errand, Wanted};
 use super::table::{Row, Token, flag};

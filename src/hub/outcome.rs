@@ -2,7 +2,7 @@
 
 use super::inbound::Refusal;
 use super::table::{Token, Whereabouts, flag};
-use super::whose::{is_for_another, may_be_for};
+use super::whose::{Given, is_for_another, may_be_for};
 use super::{Held, Hub, Stage, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
@@ -13,17 +13,6 @@ use crate::message::{Outcome, Phase};
 use crate::schedule::Failure;
 use crate::spool::Record;
 use bytes::Bytes;
-
-/// A receipt as the carrier gave it.
-#[derive(Clone, Copy)]
-pub(super) struct Given<'a> {
-    pub carrier: CarrierId,
-    pub id: &'a [u8],
-    /// What its text calls the message, where that differs; empty otherwise.
-    pub text_id: &'a [u8],
-    pub destination: &'a [u8],
-    pub outcome: Outcome,
-}
 
 impl Hub {
     pub(super) fn take_link_intake(&mut self, session: SessionId, intake: &LinkIntake) {

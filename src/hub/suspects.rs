@@ -13,7 +13,7 @@
 //! A trial counts only if the carrier has answered something else since the one before: a carrier that drops everything blames nobody.
 //! An answer of any kind clears a message of all suspicion. Between two trials the others have the link for as long as the trial took.
 
-use super::dispatch::fetch_if_parked;
+use super::fetch::fetch_if_parked;
 use super::queue::Queue;
 use super::table::{Token, flag};
 use super::{Hub, LinkState};

@@ -2,7 +2,7 @@
 
 use super::clockwork::Kind;
 use super::delivery::kept_until;
-use super::dispatch::fetch_if_parked;
+use super::fetch::fetch_if_parked;
 use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;

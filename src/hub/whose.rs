@@ -1,10 +1,21 @@
 //! Whose is a receipt: by its carrier's id, and by the number that it is for where the id alone does not tell.
 
 use super::Hub;
-use super::outcome::Given;
 use crate::codec::{Reading, Sm};
 use crate::correlation::{IdHash, Reading as IdReading};
 use crate::id::CarrierId;
+use crate::message::Outcome;
+
+/// A receipt as the carrier gave it.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub carrier: CarrierId,
+    pub id: &'a [u8],
+    /// What its text calls the message, where that differs; empty otherwise.
+    pub text_id: &'a [u8],
+    pub destination: &'a [u8],
+    pub outcome: Outcome,
+}
 
 impl Hub {
     /// The open message that a receipt is for: by its id, then by that of its text.
