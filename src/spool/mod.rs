@@ -33,6 +33,7 @@
 //! before the next.
 
 mod disk;
+mod fill;
 mod frame;
 mod journal;
 mod layout;

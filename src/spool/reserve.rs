@@ -1,7 +1,7 @@
 //! A file that is there to be removed: room for the final states of what is here, on a disk that is full.
 
 use super::disk::{Disk, DiskFile};
-use super::segment::fill;
+use super::fill::fill;
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -12,6 +12,7 @@
 //! so putting it to use touches no directory.
 
 use super::disk::{Disk, DiskFile};
+use super::fill::fill;
 use super::frame::{u32_at, u64_at};
 use super::reserve::Reserve;
 use crate::id::IdKey;
@@ -445,22 +446,6 @@ impl<D: Disk> Spares<D> {
     }
 }
 
-/// Fills a file with zeros and syncs, so that later writes find blocks that are theirs already; `part` is told how far it is.
-pub fn fill(file: &impl DiskFile, octets: u64, part: &mut dyn FnMut(u64)) -> io::Result<()> {
-    let zeros = vec![0; FILL.min(octets as usize)];
-    let mut at = 0;
-    while at < octets {
-        let more = (octets - at).min(zeros.len() as u64) as usize;
-        file.write_at(&zeros[..more], at)?;
-        file.sync_data()?;
-        at += more as u64;
-        if at < octets {
-            part(at);
-        }
-    }
-    Ok(())
-}
-
 const SUFFIX: &str = ".segment";
 /// What a damaged segment's file name gets behind it when it leaves the log.
 pub const ASIDE: &str = ".damaged";
@@ -469,5 +454,3 @@ const MAGIC: [u8; 8] = *b"enroute\0";
 const COPY: usize = 128;
 const SECOND: usize = 4096;
 const CRC_AT: usize = COPY - 4;
-/// Octets that are filled by one write, and synced.
-const FILL: usize = 512 << 10;
