@@ -17,7 +17,6 @@ use crate::codec::{
 use crate::guard::guarded;
 use crate::id::{AccountId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
-use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
 
 /// A replace_sm whose message is being read back.
@@ -252,29 +251,9 @@ impl Hub {
     /// Writes a message that waits as its row says, with another body; gives where that is recorded.
     fn write_again(&mut self, token: Token, body: Bytes) -> Lsn {
         let row = self.table.row(token.slot);
-        if row.is(flag::FETCHING) {
-            row.set(flag::MOVED);
-        }
         row.losses = 0; // another text is another message to whoever fell over it
-        let (id, old, attempts, due, error) =
-            (row.id(token.slot), row.locator(), row.attempts, row.at, row.error);
-        let appended = self.journal.append(&Record::Accepted {
-            id,
-            account: &self.accounts[usize::from(row.account.0)].name,
-            accepted: row.accepted,
-            due,
-            expires: row.expires,
-            flags: row.kept_flags(),
-            group: self.kin.group_of(token.slot),
-            bulk: self.bulks.number(row.bulk),
-            body: &body,
-        });
-        self.journal.retire(old);
-        let mut lsn = appended.lsn;
-        if attempts > 0 {
-            lsn = self.journal.append(&Record::Deferred { id, attempts, due, error, losses: 0 }).lsn;
-        }
-        self.table.row(token.slot).set_locator(appended.locator);
+        let due = row.at;
+        let lsn = self.rewrite(token.slot, due, &body);
         self.table.keep_body(token.slot, body);
         self.bodies.push_back((self.now.mono, token));
         lsn

@@ -2,6 +2,7 @@
 
 use super::table::{Token, flag};
 use super::{Fetched, Held, Hub};
+use crate::clock::UnixMs;
 use crate::id::Lsn;
 use crate::message::Phase;
 use crate::spool::{Compaction, CompactionRules, Locator, Record};
@@ -139,7 +140,6 @@ impl Hub {
     fn copy(&mut self, slot: u32, body: &[u8]) {
         self.unbundle_if_fired(slot); // its times are told by the bulk's record, which stands before this one
         let row = self.table.row(slot);
-        let id = row.id(slot);
         let due = match row.phase {
             Phase::Accepting | Phase::Scheduled => row.at,
             // It was due before it got there.
@@ -154,6 +154,16 @@ impl Hub {
             | Phase::Waiting
             | Phase::Delivering => row.accepted,
         };
+        self.rewrite(slot, due, body);
+        self.write_stage(slot);
+        self.effects.stats.compacted += 1;
+    }
+
+    /// Writes a message again as its row says, in place of where it stands, and how far its attempts have come; gives where that
+    /// is recorded.
+    pub(super) fn rewrite(&mut self, slot: u32, due: UnixMs, body: &[u8]) -> Lsn {
+        let row = self.table.row(slot);
+        let id = row.id(slot);
         let appended = self.journal.append(&Record::Accepted {
             id,
             account: &self.accounts[usize::from(row.account.0)].name,
@@ -171,11 +181,10 @@ impl Hub {
             row.set(flag::MOVED);
         }
         let (attempts, error, losses) = (row.attempts, row.error, row.losses);
-        if attempts > 0 || losses > 0 {
-            self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
+        if attempts == 0 && losses == 0 {
+            return appended.lsn;
         }
-        self.write_stage(slot);
-        self.effects.stats.compacted += 1;
+        self.journal.append(&Record::Deferred { id, attempts, due, error, losses }).lsn
     }
 
     /// Writes again where a message stands that was accepted before.
