@@ -149,8 +149,8 @@ impl<D: Disk> WriterThread<D> {
 }
 
 /// Keeps prepared segments at hand, and tells the hub when the disk has no room for them: what is prepared is then what
-/// final states and compaction still have. Takes dead segments out of the log, which waits for the directory: not here, where
-/// commits would wait with it.
+/// final states and compaction still have. Takes dead segments out of the log, too: that waits for the directory, and on the
+/// writer's thread commits would wait with it.
 pub(super) struct SparesThread<D: Disk> {
     pub spares: Spares<D>,
     pub errands: Arc<Mailbox<Errand>>,
