@@ -147,6 +147,15 @@ class World:
         """Notes an event that lasted from `since` (monotonic) to now."""
         self.disturb(event, links, window, since=since, **more)
 
+    async def kill_and_quiesce(self):
+        """Kills the hub, starts it again, and lets everything come to its end; gives how many seconds that took."""
+        self.disturb("kill")
+        await self.hub.kill()
+        await self.hub.start()
+        await self.bound()
+        await self.last(1)
+        return await self.quiesce()
+
     async def quiesce(self, patience=60, receipts=True, limit=600):
         """No more load; waits until everything has come back, or nothing has for `patience` seconds, `limit` at most."""
         self.client.rate = 0

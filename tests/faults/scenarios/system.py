@@ -172,12 +172,7 @@ async def x8(options):
                          "accepts_again_s": round(time.monotonic() - freed, 2)}
         if figures[name]["accepts_again_s"] > 15:
             failures.append(f"{name}: does not accept again")
-    world.disturb("kill")
-    await world.hub.kill()
-    await world.hub.start()
-    await world.bound()
-    await world.last(1)
-    drain = await world.quiesce()
+    drain = await world.kill_and_quiesce()
     result = await world.finish({**figures, "syncs_failed": failed, "drain_s": drain}, failures,
                                 extra_receipts=SESSIONS * WINDOW)
     statuses = set(result.figures["statuses"])
@@ -373,12 +368,7 @@ async def x29(options):
         shutil.rmtree(other.dir, ignore_errors=True)
         await world.last(0.5)
     # The lock dies with its holder.
-    world.disturb("kill")
-    await world.hub.kill()
-    await world.hub.start()
-    await world.bound()
-    await world.last(1)
-    drain = await world.quiesce()
+    drain = await world.kill_and_quiesce()
     result = await world.finish({"exit_codes": codes, "said": words[0], "ready_after_kill_s": round(world.hub.ready_s, 2),
                                  "drain_s": drain}, extra_receipts=SESSIONS * WINDOW)
     return result.require(all(code not in (0, None) for code in codes), f"a second hub started: {codes}")
