@@ -4,6 +4,7 @@
 //! a misspelt setting can't pass for its default. Every key, its unit, range and default: `docs/configuration.md`; a file
 //! with all of them: `docs/enroute.toml`.
 
+mod conduct;
 mod fault;
 mod part;
 mod peer;
@@ -122,7 +123,7 @@ impl Config {
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.retry);
         hub.accounts = peer::accounts(&mut document, &hub.rules, durability);
-        hub.carriers = peer::carriers(&mut document);
+        hub.carriers = peer::carriers(&mut document, &hub.retry);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.carriers));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);

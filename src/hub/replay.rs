@@ -5,6 +5,7 @@ use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
+use super::nameless::Nameless;
 use super::table::{Row, Table, flag};
 use super::way;
 use super::whose::Given;
@@ -82,6 +83,10 @@ impl Replay {
             name: plan.carrier.name.as_bytes().into(),
             ids: plan.ids,
             profile: Arc::clone(&plan.carrier.profile),
+            statuses: plan.statuses.clone(),
+            retry: plan.retry.clone().unwrap_or_else(|| settings.retry.clone()),
+            unanswered: plan.unanswered,
+            receipts: plan.carrier.duties.receipts,
             passes_schedule: plan.carrier.passes_schedule,
             ..CarrierState::default()
         };
@@ -315,6 +320,7 @@ impl Replay {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
             aliases: Aliases::default(),
+            nameless: Nameless::default(),
             journal,
             table: self.table,
             wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),

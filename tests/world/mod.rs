@@ -47,8 +47,8 @@ pub fn settings() -> Settings {
             ..AccountPlan::new(Account::new("shop", "secret"))
         }],
         carriers: vec![CarrierPlan {
-            carrier,
             ids: IdForms { response: IdForm::Text, receipt: IdForm::Text },
+            ..CarrierPlan::new(carrier)
         }],
         lists: Vec::new(),
         routes: route::Routes::to(CARRIER).into(),
