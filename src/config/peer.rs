@@ -1,5 +1,6 @@
 //! Accounts, carriers and distribution lists: their keys, their ranges, and what they set.
 
+use super::pace;
 use super::profile;
 use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
@@ -59,6 +60,8 @@ fn read_account(section: &mut Section<'_>, all: &Rules, plan: &mut AccountPlan) 
     *bulk_tlv = section.number("bulk_tlv", VENDOR_TAGS).map(|tag| Tag(tag as u16)); // in range
     *rules = own_rules(section, all);
     *profile = profile::account(section);
+    pace::account(section, plan);
+    let AccountPlan { account, .. } = plan;
     let is_called = section.has("outbind");
     let outbind = &mut section.section("outbind");
     if is_called {
@@ -151,6 +154,7 @@ fn read_carrier(section: &mut Section<'_>) -> CarrierPlan {
     section.set_flag("pass_schedule", &mut carrier.passes_schedule);
     section.set_flag("broadcast", &mut carrier.broadcasts);
     carrier.profile = profile::carrier(section);
+    pace::carrier(section, &mut carrier);
     CarrierPlan { carrier, ids }
 }
 
