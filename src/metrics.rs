@@ -257,7 +257,7 @@ impl Metrics {
             dispatched: counter(r, "dispatched_total", "Messages handed to a link, attempts counted each"),
             taken: counter(r, "taken_total", "Messages that a carrier took"),
             carrier_refused: counters(r, "carrier_refused_total", "Dispatches refused by a carrier, by command_status", &["status"]),
-            carrier_events: counters(r, "carrier_events_total", "What else befell dispatches: deferred, unanswered, answered late, doubtful, without an id", &["event"]),
+            carrier_events: counters(r, "carrier_events_total", "What else befell dispatches: deferred, unanswered, answered late, doubtful, without an id, assumed sent", &["event"]),
             carrier_binds_refused: counters(r, "carrier_binds_refused_total", "Our binds that a carrier refused, by command_status; alarm if it grows", &["carrier", "status"]),
             possible_duplicates: counters(r, "possible_duplicates_total", "Messages handed to a carrier that may have them already, since it did not answer", &["carrier"]),
             poisoned: counters(r, "poisoned_total", "Messages given up because their carrier, or our words for it, fell over them each time; alarm if it grows", &["carrier"]),

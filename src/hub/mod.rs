@@ -36,6 +36,7 @@ mod intake;
 mod kin;
 mod memory;
 mod multi;
+mod nameless;
 mod notice;
 mod operations;
 mod outcome;
@@ -58,6 +59,7 @@ mod suspects;
 mod table;
 mod timers;
 mod upkeep;
+mod way;
 mod whose;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
@@ -67,14 +69,14 @@ pub use pace::{Hold, OverLimit, Reason, Standing};
 pub use queue_classes::Guard;
 pub use replay::Replay;
 pub use settings::{
-    AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
+    AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
 pub use stats::{Gauges, Stage, Stats, label};
 pub use table::INBOUND;
 
 use crate::admission::{Rules, Times};
 use crate::bulk::Bulks;
-use crate::carrier::LinkBatch;
+use crate::carrier::{LinkBatch, Receipts, Statuses};
 use crate::clock::{Now, Watch};
 use crate::codec::{Tag, Version};
 use crate::conversion::Profile;
@@ -82,6 +84,8 @@ use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
+use crate::route::Turns;
+use crate::schedule::Retry;
 use crate::spool::Journal;
 use aliases::Aliases;
 use broadcast::Asked;
@@ -92,6 +96,7 @@ use first_parts::FirstParts;
 use foldhash::HashMap;
 use held::{Held, Holding};
 use kin::Kin;
+use nameless::Nameless;
 use notice::Notice;
 use operations::Replacing;
 use pace::{AccountPace, CarrierPace, Sleeper};
@@ -114,6 +119,7 @@ pub struct Hub {
     wheel: Clockwork,
     correlation: Correlation,
     aliases: Aliases,
+    nameless: Nameless,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     ports: Seats<PortState>,
@@ -163,6 +169,8 @@ pub struct Hub {
     sleepers: BinaryHeap<Sleeper>,
     /// How long the last answer waited for the disk.
     disk_wait: Duration,
+    /// Whose turn it is in groups of carriers that take turns.
+    turns: Turns,
     scratch: BytesMut,
 }
 
@@ -215,6 +223,10 @@ struct CarrierState {
     name: Box<[u8]>,
     ids: IdForms,
     profile: Arc<Profile>,
+    statuses: Statuses,
+    retry: Retry,
+    unanswered: Unanswered,
+    receipts: Receipts,
     /// It keeps scheduled messages itself.
     passes_schedule: bool,
     queue: Classes,

@@ -145,7 +145,7 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
 fn connections(plan: &Plan) -> Result<usize, ServeError> {
     let limit = machine::raise_descriptors();
     let (links, wanted) =
-        (plan.hub.carriers.iter().map(|plan| plan.carrier.links).sum(), plan.max_connections);
+        (plan.hub.carriers.iter().map(|plan| plan.carrier.sessions()).sum(), plan.max_connections);
     let connections = machine::connections(limit, links, wanted).ok_or(ServeError::Descriptors { limit })?;
     if connections < wanted {
         warn!(
@@ -230,7 +230,7 @@ fn connect_carriers(plan: &Plan, shared: &Arc<Shared>, leaving: &watch::Sender<b
     for (place, plan) in plan.hub.carriers.iter().enumerate() {
         let (carrier, id) = (Arc::new(plan.carrier.clone()), CarrierId(place as u16));
         let gate = Arc::new(Gate::new(carrier.reconnect));
-        for number in 0..carrier.links {
+        for number in 0..carrier.sessions() {
             let (carrier, gate, shared) = (Arc::clone(&carrier), Arc::clone(&gate), Arc::clone(shared));
             tokio::spawn(connector::keep_link(carrier, id, number, gate, shared, leaving.subscribe()));
         }

@@ -47,11 +47,11 @@ pub fn settings() -> Settings {
             ..AccountPlan::new(Account::new("shop", "secret"))
         }],
         carriers: vec![CarrierPlan {
-            carrier,
             ids: IdForms { response: IdForm::Text, receipt: IdForm::Text },
+            ..CarrierPlan::new(carrier)
         }],
         lists: Vec::new(),
-        routes: route::Table::new(Some(CARRIER)),
+        routes: route::Routes::to(CARRIER).into(),
         inbound: route::Inbound::default(),
         rules: Rules::default(),
         retry: Retry::default(),
