@@ -17,7 +17,8 @@ use crate::esme::Verdict;
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, SessionId};
 use crate::message::Phase;
-use crate::route::{Case, Choice};
+use crate::route::Choice;
+use crate::route::inbound::Case;
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
 

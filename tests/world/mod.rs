@@ -51,7 +51,7 @@ pub fn settings() -> Settings {
             ..CarrierPlan::new(carrier)
         }],
         lists: Vec::new(),
-        routes: route::Table::new(Some(CARRIER)),
+        routes: route::Routes::to(CARRIER).into(),
         inbound: route::Inbound::default(),
         rules: Rules::default(),
         retry: Retry::default(),
