@@ -68,5 +68,6 @@ pub mod schedule;
 pub mod session;
 pub mod spool;
 pub mod text;
+pub mod throttle;
 pub mod tool;
 pub mod wheel;
