@@ -4,7 +4,7 @@ use super::caller::Caller;
 use super::seats::Out;
 use super::suspects::SUSPECT;
 use super::table::{Row, flag};
-use super::way::carrier_for;
+use super::way::{Place, Question};
 use super::{AccountState, Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
 use crate::bulk;
@@ -15,6 +15,7 @@ use crate::esme::{Intake, PortBatch};
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use crate::message::{Phase, receipt_wish};
+use crate::route::{Leaf, RouteId, Tried};
 use crate::session::BindKind;
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
@@ -113,11 +114,10 @@ impl Hub {
         self.check_room(account)?;
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(sm, rules, times, self.now)?;
-        let profile = &self.accounts[usize::from(account.0)].profile;
-        let carrier = carrier_for(&self.settings.routes, profile, &mut self.turns, sm, account, admitted.due)
-            .ok_or(Status::RINVDSTADR)?;
-        // Nobody has promised anything for it yet: one that our own words fail for stays outside.
-        let seen = guarded(|| self.examine(sm, account, carrier)).unwrap_or(Err(Status::RSYSERR))?;
+        let question = Question { sm, account, accepted: self.now.wall, due: admitted.due };
+        let route = self.rule_for(&question).ok_or(Status::RINVDSTADR)?;
+        let (leaf, tried, seen) = self.first_taker(&question, route)?;
+        let carrier = leaf.carrier;
         let bulk = self.bulk_of(sm, account)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
         let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
@@ -129,12 +129,17 @@ impl Hub {
         }
         // No carrier knows bulks.
         let schedule = if bulk.is_some() { None } else { self.schedule_to_pass(carrier, admitted.due) };
+        // What waits here gets its carrier when it is due.
+        let waits = bulk.is_some() || schedule.is_none() && admitted.due > self.now.wall;
         let row = Row {
             accepted: self.now.wall,
             expires: admitted.expires,
             at: if schedule.is_some() { self.now.wall } else { admitted.due },
             account,
-            carrier,
+            carrier: if waits { Row::NOWHERE } else { carrier },
+            route,
+            tried: if waits { 0 } else { tried.0 },
+            from: if waits { 0 } else { leaf.bit },
             registered_delivery: if is_datagram(sm) { 0 } else { registered_delivery },
             flags,
             source: self.table.hash(sm.source.addr),
@@ -259,6 +264,25 @@ impl Hub {
         (appended.lsn, token)
     }
 
+    /// The first candidate that can be told a text, and those that can't; if none can, what the first of them would refuse it with.
+    pub(super) fn first_taker(
+        &mut self,
+        question: &Question<'_>,
+        route: RouteId,
+    ) -> Result<(Leaf, Tried, Seen), Status> {
+        let (mut tried, mut refusal) = (Tried(0), None);
+        while let Some(leaf) = self.pick(question, Place { route, tried, from: 0 }) {
+            // Nobody has promised anything for it yet: one that our own words fail for stays outside.
+            let seen = guarded(|| self.examine(question.sm, question.account, leaf.carrier));
+            match seen.unwrap_or(Err(Status::RSYSERR)) {
+                Ok(seen) => return Ok((leaf, tried, seen)),
+                Err(status) => refusal = refusal.or(Some(status)),
+            }
+            tried = tried.and(leaf);
+        }
+        Err(refusal.unwrap_or(Status::RINVDSTADR))
+    }
+
     /// Looks at the text: whether its carrier can be told it, and what has to be done to it on the way.
     pub(super) fn examine(
         &mut self,
@@ -301,6 +325,9 @@ impl Hub {
         let has_time = row.attempts > 0 || row.at > row.accepted;
         if has_time && row.at > self.now.wall {
             row.phase = Phase::Scheduled;
+            if row.attempts == 0 && row.may_move() {
+                row.carrier = Row::NOWHERE; // it is picked when it is due
+            }
             let (at, is_safe) = (row.at.min(row.expires), row.is_readable(self.durable));
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
                 self.table.park(slot);
@@ -313,8 +340,22 @@ impl Hub {
         }
     }
 
-    /// Puts a message at the end of its carrier's queue, or of its suspects.
+    /// Puts a message at the end of its carrier's queue, or of its suspects; picks its carrier before that, if that is to be done.
     pub(super) fn enqueue(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let Some(carrier) = self.carriers.get(usize::from(row.carrier.0)) else {
+            return self.route_out(slot);
+        };
+        // It waited for another attempt at this one, which is not there any more.
+        let is_retry = row.attempts > 0 && row.losses < SUSPECT && row.may_move();
+        if is_retry && !carrier.standing(self.now.mono).usable {
+            return self.route_out(slot);
+        }
+        self.enter_queue(slot);
+    }
+
+    /// As [`Hub::enqueue`], for a message whose carrier has just been picked.
+    pub(super) fn enter_queue(&mut self, slot: u32) {
         match self.table.row(slot).losses >= SUSPECT {
             true => self.suspect(self.table.token(slot)),
             false => self.enqueue_with_others(slot),
@@ -339,7 +380,10 @@ impl Hub {
     }
 
     pub(super) fn wake_carrier(&mut self, carrier: CarrierId) {
-        self.carriers[usize::from(carrier.0)].dirty = true;
+        // One that has no carrier yet is looked at each turn.
+        if let Some(state) = self.carriers.get_mut(usize::from(carrier.0)) {
+            state.dirty = true;
+        }
     }
 }
 

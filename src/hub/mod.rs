@@ -19,6 +19,7 @@
 //! less ([`Durability`]) don't wait so long.
 
 mod aliases;
+mod breaker;
 mod broadcast;
 mod bulks;
 mod caller;
@@ -33,6 +34,7 @@ mod held;
 mod inbound;
 mod intake;
 mod kin;
+mod leaving;
 mod memory;
 mod multi;
 mod nameless;
@@ -54,10 +56,12 @@ mod steps;
 mod suspects;
 mod table;
 mod timers;
+mod unrouted;
 mod upkeep;
 mod way;
 mod whose;
 
+pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use held::{Durability, Reached};
 pub use replay::Replay;
@@ -81,6 +85,7 @@ use crate::route::Turns;
 use crate::schedule::Retry;
 use crate::spool::Journal;
 use aliases::Aliases;
+use breaker::Breaker;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
@@ -89,6 +94,7 @@ use first_parts::FirstParts;
 use foldhash::HashMap;
 use held::{Held, Holding};
 use kin::Kin;
+use leaving::Leaving;
 use nameless::Nameless;
 use notice::Notice;
 use operations::Replacing;
@@ -100,6 +106,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
 use table::{Table, Token};
+use unrouted::Unrouted;
+use way::Texts;
 
 /// The hub.
 pub struct Hub {
@@ -160,6 +168,10 @@ pub struct Hub {
     disk_wait: Duration,
     /// Whose turn it is in groups of carriers that take turns.
     turns: Turns,
+    unrouted: Unrouted,
+    texts: Texts,
+    /// No message waits longer for its next attempt.
+    longest_wait: Duration,
     scratch: BytesMut,
 }
 
@@ -216,8 +228,12 @@ struct CarrierState {
     passes_schedule: bool,
     queue: Queue,
     suspects: Suspects,
-    /// Seats of its links that submit.
+    /// Seats of its links that submit, how many messages these may have out, and how many they have.
     links: Vec<u32>,
+    places: usize,
+    out: usize,
+    breaker: Breaker,
+    leaving: Leaving,
     turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,
@@ -393,6 +409,7 @@ impl Hub {
             early_receipts: self.correlation.early_len() as u64,
             remembered: self.remembered() as u64,
             scheduled: 0,
+            unrouted: self.unrouted.len() as u64,
             bodies: self.bodies.len() as u64,
             memory: self.memory(),
             buffers: self.buffers,
@@ -416,6 +433,7 @@ impl Hub {
                 stats::CarrierGauges {
                     queued: (state.queue.len() + state.suspects.len()) as u64,
                     links: links().count() as u64,
+                    breaker: state.breaker.stage(),
                     window: links().map(|link| link.window as u64).sum(),
                     in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
                 }

@@ -8,6 +8,7 @@ use super::fetch::fetch_if_parked;
 use super::intake::{is_datagram, with_schedule};
 use super::search::{Errand, Wanted};
 use super::table::{Row, Token, flag};
+use super::way::{Place, Question};
 use super::{AccountState, Hub};
 use crate::admission::admit;
 use crate::codec::{
@@ -17,6 +18,7 @@ use crate::codec::{
 use crate::guard::guarded;
 use crate::id::{AccountId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
+use crate::route::Tried;
 use bytes::{Bytes, BytesMut};
 
 /// A replace_sm whose message is being read back.
@@ -185,12 +187,17 @@ impl Hub {
         // A part that waits for the others of its text stays one: whose would it be with another text?
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
-        let (account, carrier) = (row.account, row.carrier);
+        let (account, carrier, route) = (row.account, row.carrier, row.route);
         let (was_tried, is_counted) = (row.attempts > 0, row.bulk != Row::ALONE);
         let (bulk, at, expires) = self.times_of(token.slot)?;
         let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
+        let question = Question { sm: &sm, account, accepted: self.now.wall, due: at };
+        let is_free = carrier == Row::NOWHERE;
+        // One that waits here may go to any: it is looked at for the one that is the likeliest now.
+        let likely = is_free.then(|| self.pick(&question, Place { route, tried: Tried(0), from: 0 })).flatten();
+        let carrier = likely.map_or(carrier, |leaf| leaf.carrier);
         let passed_on = self.passed_schedule(carrier, &sm);
         let at = passed_on.unwrap_or(at);
         let due = write_absolute(at);

@@ -42,6 +42,10 @@ pub struct Stats {
     pub doubtful: u64,
     /// Dispatches of messages that the carrier may have already, by carrier.
     pub repeated: Vec<(CarrierId, u64)>,
+    /// Messages that came to a carrier after another candidate had failed or refused them, by carrier.
+    pub passed_on: Vec<(CarrierId, u64)>,
+    /// Times that a carrier was taken for sick, by carrier.
+    pub sick: Vec<(CarrierId, u64)>,
     pub receipts_in: u64,
     pub receipts_intermediate: u64,
     pub receipts_early: u64,
@@ -186,6 +190,8 @@ pub struct Gauges {
     pub awaiting: u64,
     pub scheduled: u64,
     pub waiting: u64,
+    /// Messages that are due and wait for their bodies before they get a carrier.
+    pub unrouted: u64,
     /// Messages whose bodies may still be at hand.
     pub bodies: u64,
     pub early_receipts: u64,
@@ -217,6 +223,8 @@ pub struct CarrierGauges {
     pub links: u64,
     pub window: u64,
     pub in_flight: u64,
+    /// 0: held for well; 1: one message at a time finds out; 2: left alone.
+    pub breaker: u64,
 }
 
 impl Stats {
@@ -231,6 +239,16 @@ impl Stats {
     /// Counts a dispatch to `carrier` of what that may have already.
     pub(super) fn repeat(&mut self, carrier: CarrierId) {
         count(&mut self.repeated, carrier);
+    }
+
+    /// Counts a message that came to `carrier` from another candidate.
+    pub(super) fn pass_on(&mut self, carrier: CarrierId) {
+        count(&mut self.passed_on, carrier);
+    }
+
+    /// Counts that `carrier` is taken for sick.
+    pub(super) fn sicken(&mut self, carrier: CarrierId) {
+        count(&mut self.sick, carrier);
     }
 
     pub(super) fn refuse(&mut self, status: Status) {
@@ -339,6 +357,7 @@ impl Gauges {
             ("awaiting_receipt", self.awaiting),
             ("timed", self.scheduled),
             ("receipt_waiting", self.waiting),
+            ("unrouted", self.unrouted),
             ("waiting_for_disk", self.held),
             ("body_watched", self.bodies),
             ("early_receipts", self.early_receipts),
@@ -352,6 +371,7 @@ impl Gauges {
         for (name, carrier) in carriers.iter().zip(&self.carriers) {
             metrics.queued.with_label_values(&[name]).set(carrier.queued as i64);
             metrics.links.with_label_values(&[name]).set(carrier.links as i64);
+            metrics.breaker.with_label_values(&[name]).set(carrier.breaker as i64);
             metrics.window.with_label_values(&[name]).set(carrier.window as i64);
             metrics.window_used.with_label_values(&[name]).set(carrier.in_flight as i64);
         }

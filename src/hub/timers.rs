@@ -50,6 +50,7 @@ impl Hub {
             self.fire(slot);
         }
         self.fired = fired;
+        self.look_at_carriers();
         for place in 0..self.carriers.len() {
             if self.carriers[place].paused.is_some_and(|until| self.now.mono >= until) {
                 self.carriers[place].paused = None;
@@ -156,6 +157,7 @@ impl Hub {
             paused,
             stalls,
             suspects,
+            self.next_look().filter(|_| !resting),
             body,
             gathering,
             transaction,
