@@ -67,12 +67,7 @@ impl Hub {
         if let (Phase::Awaiting, Some(first)) = (phase, self.table.row(token.slot).carrier_message_id.clone())
         {
             let last = &self.carriers[usize::from(last.0)].name;
-            self.journal.append(&Record::Sent {
-                id: message,
-                carrier: last,
-                carrier_message_id: &first,
-                at,
-            });
+            self.journal.append(&Record::Sent { id: message, carrier: last, carrier_message_id: &first, at });
         }
         self.correlation.insert(hash, token.slot);
         self.claim_early(token.slot, carrier, id);

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A failure says something of the carrier (no answer, a lost link, system trouble), not of the message. Anything else that it
-//! answers is a success.
+//! answers is a success; a late answer closes it at once.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ pub struct BreakerRules {
 impl Default for BreakerRules {
     fn default() -> Self {
         Self {
-            failures: 50,
+            failures: 100,
             share: 1.0,
             window: Duration::from_secs(60),
             open: Duration::from_secs(10),
@@ -106,6 +106,11 @@ impl Breaker {
             }
             State::Open { .. } => false,
         }
+    }
+
+    /// The carrier answered what it was given up for: it is slow, not sick.
+    pub fn revive(&mut self) {
+        self.state = State::default();
     }
 
     /// What went out to find out came to nothing that says anything.
@@ -249,6 +254,15 @@ mod tests {
         breaker.forget_probe();
 
         assert!(breaker.lets_through() && !breaker.is_closed());
+    }
+
+    #[test]
+    fn late_answer_closes_it() {
+        let mut breaker = opened(start());
+
+        breaker.revive();
+
+        assert!(breaker.is_closed());
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Hub {
         self.check_room(account)?;
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(sm, rules, times, self.now)?;
-        let question = Question { sm, account, accepted: self.now.wall, due: admitted.due };
+        let question = Question { sm, account, serial: self.journal.serial(), due: admitted.due };
         let route = self.rule_for(&question).ok_or(Status::RINVDSTADR)?;
         let (leaf, tried, seen) = self.first_taker(&question, route)?;
         let carrier = leaf.carrier;
@@ -131,6 +131,7 @@ impl Hub {
         let schedule = if bulk.is_some() { None } else { self.schedule_to_pass(carrier, admitted.due) };
         // What waits here gets its carrier when it is due.
         let waits = bulk.is_some() || schedule.is_none() && admitted.due > self.now.wall;
+        let waits = waits && self.settings.routes.candidates(route, sm.destination.addr).len() > 1;
         let row = Row {
             accepted: self.now.wall,
             expires: admitted.expires,
@@ -271,7 +272,7 @@ impl Hub {
         route: RouteId,
     ) -> Result<(Leaf, Tried, Seen), Status> {
         let (mut tried, mut refusal) = (Tried(0), None);
-        while let Some(leaf) = self.pick(question, Place { route, tried, from: 0 }) {
+        while let Some(leaf) = self.pick(question.draw(), Place { route, tried, from: 0 }) {
             // Nobody has promised anything for it yet: one that our own words fail for stays outside.
             let seen = guarded(|| self.examine(question.sm, question.account, leaf.carrier));
             match seen.unwrap_or(Err(Status::RSYSERR)) {
@@ -324,10 +325,9 @@ impl Hub {
         // What came without a schedule is due, even if it came by a clock that has gone back since.
         let has_time = row.attempts > 0 || row.at > row.accepted;
         if has_time && row.at > self.now.wall {
+            self.unpick(slot);
+            let row = self.table.row(slot);
             row.phase = Phase::Scheduled;
-            if row.attempts == 0 && row.may_move() {
-                row.carrier = Row::NOWHERE; // it is picked when it is due
-            }
             let (at, is_safe) = (row.at.min(row.expires), row.is_readable(self.durable));
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
                 self.table.park(slot);
@@ -348,7 +348,7 @@ impl Hub {
         };
         // It waited for another attempt at this one, which is not there any more.
         let is_retry = row.attempts > 0 && row.losses < SUSPECT && row.may_move();
-        if is_retry && !carrier.standing(self.now.mono).usable {
+        if is_retry && !carrier.standing(self.now.mono).usable && !self.is_sole(slot) {
             return self.route_out(slot);
         }
         self.enter_queue(slot);

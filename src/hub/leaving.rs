@@ -83,14 +83,13 @@ impl Hub {
                 self.carriers[place].leaving.left = 0;
                 break;
             };
-            let here = |row: &&mut Row| {
-                row.phase == Phase::Queued && usize::from(row.carrier.0) == place
-            };
+            let here = |row: &&mut Row| row.phase == Phase::Queued && usize::from(row.carrier.0) == place;
             let Some(row) = self.table.known(token).filter(here) else { continue };
             row.clear(flag::QUEUED);
-            match row.may_move() {
+            let may_move = row.may_move();
+            match may_move && !self.is_sole(token.slot) {
                 true => {
-                    row.from = 0;
+                    self.table.row(token.slot).from = 0;
                     self.route_out(token.slot);
                 }
                 false => self.enqueue_with_others(token.slot),
@@ -112,7 +111,11 @@ impl Hub {
                 Class::Ok | Class::Permanent | Class::Route | Class::QueueFull | Class::Malformed => false,
             },
             Verdict::Unanswered => true,
-            Verdict::Late(_) => return,
+            Verdict::Late(_) => {
+                state.breaker.revive();
+                state.dirty = true;
+                return;
+            }
             Verdict::Unfit(_) | Verdict::Unsayable | Verdict::NotSent => {
                 return state.breaker.forget_probe();
             }

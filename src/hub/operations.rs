@@ -193,10 +193,11 @@ impl Hub {
         let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
-        let question = Question { sm: &sm, account, accepted: self.now.wall, due: at };
+        let question = Question { sm: &sm, account, serial: u64::from(token.serial), due: at };
         let is_free = carrier == Row::NOWHERE;
         // One that waits here may go to any: it is looked at for the one that is the likeliest now.
-        let likely = is_free.then(|| self.pick(&question, Place { route, tried: Tried(0), from: 0 })).flatten();
+        let likely =
+            is_free.then(|| self.pick(question.draw(), Place { route, tried: Tried(0), from: 0 })).flatten();
         let carrier = likely.map_or(carrier, |leaf| leaf.carrier);
         let passed_on = self.passed_schedule(carrier, &sm);
         let at = passed_on.unwrap_or(at);

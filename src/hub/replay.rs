@@ -98,7 +98,7 @@ impl Replay {
         };
         Self {
             table: Table::new(settings.limits.final_states),
-            turns: Turns::default(),
+            turns: Turns::of_all(&settings.routes),
             kin: Kin::new(settings.limits.gathering),
             bulks: Bulks::new(settings.limits.bulks),
             accounts: settings.accounts.iter().map(account).collect(),
@@ -197,14 +197,16 @@ impl Replay {
         (row.phase, row.at) = (Phase::Awaiting, at);
         let before = row.carrier_message_id.take();
         row.carrier_message_id = (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
-        let is_other = |before: &Box<[u8]>| **before != *carrier_message_id || other != carrier;
+        let is_other = |before: &[u8]| *before != *carrier_message_id || other != carrier;
         if let Some(before) = before.filter(|before| was_taken && is_other(before)) {
             self.second_ids.entry(id.slot).or_default().push((other, before));
         }
     }
 
     fn take_deferred(&mut self, record: &Record<'_>) {
-        let Record::Deferred { id, attempts, due, error, losses, tried, from, carrier } = *record else { return };
+        let Record::Deferred { id, attempts, due, error, losses, tried, from, carrier } = *record else {
+            return;
+        };
         let Some(row) = self.table.find(id) else { return };
         (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
         (row.error, row.losses, row.tried, row.from) = (error, losses, tried, from);
@@ -242,7 +244,7 @@ impl Replay {
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
         let is_inbound = kept & flag::INBOUND != 0;
-        let question = way::Question { sm: &sm, account, accepted, due: at };
+        let question = way::Question { sm: &sm, account, serial: id.serial, due: at };
         // Whatever else the records of one from a handset say, no carrier gets it.
         let way = (!is_inbound).then(|| self.way_of(&question)).flatten();
         let (route, carrier, from) = way.unwrap_or((Row::NO_ROUTE, Row::NOWHERE, 0));

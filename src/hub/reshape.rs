@@ -77,7 +77,7 @@ impl Hub {
 
     /// Sends the parts of a message in its place.
     fn divide(&mut self, token: Token, bodies: Vec<Bytes>) {
-        let is_chosen = self.has_others(token.slot);
+        let is_chosen = !self.is_sole(token.slot);
         let whole = self.table.row(token.slot);
         whole.phase = Phase::Divided;
         let id = whole.id(token.slot);

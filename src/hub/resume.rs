@@ -9,12 +9,7 @@ use crate::message::{Outcome, Phase, wants_receipt};
 impl Hub {
     /// Takes up all messages, which are in `slots`, oldest first. If the hub before was cut off, that was after `cut_off`;
     /// `second_ids` are what their carriers call messages beside their usual ids.
-    pub(super) fn take_up(
-        &mut self,
-        slots: &[u32],
-        cut_off: Option<UnixMs>,
-        second_ids: SecondIds,
-    ) {
+    pub(super) fn take_up(&mut self, slots: &[u32], cut_off: Option<UnixMs>, second_ids: SecondIds) {
         self.mend_kin(slots);
         slots.iter().for_each(|slot| self.adopt(*slot));
         let fired = self.bulks.resume();
@@ -32,7 +27,9 @@ impl Hub {
         }
         for (slot, mut ids) in second_ids {
             let row = self.table.row(slot);
-            ids.retain(|(carrier, id)| row.carrier != *carrier || row.carrier_message_id.as_ref() != Some(id));
+            ids.retain(|(carrier, id)| {
+                row.carrier != *carrier || row.carrier_message_id.as_ref() != Some(id)
+            });
             if row.phase == Phase::Awaiting {
                 self.resume_aliases(slot, ids);
             }

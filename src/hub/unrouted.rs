@@ -40,8 +40,9 @@ impl Unrouted {
                 self.asked += 1;
             }
             let token = *self.tokens.front()?;
-            let is_ours =
-                |row: &&mut Row| row.phase == Phase::Queued && row.carrier == Row::NOWHERE && row.expires > now;
+            let is_ours = |row: &&mut Row| {
+                row.phase == Phase::Queued && row.carrier == Row::NOWHERE && row.expires > now
+            };
             let is_here = match table.known(token).filter(is_ours) {
                 // Settled while it waited, or too late, as its timer is about to say.
                 None => {

@@ -30,22 +30,36 @@ use std::time::{Duration, Instant};
 pub(super) struct Question<'a> {
     pub sm: &'a Sm<'a>,
     pub account: AccountId,
-    /// When the message came, and when it is due.
-    pub accepted: UnixMs,
+    /// The serial that the message has or, most likely, gets.
+    pub serial: u64,
+    /// When it is due.
     pub due: UnixMs,
 }
 
-impl Question<'_> {
+/// What decides among candidates.
+#[derive(Clone, Copy)]
+pub(super) struct Draw<'a> {
+    /// Empty where it has no say.
+    number: &'a [u8],
     /// What chance draws by: for each message its own, for the parts of one text the same.
-    fn dice(&self) -> (u64, bool) {
+    dice: u64,
+    is_part: bool,
+}
+
+impl<'a> Question<'a> {
+    /// What decides among candidates.
+    pub fn draw(&self) -> Draw<'a> {
         let Sm { source, destination, .. } = self.sm;
-        match may_be_part(self.sm).then(|| conversion::part_of(self.sm)).flatten() {
+        let part = may_be_part(self.sm).then(|| conversion::part_of(self.sm)).flatten();
+        let dice = match &part {
             Some(part) => {
-                let text = [part.reference.to_be_bytes(), self.account.0.to_be_bytes()].concat();
-                (dice(&[source.addr, destination.addr, &text]), true)
+                let ([high, low], [first, second]) =
+                    (part.reference.to_be_bytes(), self.account.0.to_be_bytes());
+                dice(&[source.addr, destination.addr, &[high, low, first, second]])
             }
-            None => (dice(&[source.addr, destination.addr, &self.accepted.0.to_be_bytes()]), false),
-        }
+            None => dice(&[&self.serial.to_be_bytes()]),
+        };
+        Draw { number: destination.addr, dice, is_part: part.is_some() }
     }
 }
 
@@ -60,7 +74,7 @@ pub(super) fn rule_for(routes: &Routes, from: &Profile, question: &Question<'_>)
         true => guarded(|| conversion::segments(sm, from).ok()).flatten().unwrap_or(u8::MAX),
         false => 1,
     };
-    routes.decide(&Case { account, sm, segments, due, serial_dice: question.dice().0 })
+    routes.decide(&Case { account, sm, segments, due, serial_dice: question.draw().dice })
 }
 
 /// The candidate for a message after a restart: how carriers stand is not known yet.
@@ -71,7 +85,8 @@ pub(super) fn first_candidate(
     question: &Question<'_>,
 ) -> Option<Leaf> {
     let standing = |_| Standing { usable: true, load: 0 };
-    routes.next(route, question.sm.destination.addr, Tried(0), question.dice().0, turns, standing)
+    let Draw { number, dice, .. } = question.draw();
+    routes.next(route, number, Tried(0), dice, turns, standing)
 }
 
 /// Where a message is on its route.
@@ -85,8 +100,8 @@ pub(super) struct Place {
 
 impl Hub {
     /// The best candidate for a message; `None`: all have refused it.
-    pub(super) fn pick(&mut self, question: &Question<'_>, place: Place) -> Option<Leaf> {
-        let (dice, is_part) = question.dice();
+    pub(super) fn pick(&mut self, draw: Draw<'_>, place: Place) -> Option<Leaf> {
+        let Draw { number, dice, is_part } = draw;
         let now = self.now.mono;
         let Self { settings, turns, carriers, texts, .. } = self;
         let Place { route, tried, from } = place;
@@ -99,7 +114,6 @@ impl Hub {
         {
             return Some(Leaf { usable: true, ..leaf });
         }
-        let number = question.sm.destination.addr;
         let before = u32::try_from((1_u64 << from.min(32)) - 1).unwrap_or(u32::MAX);
         let mut next = |tried| settings.routes.next(route, number, tried, dice, turns, standing);
         let ahead = next(Tried(tried.0 | before));
@@ -129,27 +143,47 @@ impl Hub {
         let token = self.table.token(slot);
         let row = self.table.row(slot);
         (row.carrier, row.phase) = (Row::NOWHERE, Phase::Queued);
-        if row.is_parked() {
-            if !row.is(flag::QUEUED) {
-                row.set(flag::QUEUED);
-                self.unrouted.push_back(token);
-            }
-            return;
+        if !row.is_parked() || !self.asks_body(slot) {
+            return self.give_carrier(token);
         }
-        self.give_carrier(token);
+        let row = self.table.row(slot);
+        if !row.is(flag::QUEUED) {
+            row.set(flag::QUEUED);
+            self.unrouted.push_back(token);
+        }
     }
 
-    /// Picks the carrier of a message whose body is at hand.
+    /// The carrier of this message, which waits for its time, is picked when that has come.
+    pub(super) fn unpick(&mut self, slot: u32) {
+        let is_sole = self.is_sole(slot);
+        let row = self.table.row(slot);
+        if row.attempts == 0 && row.may_move() && !is_sole {
+            (row.carrier, row.from) = (Row::NOWHERE, 0);
+        }
+    }
+
+    /// Whether a body has a say in where its message goes.
+    fn asks_body(&self, slot: u32) -> bool {
+        let (row, _) = self.table.row_and_body(slot);
+        row.is(flag::TOGETHER)
+            || self.settings.routes.asks_number(row.route)
+            || self.carriers.iter().any(|carrier| carrier.passes_schedule)
+    }
+
+    /// Picks the carrier of a message whose body is at hand, or has no say.
     fn give_carrier(&mut self, token: Token) {
         let slot = token.slot;
         let body = self.table.body(slot).clone();
         let row = self.table.row(slot);
         row.clear(flag::QUEUED);
         let place = Place { route: row.route, tried: Tried(row.tried), from: row.from };
-        let (account, accepted, due, error) = (row.account, row.accepted, row.at, row.error);
+        let (account, serial, due, error) = (row.account, row.serial, row.at, row.error);
         let sm = guarded(|| Sm::decode(&body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
-        let question = Question { sm: &sm, account, accepted, due };
-        let Some(leaf) = self.pick(&question, place) else {
+        let draw = match body.is_empty() {
+            true => Draw { number: b"", dice: dice(&[&serial.to_be_bytes()]), is_part: false },
+            false => Question { sm: &sm, account, serial, due }.draw(),
+        };
+        let Some(leaf) = self.pick(draw, place) else {
             let outcome = match place.tried {
                 Tried(0) => Outcome::NO_ROUTE,
                 Tried(_) => Outcome { state: MessageState::Rejected, error },
@@ -173,7 +207,9 @@ impl Hub {
         let row = self.table.row(slot);
         let keeps = self.carriers[usize::from(row.carrier.0)].passes_schedule;
         match read_time(sm.schedule_delivery_time, self.now.wall) {
-            Ok(Some(SmppTime::Absolute(at))) if !keeps && row.bulk == Row::ALONE && at > self.now.wall => Some(at),
+            Ok(Some(SmppTime::Absolute(at))) if !keeps && row.bulk == Row::ALONE && at > self.now.wall => {
+                Some(at)
+            }
             _ => None, // there is none, or it is over
         }
     }
@@ -213,28 +249,33 @@ impl Hub {
     }
 
     /// Whether every candidate has refused this message, as far as that can be told without its body.
-    fn has_no_other(&mut self, slot: u32) -> bool {
-        let (row, body) = self.table.row_and_body(slot);
-        let (route, tried) = (row.route, Tried(row.tried));
-        let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return false };
-        let nobody = |_| Standing { usable: false, load: 0 };
-        let mut turns = self.turns.clone();
-        self.settings.routes.next(route, sm.destination.addr, tried, 0, &mut turns, nobody).is_none()
+    fn has_no_other(&self, slot: u32) -> bool {
+        let (row, _) = self.table.row_and_body(slot);
+        let all = |count: usize| (1_u64 << count.min(32)) - 1;
+        self.candidates(slot).is_some_and(|count| u64::from(row.tried) & all(count) == all(count))
     }
 
-    /// Whether its route has more candidates than the one that this message, whose body is at hand, is at.
-    pub(super) fn has_others(&mut self, slot: u32) -> bool {
-        let row = self.table.row(slot);
-        let before = std::mem::replace(&mut row.tried, 1 << (row.from & 31));
-        let has_others = !self.has_no_other(slot);
-        self.table.row(slot).tried = before;
-        has_others
+    /// Whether its route has no other candidate than the one that this message is at.
+    pub(super) fn is_sole(&self, slot: u32) -> bool {
+        self.candidates(slot) == Some(1)
+    }
+
+    /// How many candidates its route has for this message; `None`: only its body can tell.
+    fn candidates(&self, slot: u32) -> Option<usize> {
+        let (row, body) = self.table.row_and_body(slot);
+        let routes = &self.settings.routes;
+        if !routes.asks_number(row.route) {
+            return Some(routes.candidates(row.route, b"").len());
+        }
+        let sm = Sm::decode(body, Reading::Lenient).ok()?;
+        Some(routes.candidates(row.route, sm.destination.addr).len())
     }
 
     /// Has this message, which waits for its next attempt, look for its next candidate then.
     pub(super) fn turn_to_next(&mut self, slot: u32) {
+        let is_sole = self.is_sole(slot);
         let row = self.table.row(slot);
-        if row.may_move() {
+        if row.may_move() && !is_sole {
             (row.carrier, row.from) = (Row::NOWHERE, row.from.saturating_add(1));
         }
     }
@@ -308,7 +349,8 @@ pub(super) struct Texts {
 
 impl Texts {
     fn find(&mut self, text: u64, route: RouteId, now: Instant) -> Option<Leaf> {
-        while self.oldest.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= TEXT_AGE) {
+        while self.oldest.front().is_some_and(|(since, _)| now.saturating_duration_since(*since) >= TEXT_AGE)
+        {
             self.drop_oldest();
         }
         self.known.get(&text).filter(|(known, _)| *known == route).map(|(_, leaf)| *leaf)
