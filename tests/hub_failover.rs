@@ -15,21 +15,21 @@ use world::*;
 fn where_a_message_was_on_its_route_survives_a_crash() {
     let mut world = World::with_links(with(GroupKind::Failover, 3), &[0, 1, 2]);
     world.accepted(text("a"));
-    let (place, token) = world.one();
-    world.refuse_it(place, token, Status::RINVDSTADR);
-    let (place, token) = world.one();
-    world.refuse_it(place, token, Status::RSYSERR);
+    let (place, token) = world.went_once();
+    world.carrier_refuses(place, token, Status::RINVDSTADR);
+    let (place, token) = world.went_once();
+    world.carrier_refuses(place, token, Status::RSYSERR);
 
     let mut world = world.crash(&mut || false);
     world.bind_port(PORT);
-    (0..3).for_each(|place| world.up(place));
+    (0..3).for_each(|place| world.link_up(place));
     world.pass(secs(30));
 
-    let (place, token) = world.one();
+    let (place, token) = world.went_once();
     assert_eq!(place, 2);
-    world.refuse_it(place, token, Status::RSYSERR);
+    world.carrier_refuses(place, token, Status::RSYSERR);
     world.pass(secs(60));
-    assert_eq!(world.one().0, 1, "the first one refused it");
+    assert_eq!(world.went_once().0, 1, "the first one refused it");
 }
 
 /// Field bug R12.
@@ -38,34 +38,34 @@ fn all_carriers_down_then_up_and_everything_goes_out_once_in_order() {
     let mut world = World::with_links(with(GroupKind::Failover, 2), &[]);
     world.numbered_texts(50);
     world.pass(secs(60));
-    assert_eq!(world.out(), []);
+    assert_eq!(world.went_where(), []);
     let turns = world.stats.len();
     world.pass(secs(3600));
     assert!(world.stats.len() - turns < 10, "nobody looks again and again");
 
-    world.up(1);
+    world.link_up(1);
     let served = world.serve_all();
 
     let expected: Vec<String> = (0..50).map(|number| number.to_string()).collect();
     assert_eq!(served, BTreeMap::from([(1, expected)]));
-    world.up(0);
+    world.link_up(0);
     world.accepted(text("new"));
-    assert_eq!(world.one().0, 0, "new ones go to the first again");
+    assert_eq!(world.went_once().0, 0, "new ones go to the first again");
 }
 
 #[test]
 fn carrier_without_a_link_is_passed_over_and_left_after_a_while() {
     let mut world = World::with_links(with(GroupKind::Failover, 2), &[0]);
-    world.up(1);
+    world.link_up(1);
     world.numbered_texts(30);
-    let out = world.out();
+    let out = world.went_where();
     assert!(out.iter().all(|(place, ..)| *place == 0) && out.len() == 10);
 
-    world.down(0, out.iter().map(|(_, token, _)| *token).collect());
+    world.link_down(0, out.iter().map(|(_, token, _)| *token).collect());
     world.accepted(text("new"));
-    assert_eq!(world.one().0, 1);
+    assert_eq!(world.went_once().0, 1);
     world.pass(secs(9));
-    assert_eq!(world.out(), [], "it may come back at once");
+    assert_eq!(world.went_where(), [], "it may come back at once");
     world.pass(secs(1));
 
     let served = world.serve_all();
@@ -77,11 +77,11 @@ fn carrier_without_a_link_is_passed_over_and_left_after_a_while() {
 fn carrier_that_is_back_in_time_keeps_what_was_its() {
     let mut world = World::with_links(with(GroupKind::Failover, 2), &[0, 1]);
     world.numbered_texts(30);
-    let out = world.out();
-    world.down(0, out.iter().map(|(_, token, _)| *token).collect());
+    let out = world.went_where();
+    world.link_down(0, out.iter().map(|(_, token, _)| *token).collect());
     world.pass(secs(9));
 
-    world.up(0);
+    world.link_up(0);
 
     assert_eq!(
         world.serve_all().into_iter().map(|(place, texts)| (place, texts.len())).collect::<Vec<_>>(),
@@ -104,7 +104,7 @@ fn long_queue_of_a_dead_carrier_leaves_in_slices() {
         before.carriers.iter().position(|carrier| carrier.queued == COUNT as u64).expect("one has all");
     world.stats.clear();
 
-    world.up_with(1 - queued, 10);
+    world.link_up_with(1 - queued, 10);
     let served = world.serve_all();
 
     assert_eq!(served[&(1 - queued)].len(), COUNT);
@@ -118,11 +118,11 @@ fn scheduled_message_goes_to_who_is_there_when_it_is_due() {
     let mut world = World::with_links(with(GroupKind::Failover, 2), &[0, 1]);
     world.accepted(Text { schedule: b"000000010000000R", ..text("a") });
     world.pass(secs(60));
-    world.down(0, Vec::new());
+    world.link_down(0, Vec::new());
 
     world.pass(secs(3540));
 
-    assert_eq!(world.one().0, 1);
+    assert_eq!(world.went_once().0, 1);
 }
 
 /// Failover inside balancing: the share of a carrier that is gone goes to its substitute.
@@ -140,9 +140,9 @@ fn failover_inside_balancing() {
     };
 
     assert_eq!(shares(&mut world), [50, 0, 50]);
-    world.down(0, Vec::new());
+    world.link_down(0, Vec::new());
     assert_eq!(shares(&mut world), [0, 50, 50]);
-    world.up(0);
+    world.link_up(0);
     assert_eq!(shares(&mut world), [50, 0, 50]);
 }
 
@@ -156,14 +156,14 @@ fn late_answer_of_the_carrier_before_counts_as_that_carriers() {
         settings.carriers[0].breaker = BreakerRules { failures: 1, ..BreakerRules::default() };
         let mut world = World::with_links(settings, &[0, 1]);
         world.accepted(text("a"));
-        let (place, token) = world.one();
-        world.tell(place, token, Word::Unanswered, "");
+        let (place, token) = world.went_once();
+        world.carrier_says(place, token, Word::Unanswered, "");
         world.pass(secs(31));
-        let next = world.out();
+        let next = world.went_where();
         // Its breaker is half open by then: the same carrier is tried with it, unless it is still left alone.
         let (other, _, _) = next[0].clone();
-        world.tell(0, token, Word::Late(Status::ROK), "77");
-        world.tell(other, token, second, "77b");
+        world.carrier_says(0, token, Word::Late(Status::ROK), "77");
+        world.carrier_says(other, token, second, "77b");
 
         world.receipt(LINKS[winner], 1, "77", MessageState::Delivered);
         world.run();
@@ -171,9 +171,9 @@ fn late_answer_of_the_carrier_before_counts_as_that_carriers() {
         assert_eq!(world.states(), [MessageState::Delivered], "{second:?}");
         let mut world = world.crash(&mut || false);
         world.bind_port(PORT);
-        (0..2).for_each(|place| world.up(place));
+        (0..2).for_each(|place| world.link_up(place));
         world.pass(secs(60));
-        assert_eq!(world.out(), []);
+        assert_eq!(world.went_where(), []);
     }
 }
 
@@ -184,7 +184,7 @@ fn sick_carrier_is_left_alone_and_tried_with_one_message_at_a_time() {
     settings.carriers[0].breaker = BreakerRules { failures: 5, ..BreakerRules::default() };
     let mut world = World::with_links(settings, &[0, 1]);
     world.numbered_texts(5);
-    for (place, token, _) in world.out() {
+    for (place, token, _) in world.went_where() {
         assert_eq!(place, 0);
         world.say(LINKS[0], token, Word::Answered(Status::RSYSERR), "");
     }
@@ -197,15 +197,15 @@ fn sick_carrier_is_left_alone_and_tried_with_one_message_at_a_time() {
     assert_eq!(world.hub.gauges().carriers[0].breaker, 1);
     world.accepted(text("probe"));
     world.accepted(text("other"));
-    let out = world.out();
+    let out = world.went_where();
     assert_eq!(out.iter().map(|(place, ..)| *place).collect::<Vec<_>>(), [0, 1]);
-    world.refuse_it(0, out[0].1, Status::RSYSERR);
+    world.carrier_refuses(0, out[0].1, Status::RSYSERR);
     assert_eq!(world.hub.gauges().carriers[0].breaker, 2);
     world.pass(secs(20));
     world.serve_all();
     world.accepted(text("second probe"));
-    let probe = world.out().into_iter().find(|(place, ..)| *place == 0).expect("tried again");
-    world.tell(0, probe.1, Word::Answered(Status::ROK), "ok");
+    let probe = world.went_where().into_iter().find(|(place, ..)| *place == 0).expect("tried again");
+    world.carrier_says(0, probe.1, Word::Answered(Status::ROK), "ok");
 
     assert_eq!(world.hub.gauges().carriers[0].breaker, 0);
     world.numbered_texts(5);

@@ -21,9 +21,9 @@ fn message_that_a_carrier_refuses_for_good_goes_on_to_the_next_at_once() {
 
     let mut seen = Vec::new();
     for status in [Status::RINVDSTADR, Status::RINVTLVSTREAM, Status::RINVSRCADR] {
-        let (place, token) = world.one();
+        let (place, token) = world.went_once();
         seen.push(place);
-        world.refuse_it(place, token, status);
+        world.carrier_refuses(place, token, status);
     }
 
     assert_eq!(seen, [0, 1, 2]);
@@ -37,12 +37,12 @@ fn message_that_a_carrier_refuses_for_good_goes_on_to_the_next_at_once() {
 fn message_that_nobody_will_take_is_not_offered_to_others() {
     let mut world = World::with_links(with(GroupKind::Failover, 2), &[0, 1]);
     world.accepted(text("a"));
-    let (place, token) = world.one();
+    let (place, token) = world.went_once();
 
-    world.refuse_it(place, token, Status::RX_P_APPN);
+    world.carrier_refuses(place, token, Status::RX_P_APPN);
 
     assert_eq!(world.states(), [MessageState::Rejected]);
-    assert_eq!(world.out(), []);
+    assert_eq!(world.went_where(), []);
 }
 
 /// A retry continues at the next candidate, and after the last one at the first again; one that refused for good is not asked again.
@@ -60,11 +60,11 @@ fn retry_goes_round_the_candidates_without_those_that_refused() {
         Status::RSYSERR,
         Status::RSYSERR,
     ] {
-        let (place, token) = world.one();
+        let (place, token) = world.went_once();
         seen.push(place);
-        world.refuse_it(place, token, status);
+        world.carrier_refuses(place, token, status);
         if status != Status::RINVDSTADR {
-            assert_eq!(world.out(), []);
+            assert_eq!(world.went_where(), []);
             world.pass(secs(900));
         }
     }
@@ -78,12 +78,12 @@ fn retry_goes_round_the_candidates_without_those_that_refused() {
 fn silence_is_tried_again_at_the_same_carrier() {
     let mut world = World::with_links(with(GroupKind::RoundRobin, 2), &[0, 1]);
     world.accepted(text("a"));
-    let (first, token) = world.one();
+    let (first, token) = world.went_once();
 
     for _ in 0..3 {
-        world.tell(first, token, Word::Unanswered, "");
+        world.carrier_says(first, token, Word::Unanswered, "");
         world.pass(secs(900));
-        assert_eq!(world.one(), (first, token));
+        assert_eq!(world.went_once(), (first, token));
     }
 }
 
@@ -91,12 +91,12 @@ fn silence_is_tried_again_at_the_same_carrier() {
 fn throttled_message_stays_with_its_carrier() {
     let mut world = World::with_links(with(GroupKind::Failover, 2), &[0, 1]);
     world.accepted(text("a"));
-    let (place, token) = world.one();
+    let (place, token) = world.went_once();
 
-    world.refuse_it(place, token, Status::RTHROTTLED);
+    world.carrier_refuses(place, token, Status::RTHROTTLED);
     world.pass(secs(2));
 
-    assert_eq!(world.one(), (0, token));
+    assert_eq!(world.went_once(), (0, token));
 }
 
 #[test]
@@ -157,24 +157,24 @@ fn parts_that_we_made_stay_with_their_carrier() {
     }
     let mut world = World::with_links(settings, &[0, 1, 2]);
     world.accepted(text("other"));
-    let (place, token) = world.one();
-    world.refuse_it(place, token, Status::RX_P_APPN);
+    let (place, token) = world.went_once();
+    world.carrier_refuses(place, token, Status::RX_P_APPN);
     let long = long_text(400, Sm { registered_delivery: 1, ..Sm::default() });
     world.ask(Command::SUBMIT_SM, |body| body.extend_from_slice(&long));
-    let out = world.out();
+    let out = world.went_where();
     let first = out[0].0;
     assert!(first != 0 && out.len() == 3 && out.iter().all(|(place, ..)| *place == first), "{out:?}");
 
     let mut world = world.crash(&mut || false);
     world.bind_port(PORT);
-    (0..3).for_each(|place| world.up(place));
+    (0..3).for_each(|place| world.link_up(place));
 
-    let again = world.out();
+    let again = world.went_where();
     assert!(again.len() == 3 && again.iter().all(|(place, ..)| *place == first), "{again:?}");
     let (_, token, _) = again[0];
-    world.refuse_it(first, token, Status::RSYSERR);
+    world.carrier_refuses(first, token, Status::RSYSERR);
     world.pass(secs(30));
-    assert_eq!(world.one().0, first);
+    assert_eq!(world.went_once().0, first);
 }
 
 /// What one carrier can't be told is told to another.
@@ -189,7 +189,7 @@ fn text_that_a_carrier_cannot_be_told_goes_to_one_that_can() {
     world.accepted(text("\u{1}"));
     world.accepted(text("plain"));
 
-    let out: Vec<usize> = world.out().into_iter().map(|(place, ..)| place).collect();
+    let out: Vec<usize> = world.went_where().into_iter().map(|(place, ..)| place).collect();
     assert_eq!(out, [1, 0]);
 }
 
@@ -198,8 +198,8 @@ fn text_that_a_carrier_cannot_be_told_goes_to_one_that_can() {
 fn ids_are_each_carriers_own() {
     let mut world = World::with_links(with(GroupKind::RoundRobin, 2), &[0, 1]);
     let ids = ["a", "b"].map(|name| world.accepted(text(name)));
-    for (place, token, _) in world.out() {
-        world.tell(place, token, Word::Answered(Status::ROK), "77");
+    for (place, token, _) in world.went_where() {
+        world.carrier_says(place, token, Word::Answered(Status::ROK), "77");
     }
 
     world.receipt(LINKS[1], 1, "77", MessageState::Delivered);
@@ -219,11 +219,11 @@ fn early_receipt_in_the_carriers_own_form_is_matched() {
     settings.carriers[1].ids = IdForms { response: IdForm::Decimal, receipt: IdForm::Hex };
     let mut world = World::with_links(settings, &[1]);
     world.accepted(text("a"));
-    let (place, token) = world.one();
+    let (place, token) = world.went_once();
 
     world.receipt(LINKS[1], 1, "ff", MessageState::Delivered);
     world.run();
-    world.tell(place, token, Word::Answered(Status::ROK), "255");
+    world.carrier_says(place, token, Word::Answered(Status::ROK), "255");
 
     assert_eq!(world.states(), [MessageState::Delivered]);
 }

@@ -8,7 +8,7 @@ use super::fetch::fetch_if_parked;
 use super::intake::{is_datagram, with_schedule};
 use super::search::{Errand, Wanted};
 use super::table::{Row, Token, flag};
-use super::way::{Place, Question};
+use super::way::Question;
 use super::{AccountState, Hub};
 use crate::admission::admit;
 use crate::codec::{
@@ -18,7 +18,6 @@ use crate::codec::{
 use crate::guard::guarded;
 use crate::id::{AccountId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
-use crate::route::Tried;
 use bytes::{Bytes, BytesMut};
 
 /// A replace_sm whose message is being read back.
@@ -194,11 +193,7 @@ impl Hub {
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
         let question = Question { sm: &sm, account, serial: u64::from(token.serial), due: at };
-        let is_free = carrier == Row::NOWHERE;
-        // One that waits here may go to any: it is looked at for the one that is the likeliest now.
-        let likely =
-            is_free.then(|| self.pick(question.draw(), Place { route, tried: Tried(0), from: 0 })).flatten();
-        let carrier = likely.map_or(carrier, |leaf| leaf.carrier);
+        let carrier = self.likely_carrier(&question, route, carrier);
         let passed_on = self.passed_schedule(carrier, &sm);
         let at = passed_on.unwrap_or(at);
         let due = write_absolute(at);

@@ -138,6 +138,20 @@ impl Hub {
         rule_for(&self.settings.routes, profile, question)
     }
 
+    /// The carrier of a message, or the one that it would most likely get now if it has none yet.
+    pub(super) fn likely_carrier(
+        &mut self,
+        question: &Question<'_>,
+        route: RouteId,
+        carrier: CarrierId,
+    ) -> CarrierId {
+        if carrier != Row::NOWHERE {
+            return carrier;
+        }
+        let place = Place { route, tried: Tried(0), from: 0 };
+        self.pick(question.draw(), place).map_or(carrier, |leaf| leaf.carrier)
+    }
+
     /// Sets a message on its way whose carrier is still to be picked.
     pub(super) fn route_out(&mut self, slot: u32) {
         let token = self.table.token(slot);

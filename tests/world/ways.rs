@@ -34,17 +34,17 @@ pub fn with_groups(groups: Vec<Group>, carriers: u16) -> Settings {
 }
 
 impl World {
-    pub fn up(&mut self, place: usize) {
-        self.up_with(place, 10);
+    pub fn link_up(&mut self, place: usize) {
+        self.link_up_with(place, 10);
     }
 
-    pub fn up_with(&mut self, place: usize, window: usize) {
+    pub fn link_up_with(&mut self, place: usize, window: usize) {
         let (carrier, kind) = (CarrierId(place as u16), BindKind::Transceiver);
         self.inbox.push(Event::LinkBound { session: LINKS[place], carrier, kind, window });
         self.run();
     }
 
-    pub fn down(&mut self, place: usize, lost: Vec<u64>) {
+    pub fn link_down(&mut self, place: usize, lost: Vec<u64>) {
         self.inbox.push(Event::LinkClosed { session: LINKS[place], lost });
         self.run();
     }
@@ -53,31 +53,31 @@ impl World {
     pub fn with_links(settings: Settings, up: &[usize]) -> Self {
         let mut world = Self::new(settings);
         world.bind_port(PORT);
-        up.iter().for_each(|place| world.up(*place));
+        up.iter().for_each(|place| world.link_up(*place));
         world.run();
         world
     }
 
     /// What went out since the last time: to which carrier, and what.
-    pub fn out(&mut self) -> Vec<(usize, u64, String)> {
+    pub fn went_where(&mut self) -> Vec<(usize, u64, String)> {
         let place = |session| LINKS.iter().position(|link| *link == session).expect("one of ours");
         self.sent().into_iter().map(|(session, token, text)| (place(session), token, text)).collect()
     }
 
-    pub fn one(&mut self) -> (usize, u64) {
-        let mut out = self.out();
+    pub fn went_once(&mut self) -> (usize, u64) {
+        let mut out = self.went_where();
         assert_eq!(out.len(), 1, "{out:?}");
         let (place, token, _) = out.remove(0);
         (place, token)
     }
 
-    pub fn tell(&mut self, place: usize, token: u64, word: Word, id: &str) {
+    pub fn carrier_says(&mut self, place: usize, token: u64, word: Word, id: &str) {
         self.say(LINKS[place], token, word, id);
         self.run();
     }
 
-    pub fn refuse_it(&mut self, place: usize, token: u64, status: Status) {
-        self.tell(place, token, Word::Answered(status), "");
+    pub fn carrier_refuses(&mut self, place: usize, token: u64, status: Status) {
+        self.carrier_says(place, token, Word::Answered(status), "");
     }
 
     pub fn numbered_texts(&mut self, count: usize) {
@@ -91,7 +91,7 @@ impl World {
     pub fn serve_all(&mut self) -> BTreeMap<usize, Vec<String>> {
         let mut served: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         loop {
-            let out = self.out();
+            let out = self.went_where();
             if out.is_empty() {
                 return served;
             }
