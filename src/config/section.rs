@@ -152,15 +152,29 @@ impl<'d> Section<'d> {
 
     /// Overwrites `target` with the share of one under `key`, if it is there.
     pub fn set_share(&mut self, key: &'static str, target: &mut f64) {
-        let Some(value) = self.find(key) else { return };
+        if let Some(share) = self.fraction(key, 1) {
+            *target = share;
+        }
+    }
+
+    /// Reads the number under `key`, whole or not, from 0 to `most`; `None` if it isn't there or is a fault.
+    pub fn fraction(&mut self, key: &'static str, most: u32) -> Option<f64> {
+        let value = self.find(key)?;
         let written = match value.get_ref() {
-            DeValue::Float(share) => share.as_str(),
-            DeValue::Integer(share) => share.as_str(),
-            _ => return self.fault(key, wrong_type("a number", value)), // of all the others none is one
+            DeValue::Float(number) => number.as_str(),
+            DeValue::Integer(number) => number.as_str(),
+            // Of all the others none is a number.
+            _ => {
+                self.fault(key, wrong_type("a number", value));
+                return None;
+            }
         };
         match written.parse::<f64>() {
-            Ok(share) if (0.0..=1.0).contains(&share) => *target = share,
-            Ok(_) | Err(_) => self.fault(key, format!("{written} is outside 0..=1")),
+            Ok(number) if (0.0..=f64::from(most)).contains(&number) => Some(number),
+            Ok(_) | Err(_) => {
+                self.fault(key, format!("{written} is outside 0..={most}"));
+                None
+            }
         }
     }
 
@@ -221,6 +235,11 @@ impl<'d> Section<'d> {
     pub fn fault(&self, key: &str, message: impl Into<String>) {
         let value = self.table.and_then(|table| table.get(key));
         self.report.note(&value.map_or(self.span.clone(), Spanned::span), self.path(key), message);
+    }
+
+    /// Where a file is that the configuration names, and how its faults are told.
+    pub fn report(&self) -> &'d Report<'d> {
+        self.report
     }
 
     fn find(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {

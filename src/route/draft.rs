@@ -200,10 +200,9 @@ impl Draft {
                 })
             })
             .collect();
-        let kinds = [0, 1, 2, 3, 4].map(|bit| {
-            maker.make(|rule| rules[rule].source_kinds == 0 || rules[rule].source_kinds >> bit & 1 != 0)
+        let kinds = SourceKind::ALL.map(|kind| {
+            maker.make(|rule| rules[rule].source_kinds == 0 || rules[rule].source_kinds & kind.bit() != 0)
         });
-        debug_assert_eq!(SourceKind::Absent as usize + 1, kinds.len());
         let codings = (0..=u8::MAX)
             .map(|coding| {
                 maker.make(|rule| rules[rule].codings.is_empty() || rules[rule].codings.contains(&coding))

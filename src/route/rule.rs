@@ -251,6 +251,21 @@ impl SourceKind {
         }
     }
 
+    /// Its name, as rules write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Alphanumeric => "alphanumeric",
+            Self::ShortCode => "short_code",
+            Self::International => "international",
+            Self::National => "national",
+            Self::Absent => "none",
+        }
+    }
+
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Alphanumeric, Self::ShortCode, Self::International, Self::National, Self::Absent];
+
     /// Its bit in a set of kinds.
     pub const fn bit(self) -> u8 {
         1 << self as u8

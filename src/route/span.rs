@@ -5,6 +5,9 @@
 //! finds the one of a number in a few steps, each of which looks at two cache lines.
 
 use super::RouteError;
+use siphasher::sip::SipHasher24;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// The first digits of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +23,10 @@ impl Prefix {
     /// # Errors
     /// If it is anything else.
     pub fn read(text: &str) -> Result<Self, RouteError> {
-        if text.is_empty() || !text.bytes().all(|character| character.is_ascii_digit()) {
+        if text.is_empty() {
+            return Err(RouteError::Empty);
+        }
+        if !text.bytes().all(|character| character.is_ascii_digit()) {
             return Err(RouteError::NotDigits(text.to_owned()));
         }
         if text.len() > PREFIX_MAX {
@@ -55,8 +61,8 @@ impl Prefix {
     }
 }
 
-impl std::fmt::Display for Prefix {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Prefix {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for place in 1..=u32::from(self.len) {
             write!(out, "{}", ((self.key >> (64 - 4 * place)) & 15).saturating_sub(1))?;
         }
@@ -65,7 +71,7 @@ impl std::fmt::Display for Prefix {
 }
 
 /// Stretches of the line, and what each leads to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Spans {
     /// Where each stretch begins; then the first of each [`FAN`] of those, and so on until a fan is left. All in order.
     levels: Vec<Vec<u64>>,
@@ -119,6 +125,16 @@ impl Spans {
     /// Octets that it takes.
     pub fn octets(&self) -> usize {
         self.levels.iter().map(|level| level.capacity() * 8).sum::<usize>() + self.values.capacity() * 4
+    }
+}
+
+/// Shown as how many they are, and what tells them from others.
+impl fmt::Debug for Spans {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digest = SipHasher24::new();
+        self.levels.first().hash(&mut digest);
+        self.values.hash(&mut digest);
+        out.debug_struct("Spans").field("len", &self.values.len()).field("digest", &digest.finish()).finish()
     }
 }
 
@@ -215,6 +231,6 @@ mod tests {
         assert_eq!(Prefix::read("0049").expect("digits").to_string(), "0049");
         assert_eq!(Prefix::read(&"9".repeat(16)).expect("digits").to_string(), "9".repeat(16));
         assert_eq!(Prefix::read(&"9".repeat(17)), Err(RouteError::Long("9".repeat(17))));
-        assert_eq!(Prefix::read(""), Err(RouteError::NotDigits(String::new())));
+        assert_eq!(Prefix::read(""), Err(RouteError::Empty));
     }
 }
