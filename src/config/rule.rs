@@ -60,8 +60,11 @@ pub(super) fn read(section: &mut Section<'_>, names: &mut Names<'_>, has_plan: b
     }
     rule.priorities = few(section, "priorities", 255);
     rule.hours = hours(section);
-    rule.share =
-        section.fraction("percent", 100).map(|percent| (percent / 100.0 * f64::from(WHOLE)).round() as u32);
+    let percent = section.decimal("percent", |written| match written.parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        Ok(_) | Err(_) => Err("is outside 0..=100".to_owned()),
+    });
+    rule.share = percent.map(|percent| (percent / 100.0 * f64::from(WHOLE)).round() as u32);
     rule.target = section.text("target", |text| names.target(text));
     let needs_target = rule.prefixes.is_empty()
         || rule.prefixes.iter().flat_map(|rows| rows.iter()).any(|row| row.target.is_none());

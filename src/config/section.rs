@@ -152,30 +152,31 @@ impl<'d> Section<'d> {
 
     /// Overwrites `target` with the share of one under `key`, if it is there.
     pub fn set_share(&mut self, key: &'static str, target: &mut f64) {
-        if let Some(share) = self.fraction(key, 1) {
+        let share = self.decimal(key, |written| match written.parse::<f64>() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+            Ok(_) | Err(_) => Err("is outside 0..=1".to_owned()),
+        });
+        if let Some(share) = share {
             *target = share;
         }
     }
 
-    /// Reads the number under `key`, whole or not, from 0 to `most`; `None` if it isn't there or is a fault.
-    pub fn fraction(&mut self, key: &'static str, most: u32) -> Option<f64> {
+    /// Reads the number under `key`, whole or not, as it is written; `None` if it isn't there or `read` says what is wrong with it.
+    pub fn decimal<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let value = self.find(key)?;
         let written = match value.get_ref() {
             DeValue::Float(number) => number.as_str(),
-            DeValue::Integer(number) => number.as_str(),
-            // Of all the others none is a number.
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
             _ => {
-                self.fault(key, wrong_type("a number", value));
+                self.fault(key, wrong_type("a number", value)); // of all the others none is one
                 return None;
             }
         };
-        match written.parse::<f64>() {
-            Ok(number) if (0.0..=f64::from(most)).contains(&number) => Some(number),
-            Ok(_) | Err(_) => {
-                self.fault(key, format!("{written} is outside 0..={most}"));
-                None
-            }
-        }
+        read(written).map_err(|message| self.fault(key, format!("{written} {message}"))).ok()
     }
 
     /// Overwrites `target` with the yes or no under `key`, if it is there.

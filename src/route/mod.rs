@@ -98,8 +98,9 @@ struct Filters {
     firsts: Box<[u16]>,
     /// By [`bucket`].
     buckets: Box<[u16]>,
-    /// A bit for each word of rules.
-    in_use: u64,
+    priorities: Box<[u16]>,
+    /// A bit for each word of `anywhere` that isn't 0.
+    anywhere_words: u64,
 }
 
 /// What is known of a message that a rule is looked for.
@@ -301,10 +302,11 @@ impl Routes {
             filters.networks[usize::from(class.network())],
             filters.kinds[SourceKind::of(&sm.source) as usize],
             filters.codings[usize::from(sm.data_coding)],
+            filters.priorities[usize::from(sm.priority_flag)],
             filters.buckets[usize::from(bucket(source))],
             filters.firsts[usize::from(source.first().copied().unwrap_or_default())],
         ];
-        let mut words = filters.in_use;
+        let mut words = class.summary() | filters.anywhere_words;
         while words != 0 {
             let word = words.trailing_zeros() as usize;
             words &= words - 1;
