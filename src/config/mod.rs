@@ -6,6 +6,7 @@
 
 mod conduct;
 mod fault;
+mod pace;
 mod part;
 mod peer;
 mod profile;
@@ -122,6 +123,7 @@ impl Config {
         part::limits(&mut document.section("limits"), &mut hub.limits, &mut config.plan.memory_octets);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.retry);
+        pace::queue(&mut document.section("queue"), &mut hub.limits.aging);
         hub.accounts = peer::accounts(&mut document, &hub.rules, durability);
         hub.carriers = peer::carriers(&mut document, &hub.retry);
         hub.lists = peer::lists(&mut document, &hub.accounts);

@@ -1,6 +1,7 @@
 //! Submissions come in: admitted, written, held until durable; or refused.
 
 use super::caller::Caller;
+use super::queue_classes::{CLASSES, Stand};
 use super::seats::Out;
 use super::suspects::SUSPECT;
 use super::table::{Row, flag};
@@ -119,6 +120,7 @@ impl Hub {
         let (leaf, tried, seen) = self.first_taker(&question, route)?;
         let carrier = leaf.carrier;
         let bulk = self.bulk_of(sm, account)?;
+        self.admit_segments(account, seen.segments)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
         let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
         if version == Version::V33 {
@@ -147,6 +149,8 @@ impl Hub {
             destination: self.table.hash(sm.destination.addr),
             service_type: service_type(sm),
             phase: Phase::Accepting,
+            segments: seen.segments,
+            class: class(sm),
             ..Row::default()
         };
         Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, bulk, schedule })
@@ -348,7 +352,7 @@ impl Hub {
         };
         // It waited for another attempt at this one, which is not there any more.
         let is_retry = row.attempts > 0 && row.losses < SUSPECT && row.may_move();
-        if is_retry && !carrier.standing(self.now.mono).usable && !self.is_sole(slot) {
+        if is_retry && !carrier.prospect().usable && !self.is_sole(slot) {
             return self.route_out(slot);
         }
         self.enter_queue(slot);
@@ -364,13 +368,14 @@ impl Hub {
 
     pub(super) fn enqueue_with_others(&mut self, slot: u32) {
         let token = self.table.token(slot);
-        let Self { table, carriers, .. } = self;
+        let Self { table, carriers, accounts, .. } = self;
         let row = table.row(slot);
         row.phase = Phase::Queued;
         let carrier = row.carrier;
         if !row.is(flag::QUEUED) {
             row.set(flag::QUEUED);
-            carriers[usize::from(carrier.0)].queue.push_back(token, |token| table.holds(token));
+            let stand = stand(row, accounts);
+            carriers[usize::from(carrier.0)].queue.push_back(stand, token, |token| table.holds(token));
         }
         self.wake_carrier(carrier);
     }
@@ -432,6 +437,17 @@ pub(super) fn mode_flags(sm: &Sm<'_>, is_scheduled: bool) -> Result<u16, Status>
         DATAGRAM | TRANSACTION => Ok(flag::ONCE),
         _ => Ok(0), // store and forward, said or not
     }
+}
+
+/// Its class in a carrier's queue.
+pub(super) fn class(sm: &Sm<'_>) -> u8 {
+    sm.priority_flag.min(CLASSES as u8 - 1)
+}
+
+/// Where a message stands in its carrier's queue.
+pub(super) fn stand(row: &Row, accounts: &[AccountState]) -> Stand {
+    let weight = accounts[usize::from(row.account.0)].weight;
+    Stand { class: row.class, account: row.account, weight }
 }
 
 /// Whether it is a datagram, which has no receipt.

@@ -5,36 +5,43 @@
 //! in order.
 
 use super::Hub;
+use super::pace::Reason;
+use super::queue_classes::{Classes, Guard};
 use super::table::{Row, flag};
 use crate::carrier::Verdict;
 use crate::codec::{Class, Status};
 use crate::id::CarrierId;
 use crate::message::Phase;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a carrier that is down is left.
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     /// Since when it is down.
     pub down: Option<Instant>,
-    /// Its queue has been looked through.
+    /// Its queue has been looked through, or is.
     seen: bool,
-    /// Messages at the front of its queue that are still to be looked at.
-    left: usize,
+    /// What of it is still to be looked at.
+    pub queue: Classes,
 }
 
 impl Hub {
-    /// Looks who is down, once a turn.
+    /// Looks who is down, or held back, once a turn.
     pub(super) fn look_at_carriers(&mut self) {
         let now = self.now.mono;
         for place in 0..self.carriers.len() {
+            let held = self.held_back(CarrierId(place as u16));
             let state = &mut self.carriers[place];
+            state.far = held.is_some_and(|hold| {
+                hold.reason != Reason::Peer
+                    && hold.until.is_none_or(|until| until.saturating_duration_since(now) >= FAR)
+            });
             if state.breaker.look(now) {
                 state.dirty = true;
             }
             match (state.is_up(), state.leaving.down) {
                 (true, Some(_)) => {
-                    state.leaving = Leaving::default();
+                    (state.leaving.down, state.leaving.seen) = (None, false);
                     self.look_again_at_others(place);
                 }
                 (false, None) => state.leaving.down = Some(now),
@@ -57,36 +64,37 @@ impl Hub {
 
     /// Sends a slice of what waits for a carrier that is down on to other candidates.
     fn leave_carrier(&mut self, place: usize) {
-        let patience = self.settings.limits.failover;
+        let (patience, now) = (self.settings.limits.failover, self.now.mono);
+        let has_way = self.carriers.iter().any(|carrier| carrier.prospect().usable);
         let state = &mut self.carriers[place];
-        let Some(down) = state.leaving.down else { return };
-        if self.now.mono.saturating_duration_since(down) < patience {
+        let is_left = state.leaving.down.is_some_and(|down| now.saturating_duration_since(down) >= patience);
+        if is_left && !state.leaving.seen {
+            state.leaving.seen = true;
+            if has_way && state.leaving.queue.len() == 0 {
+                state.leaving.queue = std::mem::take(&mut state.queue);
+            }
+        }
+        if state.leaving.queue.len() == 0 {
             return;
         }
-        if !std::mem::replace(&mut state.leaving.seen, true) {
-            state.leaving.left = state.queue.len();
-        }
-        if state.leaving.left == 0 {
-            return;
-        }
-        if !self.carriers.iter().any(|carrier| carrier.standing(self.now.mono).usable) {
-            self.carriers[place].leaving.left = 0; // nowhere to go: whoever comes up has this done
+        // It is back, or there is nowhere to go any more: all as it was.
+        if (!is_left || !has_way) && state.queue.len() == 0 {
+            state.queue = std::mem::take(&mut state.leaving.queue);
+            state.dirty = true;
             return;
         }
         for _ in 0..SLICE {
             // Bodies are read ahead for a few, not for all of a long queue.
-            if self.carriers[place].leaving.left == 0 || self.unrouted.len() >= READ_MAX {
-                break;
+            if self.unrouted.len() >= READ_MAX {
+                return;
             }
-            self.carriers[place].leaving.left -= 1;
-            let Some(token) = self.carriers[place].queue.pop_front() else {
-                self.carriers[place].leaving.left = 0;
-                break;
-            };
+            let queue = &mut self.carriers[place].leaving.queue;
+            queue.front(Guard::default(), |_| false);
+            let Some(token) = queue.pop(0) else { return };
             let here = |row: &&mut Row| row.phase == Phase::Queued && usize::from(row.carrier.0) == place;
             let Some(row) = self.table.known(token).filter(here) else { continue };
             row.clear(flag::QUEUED);
-            let may_move = row.may_move();
+            let may_move = is_left && row.may_move();
             match may_move && !self.is_sole(token.slot) {
                 true => {
                     self.table.row(token.slot).from = 0;
@@ -95,7 +103,7 @@ impl Hub {
                 false => self.enqueue_with_others(token.slot),
             }
         }
-        self.unfinished |= self.carriers[place].leaving.left > 0 && self.unrouted.len() < READ_MAX;
+        self.unfinished |= self.carriers[place].leaving.queue.len() > 0;
     }
 
     /// What became of one dispatch tells how its carrier is.
@@ -154,6 +162,8 @@ impl Hub {
     }
 }
 
+/// A carrier that is held back for so long yet is passed over.
+const FAR: Duration = Duration::from_secs(5);
 /// Messages of one queue that are looked at in one turn.
 const SLICE: usize = 1_000;
 /// Messages that wait for their bodies at one time, so that they can leave.

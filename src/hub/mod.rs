@@ -30,6 +30,7 @@ mod dispatch;
 mod effects;
 mod fetch;
 mod first_parts;
+mod gauges;
 mod held;
 mod inbound;
 mod intake;
@@ -41,7 +42,10 @@ mod nameless;
 mod notice;
 mod operations;
 mod outcome;
+mod pace;
 mod queue;
+mod queue_classes;
+mod queue_turns;
 mod rejoin;
 mod replay;
 mod reshape;
@@ -63,12 +67,15 @@ mod whose;
 
 pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched};
+pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
+pub use pace::{Hold, OverLimit, Reason, Standing};
+pub use queue_classes::Guard;
 pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
-pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
+pub use stats::{Gauges, Stage, Stats, label};
 pub use table::INBOUND;
 
 use crate::admission::{Rules, Times};
@@ -98,10 +105,12 @@ use leaving::Leaving;
 use nameless::Nameless;
 use notice::Notice;
 use operations::Replacing;
+use pace::{AccountPace, CarrierPace, Sleeper};
 use queue::Queue;
+use queue_classes::Classes;
 use search::Search;
 use seats::{Out, Seats};
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
@@ -164,6 +173,8 @@ pub struct Hub {
     asked_last: u64,
     /// Accounts that we may call.
     callable: Vec<AccountId>,
+    /// Accounts that wait for their limits, by when those let them go on.
+    sleepers: BinaryHeap<Sleeper>,
     /// How long the last answer waited for the disk.
     disk_wait: Duration,
     /// Whose turn it is in groups of carriers that take turns.
@@ -189,6 +200,10 @@ enum Mode {
 #[derive(Debug, Default)]
 struct AccountState {
     name: Box<[u8]>,
+    /// Its share of a carrier.
+    weight: u16,
+    /// What it is allowed, if there is a limit.
+    pace: Option<Box<AccountPace>>,
     /// Messages of it that are not gone yet.
     held: usize,
     held_max: usize,
@@ -226,7 +241,9 @@ struct CarrierState {
     receipts: Receipts,
     /// It keeps scheduled messages itself.
     passes_schedule: bool,
-    queue: Queue,
+    queue: Classes,
+    /// What holds it back.
+    pace: CarrierPace,
     suspects: Suspects,
     /// Seats of its links that submit, how many messages these may have out, and how many they have.
     links: Vec<u32>,
@@ -234,6 +251,8 @@ struct CarrierState {
     out: usize,
     breaker: Breaker,
     leaving: Leaving,
+    /// Something else than its links holds it back, and will for a while.
+    far: bool,
     turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,
@@ -424,21 +443,8 @@ impl Hub {
         };
         gauges.scheduled = self.wheel.len() as u64;
         gauges.timers = self.wheel.counts();
-        gauges.carriers = self
-            .carriers
-            .iter()
-            .enumerate()
-            .map(|(carrier, state)| {
-                let links = || self.links.iter().filter(move |link| usize::from(link.carrier.0) == carrier);
-                stats::CarrierGauges {
-                    queued: (state.queue.len() + state.suspects.len()) as u64,
-                    links: links().count() as u64,
-                    breaker: state.breaker.stage(),
-                    window: links().map(|link| link.window as u64).sum(),
-                    in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
-                }
-            })
-            .collect();
+        let carriers = 0..self.carriers.len() as u16;
+        gauges.carriers = carriers.map(|carrier| self.carrier_gauges(CarrierId(carrier))).collect();
         gauges
     }
 

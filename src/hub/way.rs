@@ -105,7 +105,7 @@ impl Hub {
         let now = self.now.mono;
         let Self { settings, turns, carriers, texts, .. } = self;
         let Place { route, tried, from } = place;
-        let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].standing(now);
+        let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].prospect();
         if is_part
             && let Some(leaf) = texts.find(dice, route, now)
             && tried.0 & 1 << leaf.bit == 0
@@ -342,13 +342,12 @@ impl CarrierState {
     }
 
     /// How it stands for messages that are about to get a carrier.
-    pub fn standing(&self, now: Instant) -> Standing {
-        let is_held = self.paused.is_some_and(|until| until.saturating_duration_since(now) >= FAR);
+    pub fn prospect(&self) -> Standing {
         // One that is about to show whether it is well again gets what it takes to show it.
         let is_well = self.breaker.is_closed() || self.breaker.lets_through() && self.queue.len() == 0;
         let busy = (self.queue.len() + self.out) as u64 * 1000 / self.places.max(1) as u64;
         Standing {
-            usable: !self.links.is_empty() && is_well && !is_held,
+            usable: !self.links.is_empty() && is_well && !self.far,
             load: u16::try_from(busy).unwrap_or(u16::MAX),
         }
     }
@@ -389,8 +388,6 @@ impl Texts {
 
 /// As [`Row::tried`]: the message is for its carrier, whatever its route says.
 pub(super) const FIXED: u32 = u32::MAX;
-/// A carrier that is to be left alone for so long yet is passed over.
-const FAR: Duration = Duration::from_secs(5);
 /// Messages that get a carrier in one turn at most, beside those that come with their bodies.
 const PICKED_MAX: usize = 2_000;
 /// How long, and how many, texts are remembered whose parts are to follow the first.
