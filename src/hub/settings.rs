@@ -51,6 +51,8 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct AccountPlan {
     pub account: Account,
+    /// What it has in common with others, for the rules of routes.
+    pub group: Option<String>,
     /// Messages of it that the hub holds at most; beyond it ESME_RMSGQFUL.
     pub queue_max: usize,
     /// What its texts mean.
@@ -79,6 +81,7 @@ impl AccountPlan {
     pub fn new(account: Account) -> Self {
         Self {
             account,
+            group: None,
             queue_max: 5_000_000,
             profile: Arc::default(),
             part_receipts: PartReceipts::default(),
