@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// One fault of a configuration file. The fault is the operator's; nothing starts before it is mended.
@@ -42,10 +43,25 @@ impl<'t> Report<'t> {
         self.faults.borrow_mut().push(fault);
     }
 
-    /// All faults in the order of their lines.
+    /// Notes a fault in a line of another file, which this one names.
+    pub fn note_in(&self, file: &Path, line: usize, message: impl Into<String>) {
+        let file = file.display().to_string();
+        self.faults.borrow_mut().push(Fault { file, line, field: String::new(), message: message.into() });
+    }
+
+    /// Where a file is that this one names: beside it, if the name says no more.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        Path::new(self.file).parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+    }
+
+    /// All faults in the order of their lines; those of other files behind.
     pub fn into_faults(self) -> Vec<Fault> {
-        let mut faults = self.faults.into_inner();
-        faults.sort_by_key(|fault| fault.line);
+        let Self { file, faults, .. } = self;
+        let mut faults = faults.into_inner();
+        faults.sort_by_cached_key(|fault| match fault.file == file {
+            true => (String::new(), fault.line),
+            false => (fault.file.clone(), fault.line),
+        });
         faults
     }
 }

@@ -8,16 +8,19 @@ mod fault;
 mod part;
 mod peer;
 mod profile;
+mod screening;
 mod section;
 mod value;
 
 pub use fault::Fault;
 
 use crate::runtime::Plan;
+use crate::screening::{Policy, SenderEntry, Senders};
 use crate::spool;
 use fault::Report;
 use section::Section;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
 use tracing::Level;
@@ -63,6 +66,11 @@ impl Config {
         for plan in &mut accounts {
             plan.account.system_id = "demo".to_owned();
             plan.account.password = "demo".to_owned();
+            // To try out what one likes: its messages go nowhere.
+            plan.policy = Arc::new(Policy {
+                senders: Senders::new(Some(vec![SenderEntry::Anything]), None),
+                ..Policy::default()
+            });
         }
         let mut sim = peer::carrier();
         sim.carrier.name = "sim".to_owned();
@@ -83,6 +91,7 @@ impl Config {
             lists: Vec::new(),
             routes: crate::route::Table::new(None),
             inbound: Default::default(),
+            screening: Default::default(),
             rules: Default::default(),
             retry: Default::default(),
             limits: Default::default(),
@@ -117,7 +126,10 @@ impl Config {
         part::limits(&mut document.section("limits"), &mut hub.limits, &mut config.plan.memory_octets);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.retry);
-        hub.accounts = peer::accounts(&mut document, &hub.rules, durability);
+        let lists = screening::Lists::default();
+        hub.screening = Arc::new(screening::common(&mut document.section("screening"), &lists));
+        let usual = peer::Usual { rules: hub.rules, durability, lists: &lists };
+        hub.accounts = peer::accounts(&mut document, &usual);
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = part::routes(&mut document.section("route"), &hub.carriers);

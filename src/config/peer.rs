@@ -1,6 +1,7 @@
 //! Accounts, carriers and distribution lists: their keys, their ranges, and what they set.
 
 use super::profile;
+use super::screening::{self, Lists};
 use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
 use crate::admission::{Rules, ValidityFrom};
@@ -12,6 +13,7 @@ use crate::hub::{AccountPlan, CarrierPlan, Durability, List, Member, PartReceipt
 use crate::id::AccountId;
 use crate::session::BindKind;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An account at its defaults, without a name.
@@ -19,12 +21,19 @@ pub(super) fn account() -> AccountPlan {
     AccountPlan::new(Account::new("", ""))
 }
 
-pub(super) fn accounts(document: &mut Section<'_>, all: &Rules, durability: Durability) -> Vec<AccountPlan> {
+/// What holds for accounts that don't say it themselves.
+pub(super) struct Usual<'l> {
+    pub rules: Rules,
+    pub durability: Durability,
+    pub lists: &'l Lists,
+}
+
+pub(super) fn accounts(document: &mut Section<'_>, usual: &Usual<'_>) -> Vec<AccountPlan> {
     let mut plans: Vec<AccountPlan> = Vec::new();
     let mut names = HashSet::new();
     for section in &mut document.list("account") {
-        let mut plan = AccountPlan { durability, ..account() };
-        read_account(section, all, &mut plan);
+        let mut plan = AccountPlan { durability: usual.durability, ..account() };
+        read_account(section, usual, &mut plan);
         let name = &plan.account.system_id;
         if !name.is_empty() && !names.insert(name.clone()) {
             section.fault("system_id", format!("\"{name}\" is the name of an account before it"));
@@ -35,7 +44,8 @@ pub(super) fn accounts(document: &mut Section<'_>, all: &Rules, durability: Dura
     plans
 }
 
-fn read_account(section: &mut Section<'_>, all: &Rules, plan: &mut AccountPlan) {
+fn read_account(section: &mut Section<'_>, usual: &Usual<'_>, plan: &mut AccountPlan) {
+    plan.policy = Arc::new(screening::policy(section, usual.lists));
     let AccountPlan { account, queue_max, part_receipts, profile, times, rules, bulk_tlv, .. } = plan;
     section.set_text("durability", |text| choice(text, &DURABILITIES), &mut plan.durability);
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
@@ -57,7 +67,7 @@ fn read_account(section: &mut Section<'_>, all: &Rules, plan: &mut AccountPlan) 
     let origins = [("submission", ValidityFrom::Submission), ("schedule", ValidityFrom::Schedule)];
     section.set_text("validity_from", |text| choice(text, &origins), &mut times.validity_from);
     *bulk_tlv = section.number("bulk_tlv", VENDOR_TAGS).map(|tag| Tag(tag as u16)); // in range
-    *rules = own_rules(section, all);
+    *rules = own_rules(section, &usual.rules);
     *profile = profile::account(section);
     let is_called = section.has("outbind");
     let outbind = &mut section.section("outbind");

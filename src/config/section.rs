@@ -2,6 +2,7 @@
 
 use super::fault::Report;
 use std::ops::{Range, RangeInclusive};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -221,6 +222,16 @@ impl<'d> Section<'d> {
     pub fn fault(&self, key: &str, message: impl Into<String>) {
         let value = self.table.and_then(|table| table.get(key));
         self.report.note(&value.map_or(self.span.clone(), Spanned::span), self.path(key), message);
+    }
+
+    /// Notes a fault in a line of a file that this one names.
+    pub fn fault_in(&self, file: &Path, line: usize, message: impl Into<String>) {
+        self.report.note_in(file, line, message);
+    }
+
+    /// Where a file is that this one names.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.report.beside(name)
     }
 
     fn find(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {

@@ -455,7 +455,12 @@ carrier = "sim"
 "#,
     );
     let inbound = Config::parse(&text, "").expect("sound").plan.hub.inbound;
-    let case = |carrier, keyword| Case { carrier: CarrierId(carrier), destination: b"10010", keyword };
+    let case = |carrier, keyword| Case {
+        carrier: CarrierId(carrier),
+        destination: b"10010",
+        source: b"447700900123",
+        keyword,
+    };
 
     assert_eq!(inbound.choose(&case(0, Some("stop"))), Choice::To(AccountId(0)));
     assert_eq!(inbound.choose(&case(0, Some("go"))), Choice::Nowhere);

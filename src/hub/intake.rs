@@ -1,6 +1,7 @@
 //! Submissions come in: admitted, written, held until durable; or refused.
 
 use super::caller::Caller;
+use super::screen::{with_addresses, written_anew};
 use super::seats::Out;
 use super::suspects::SUSPECT;
 use super::table::{Row, flag};
@@ -40,14 +41,22 @@ impl Hub {
         };
         let seat = self.ports.insert(session, port);
         if receives {
-            self.accounts[usize::from(account.0)].ports.push(seat);
+            let state = &mut self.accounts[usize::from(account.0)];
+            state.ports.push(seat);
+            state.away = None;
             self.wake_account(account);
+            self.look_for_stand_ins();
         }
     }
 
     pub(super) fn close_port(&mut self, session: SessionId) {
         let Some((seat, port)) = self.ports.remove(session) else { return };
-        self.accounts[usize::from(port.account.0)].ports.retain(|known| *known != seat);
+        let state = &mut self.accounts[usize::from(port.account.0)];
+        state.ports.retain(|known| *known != seat);
+        if state.ports.is_empty() && state.away.is_none() {
+            state.away = Some(self.now.mono);
+            self.look_for_stand_ins();
+        }
         for token in port.out.newest_first() {
             if self.table.is_out(token, Phase::Delivering, seat) {
                 self.deliver_again(token);
@@ -112,6 +121,8 @@ impl Hub {
         self.check_room(account)?;
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(sm, rules, times, self.now)?;
+        let screened = self.screened(sm, account)?;
+        let (whole, sm) = (sm, &with_addresses(sm, &screened));
         let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
         // Nobody has promised anything for it yet: one that our own words fail for stays outside.
         let seen = guarded(|| self.examine(sm, account, carrier)).unwrap_or(Err(Status::RSYSERR))?;
@@ -140,7 +151,8 @@ impl Hub {
             phase: Phase::Accepting,
             ..Row::default()
         };
-        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, bulk, schedule })
+        let anew = screened.changes().then(|| written_anew(whole, &screened));
+        Ok(Judged { row, anew, segments: seen.segments, clamped: admitted.clamped, bulk, schedule })
     }
 
     /// A submission that may come in does: counted, and written.
@@ -150,7 +162,13 @@ impl Hub {
         mut body: Bytes,
         group: Option<MessageId>,
     ) -> (Lsn, Token) {
-        let Judged { mut row, segments, clamped, bulk, schedule } = judged;
+        let Judged { mut row, anew, segments, clamped, bulk, schedule } = judged;
+        body = anew.unwrap_or(body);
+        if self.circles.is_some()
+            && let Ok(sm) = Sm::decode(&body, Reading::Lenient)
+        {
+            self.note_pass(&sm);
+        }
         self.effects.stats.segments += u64::from(segments);
         self.effects.stats.accepted[self.durability_for(row.account) as usize] += 1;
         if clamped {
@@ -343,6 +361,8 @@ impl Hub {
 /// A submission that may come in.
 pub(super) struct Judged {
     pub row: Row,
+    /// Its body, if screening changed its addresses.
+    anew: Option<Bytes>,
     /// Short messages that it amounts to.
     segments: u8,
     /// Whether it asked for a longer validity than it got.

@@ -37,6 +37,7 @@ mod memory;
 mod multi;
 mod notice;
 mod operations;
+mod opt_out;
 mod outcome;
 mod queue;
 mod rejoin;
@@ -44,10 +45,12 @@ mod replay;
 mod reshape;
 mod resume;
 mod rows;
+mod screen;
 mod search;
 mod seats;
 mod settings;
 mod settle;
+mod stand_in;
 mod stats;
 mod steps;
 mod suspects;
@@ -75,6 +78,7 @@ use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
+use crate::screening::{Circles, OptOuts, Policy};
 use crate::spool::Journal;
 use aliases::Aliases;
 use broadcast::Asked;
@@ -90,6 +94,7 @@ use operations::Replacing;
 use queue::Queue;
 use search::Search;
 use seats::{Out, Seats};
+use stand_in::StandIn;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -133,6 +138,8 @@ pub struct Hub {
     unfinished: bool,
     /// A segment is being compacted: where it ends.
     compacting: Option<Lsn>,
+    /// Its messages stand elsewhere; its opt-outs are being written again.
+    keeping: Option<(u64, Lsn)>,
     /// Compaction rests until then: a segment could not be read.
     compact_again: Option<Instant>,
     kin: Kin,
@@ -143,6 +150,10 @@ pub struct Hub {
     /// Slots by the low half of their serials, of messages whose customers know them by their short ids.
     short_ids: HashMap<u32, u32>,
     bulks: Bulks,
+    stand_ins: Vec<StandIn>,
+    opt_outs: OptOuts,
+    /// What passed lately, if circles are looked for.
+    circles: Option<Circles>,
     replacing: Vec<Replacing>,
     searches: VecDeque<Search>,
     /// What carriers were asked in our place.
@@ -183,12 +194,16 @@ struct AccountState {
     times: Times,
     bulk_tlv: Option<Tag>,
     rules: Rules,
+    /// What screening wants of it.
+    policy: Arc<Policy>,
     /// What its answers wait for.
     durability: Durability,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
     ports: Vec<u32>,
+    /// Since when it has had none; nothing is said while it has some.
+    away: Option<Instant>,
     /// Which of them is next.
     turn: usize,
     dirty: bool,
@@ -272,6 +287,7 @@ impl Hub {
         self.give_up_gathering();
         self.go_on_searching();
         self.release_remembered();
+        self.go_on_standing_in();
         self.pump(); // before bodies that came back are parked again, however few may be at hand
         self.upkeep();
         self.effects.frames.extend(self.journal.seal());
@@ -391,6 +407,7 @@ impl Hub {
             spool_octets: self.journal.log_octets(),
             spool_live_octets: self.journal.live_octets(),
             bulks: self.bulks.by_state(),
+            opt_outs: self.opt_outs.len() as u64,
             ..Gauges::default()
         };
         gauges.scheduled = self.wheel.len() as u64;

@@ -5,6 +5,7 @@ use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
+use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
 use super::whose::Given;
 use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
@@ -16,6 +17,7 @@ use crate::correlation::Correlation;
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
+use crate::screening::{Circles, OptOut, OptOuts};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use bytes::BytesMut;
@@ -38,6 +40,7 @@ pub struct Replay {
     second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
     kin: Kin,
     pub(super) bulks: Bulks,
+    opt_outs: OptOuts,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
     /// Above those of all messages so far.
@@ -72,6 +75,7 @@ impl Replay {
             times: plan.times,
             bulk_tlv: plan.bulk_tlv,
             rules: plan.rules.unwrap_or(settings.rules),
+            policy: Arc::clone(&plan.policy),
             durability: plan.durability,
             ..AccountState::default()
         };
@@ -89,6 +93,7 @@ impl Replay {
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             last_account: 0,
+            opt_outs: OptOuts::default(),
             early: BTreeMap::new(),
             second_ids: BTreeMap::new(),
             newest: None,
@@ -171,6 +176,14 @@ impl Replay {
                         lsn: Lsn(locator.at + u64::from(locator.len)),
                     },
                 );
+            }
+            Record::OptOut { account, handset, sender, out, .. } => {
+                let account = self.account(account);
+                let Some(opt_out) = OptOut::new(account, handset, sender) else { return };
+                match out {
+                    true => self.opt_outs.note(opt_out, Lsn(locator.at + u64::from(locator.len))),
+                    false => self.opt_outs.forget(opt_out),
+                }
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
         }
@@ -326,6 +339,7 @@ impl Replay {
             buffers: 0,
             unfinished: false,
             compacting: None,
+            keeping: None,
             compact_again: None,
             kin: self.kin,
             first_parts: FirstParts::new(self.settings.limits.gathering),
@@ -333,6 +347,9 @@ impl Replay {
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
             bulks: self.bulks,
+            stand_ins: self.settings.inbound.failing_over().into_iter().map(StandIn::new).collect(),
+            opt_outs: self.opt_outs,
+            circles: self.settings.screening.circles.map(Circles::new),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),
@@ -343,6 +360,7 @@ impl Replay {
             settings: self.settings,
         };
         hub.note_clock(change);
+        hub.accounts.iter_mut().for_each(|account| account.away = Some(now.mono));
         hub.kin.references = References::new(now.wall.0);
         let Self { early, second_ids, newest, crashed, .. } = self;
         hub.take_up(&slots, if crashed { newest } else { None }, second_ids);

@@ -13,6 +13,7 @@ use crate::esme::Account;
 use crate::id::AccountId;
 use crate::route;
 use crate::schedule::Retry;
+use crate::screening;
 use crate::spool::CompactionRules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub routes: route::Table,
     /// Whose messages from handsets are.
     pub inbound: route::Inbound,
+    /// What screening wants of everybody.
+    pub screening: Arc<screening::Common>,
     pub rules: Rules,
     pub retry: Retry,
     pub limits: Limits,
@@ -61,6 +64,8 @@ pub struct AccountPlan {
     pub join_inbound: bool,
     /// What validity and schedule its messages may have; `None`: what everybody's may.
     pub rules: Option<Rules>,
+    /// What screening wants of it.
+    pub policy: Arc<screening::Policy>,
     /// What its answers wait for.
     pub durability: Durability,
 }
@@ -77,6 +82,7 @@ impl AccountPlan {
             bulk_tlv: None,
             join_inbound: false,
             rules: None,
+            policy: Arc::default(),
             durability: Durability::default(),
         }
     }

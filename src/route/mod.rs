@@ -4,7 +4,7 @@
 
 mod inbound;
 
-pub use inbound::{Case, Choice, Inbound, Reach, Rule};
+pub use inbound::{Case, Choice, Failover, Inbound, Reach, Rule};
 
 use crate::id::CarrierId;
 use thiserror::Error;

@@ -53,6 +53,7 @@ pub fn settings() -> Settings {
         lists: Vec::new(),
         routes: route::Table::new(Some(CARRIER)),
         inbound: route::Inbound::default(),
+        screening: Default::default(),
         rules: Rules::default(),
         retry: Retry::default(),
         limits: Limits::default(),
