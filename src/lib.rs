@@ -69,5 +69,6 @@ pub mod screening;
 pub mod session;
 pub mod spool;
 pub mod text;
+pub mod throttle;
 pub mod tool;
 pub mod wheel;

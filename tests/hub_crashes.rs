@@ -168,6 +168,34 @@ fn compaction_keeps_the_log_short_and_loses_nothing() {
     assert_eq!(world.sent_texts(), parked);
 }
 
+/// What has ended is on record: nobody hears of it again, and no carrier gets it.
+#[test]
+fn what_has_ended_stays_ended_across_a_crash() {
+    let mut world = World::bound(settings(), 10);
+    world.taken(text("told"), "1");
+    world.taken(Text { registered: 0, ..text("delivered in silence") }, "2");
+    for (sequence, id) in [(1, "1"), (2, "2")] {
+        world.receipt(LINK, sequence, id, MessageState::Delivered);
+    }
+    world.submit(&[Text { registered: 0, ..text("refused in silence") }]);
+    world.run();
+    let (session, token, _) = world.sent().pop().expect("a dispatch");
+    world.say(session, token, Word::Answered(Status::RINVDSTADR), "");
+    world.run();
+    let receipt = world.delivered.pop().expect("the receipt");
+    world.verdict(receipt.session, receipt.token, Verdict::Taken);
+    world.run();
+    assert_eq!(world.hub.gauges().messages, 0);
+
+    let mut world = world.crash(&mut nothing_kept());
+    world.bind_port(PORT);
+    world.bind_link(LINK, 10);
+    world.pass(secs(3600));
+
+    assert_eq!(world.recovered, 0);
+    assert_eq!((world.sent_texts(), world.states()), (Vec::new(), Vec::new()));
+}
+
 /// The writer seals segments before the hub hears how far the spool is durable: what compaction finds there may still wait
 /// for its answer, and keeps its schedule all the same.
 #[test]

@@ -169,7 +169,7 @@ fn divided_text_whose_route_is_gone_after_a_restart_ends_once() {
     }
     world.run();
 
-    world.settings.routes = enroute::route::Table::new(None);
+    world.settings.routes = enroute::route::Routes::none().into();
     let mut world = world.crash(&mut || false);
     world.bind_port(PORT);
     world.bind_link(LINK, 10);

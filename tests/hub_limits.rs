@@ -97,8 +97,7 @@ fn small_body_does_not_pin_the_read_that_it_came_in() {
 #[test]
 fn destination_without_a_route_is_refused() {
     let mut settings = settings();
-    settings.routes = route::Table::new(None);
-    settings.routes.insert("44", CarrierId(0)).expect("new");
+    settings.routes = route::Routes::by_prefix([("44", CarrierId(0))], None).expect("sound").into();
     let mut world = World::bound(settings, 10);
 
     world.submit(&[Text { destination: "4917012345", ..text("a") }]);
@@ -273,7 +272,7 @@ fn message_whose_route_was_removed_before_a_restart_is_rejected() {
     world.run();
     assert_eq!(world.outcomes(), [Status::ROK]);
 
-    world.settings.routes = route::Table::new(None);
+    world.settings.routes = route::Routes::none().into();
     let mut world = world.crash(&mut || true);
     world.bind_port(PORT);
     world.bind_link(LINK, 10);

@@ -6,7 +6,8 @@ use enroute::codec::{Address, CancelSm, Command, MessageState, QuerySm, Reading,
 use enroute::esme::{Account, Verdict};
 use enroute::hub::{AccountPlan, Settings};
 use enroute::id::{AccountId, SessionId};
-use enroute::route::{Failover, Inbound, Reach, Rule};
+use enroute::route::inbound::{Failover, Rule};
+use enroute::route::{Inbound, Reach};
 use enroute::screening::{
     CircleRule, Common, DialRule, Dialling, NumbersBuilder, Policy, Scope, SenderEntry, Senders, Words,
     Written,

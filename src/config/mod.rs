@@ -8,12 +8,15 @@ mod fault;
 mod part;
 mod peer;
 mod profile;
+mod route;
 mod screening;
 mod section;
 mod value;
 
 pub use fault::Fault;
 
+use crate::id::CarrierId;
+use crate::route::Routes;
 use crate::runtime::Plan;
 use crate::screening::{Policy, SenderEntry, Senders};
 use crate::spool;
@@ -79,7 +82,7 @@ impl Config {
         sim.carrier.password = "enroute".to_owned();
         config.plan.hub.accounts = accounts;
         config.plan.hub.carriers = vec![sim];
-        config.plan.hub.routes = crate::route::Table::new(Some(crate::id::CarrierId(0)));
+        config.plan.hub.routes = Arc::new(Routes::to(CarrierId(0)));
         config
     }
 
@@ -89,7 +92,7 @@ impl Config {
             accounts: Vec::new(),
             carriers: Vec::new(),
             lists: Vec::new(),
-            routes: crate::route::Table::new(None),
+            routes: Arc::new(Routes::none()),
             inbound: Default::default(),
             screening: Default::default(),
             rules: Default::default(),
@@ -132,7 +135,7 @@ impl Config {
         hub.accounts = peer::accounts(&mut document, &usual);
         hub.carriers = peer::carriers(&mut document);
         hub.lists = peer::lists(&mut document, &hub.accounts);
-        hub.routes = part::routes(&mut document.section("route"), &hub.carriers);
+        hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.carriers));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);
         document.section("log").set_text("level", value::level, &mut config.log);
         config.io_threads = document

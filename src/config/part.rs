@@ -7,7 +7,8 @@ use crate::admission::Rules;
 use crate::clock::Caution;
 use crate::hub::{AccountPlan, CarrierPlan, Durability, Limits, Overdue, Unreceipted};
 use crate::id::{AccountId, CarrierId};
-use crate::route::{Failover, Inbound, Reach, Rule, Table};
+use crate::route::inbound::{Failover, Rule};
+use crate::route::{Inbound, Reach};
 use crate::runtime::Plan;
 use crate::schedule::{Ladder, Retry};
 use std::time::Duration;
@@ -109,26 +110,6 @@ fn waits(section: &mut Section<'_>, ladder: &mut Ladder) {
     section.set_share("jitter", &mut ladder.jitter);
 }
 
-pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Table {
-    let named = |text: &str| carrier_named(text, carriers);
-    let has_default = section.has("default");
-    let mut table = Table::new(section.text("default", named));
-    let mut prefixes = section.list("prefix");
-    if !has_default && prefixes.is_empty() {
-        section.fault("default", "is missing, and there is no [[route.prefix]]: nothing could leave");
-    }
-    for entry in &mut prefixes {
-        let prefix = entry.required("prefix", |text| octets(text, 1..=PREFIX_MAX, "digits of a number"));
-        let carrier = entry.required("carrier", named);
-        let Some(prefix) = prefix else { continue };
-        // With a faulty carrier, the prefix is still looked at.
-        if let Err(error) = table.insert(&prefix, carrier.unwrap_or(CarrierId(0))) {
-            entry.fault("prefix", error.to_string());
-        }
-    }
-    table
-}
-
 /// Whose messages from handsets are: one rule for each [[inbound]].
 pub(super) fn inbound(
     document: &mut Section<'_>,
@@ -215,7 +196,7 @@ fn word(text: &str) -> Result<String, String> {
     }
 }
 
-fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<CarrierId, String> {
+pub(super) fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<CarrierId, String> {
     let place = carriers.iter().position(|plan| plan.carrier.name == text);
     place.map(|place| CarrierId(place as u16)).ok_or_else(|| format!("no carrier is named \"{text}\""))
 }
@@ -227,5 +208,5 @@ const INBOUND_MAX: usize = 100_000;
 /// Steps of a ladder.
 const WAITS_MAX: usize = 100;
 /// Digits of a route's prefix; the longest international number has 15 (E.164 §6.1), short codes have fewer.
-const PREFIX_MAX: usize = 20;
+pub(super) const PREFIX_MAX: usize = 20;
 pub(super) const IO_THREADS_MAX: u64 = 512;

@@ -6,7 +6,8 @@ use crate::carrier::Caller;
 use crate::codec::Tag;
 use crate::hub::{Durability, Member};
 use crate::id::{AccountId, CarrierId};
-use crate::route::{Case, Choice};
+use crate::route::Choice;
+use crate::route::inbound::Case;
 use crate::text::Alphabet;
 use std::collections::BTreeSet;
 

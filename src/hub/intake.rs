@@ -5,6 +5,7 @@ use super::screen::{with_addresses, written_anew};
 use super::seats::Out;
 use super::suspects::SUSPECT;
 use super::table::{Row, flag};
+use super::way::carrier_for;
 use super::{AccountState, Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
 use crate::bulk;
@@ -123,7 +124,9 @@ impl Hub {
         let admitted = admit(sm, rules, times, self.now)?;
         let screened = self.screened(sm, account)?;
         let (whole, sm) = (sm, &with_addresses(sm, &screened));
-        let carrier = self.settings.routes.choose(sm.destination.addr).ok_or(Status::RINVDSTADR)?;
+        let profile = &self.accounts[usize::from(account.0)].profile;
+        let carrier = carrier_for(&self.settings.routes, profile, &mut self.turns, sm, account, admitted.due)
+            .ok_or(Status::RINVDSTADR)?;
         // Nobody has promised anything for it yet: one that our own words fail for stays outside.
         let seen = guarded(|| self.examine(sm, account, carrier)).unwrap_or(Err(Status::RSYSERR))?;
         let bulk = self.bulk_of(sm, account)?;

@@ -57,6 +57,7 @@ mod suspects;
 mod table;
 mod timers;
 mod upkeep;
+mod way;
 mod whose;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
@@ -78,6 +79,7 @@ use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
+use crate::route::Turns;
 use crate::screening::{Circles, OptOuts, Policy};
 use crate::spool::Journal;
 use aliases::Aliases;
@@ -163,6 +165,8 @@ pub struct Hub {
     callable: Vec<AccountId>,
     /// How long the last answer waited for the disk.
     disk_wait: Duration,
+    /// Whose turn it is in groups of carriers that take turns.
+    turns: Turns,
     scratch: BytesMut,
 }
 

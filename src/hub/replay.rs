@@ -7,6 +7,7 @@ use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
+use super::way;
 use super::whose::Given;
 use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
 use crate::bulk::Bulks;
@@ -17,6 +18,7 @@ use crate::correlation::Correlation;
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
+use crate::route::Turns;
 use crate::screening::{Circles, OptOut, OptOuts};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
@@ -39,6 +41,7 @@ pub struct Replay {
     /// Ids of messages that were taken twice, but for the last, by slot.
     second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
     kin: Kin,
+    turns: Turns,
     pub(super) bulks: Bulks,
     opt_outs: OptOuts,
     /// The latest time that a record tells.
@@ -88,6 +91,7 @@ impl Replay {
         };
         Self {
             table: Table::new(settings.limits.final_states),
+            turns: Turns::default(),
             kin: Kin::new(settings.limits.gathering),
             bulks: Bulks::new(settings.limits.bulks),
             accounts: settings.accounts.iter().map(account).collect(),
@@ -205,6 +209,12 @@ impl Replay {
         }
     }
 
+    /// The carrier for a message that is due then.
+    fn carrier_for(&mut self, sm: &Sm<'_>, account: AccountId, due: UnixMs) -> Option<CarrierId> {
+        let profile = Arc::clone(&self.accounts.get(usize::from(account.0))?.profile);
+        way::carrier_for(&self.settings.routes, &profile, &mut self.turns, sm, account, due)
+    }
+
     fn take_accepted(
         &mut self,
         id: MessageId,
@@ -223,7 +233,7 @@ impl Replay {
         let is_inbound = kept & flag::INBOUND != 0;
         let carrier = match is_inbound {
             true => Row::NOWHERE, // whatever else its records say, none gets it
-            false => self.settings.routes.choose(sm.destination.addr).unwrap_or(Row::NOWHERE),
+            false => self.carrier_for(&sm, account, at).unwrap_or(Row::NOWHERE),
         };
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
@@ -356,6 +366,7 @@ impl Replay {
             asked_last: 0,
             callable: self.settings.callable(),
             disk_wait: Duration::ZERO,
+            turns: self.turns,
             scratch: BytesMut::new(),
             settings: self.settings,
         };

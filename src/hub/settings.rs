@@ -25,7 +25,7 @@ pub struct Settings {
     pub carriers: Vec<CarrierPlan>,
     /// Distribution lists, for submit_multi.
     pub lists: Vec<List>,
-    pub routes: route::Table,
+    pub routes: Arc<route::Routes>,
     /// Whose messages from handsets are.
     pub inbound: route::Inbound,
     /// What screening wants of everybody.

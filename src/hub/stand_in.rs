@@ -11,7 +11,7 @@ use super::table::{Token, flag};
 use crate::codec::{Reading, Sm};
 use crate::id::{AccountId, CarrierId};
 use crate::message::Phase;
-use crate::route::{Case, Failover};
+use crate::route::inbound::{Case, Failover};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -9,7 +9,8 @@ use enroute::correlation::{IdForm, IdForms};
 use enroute::esme::Account;
 use enroute::hub::{AccountPlan, CarrierPlan, Durability, Limits, Settings};
 use enroute::id::{AccountId, CarrierId};
-use enroute::route::{self, Reach, Rule};
+use enroute::route::inbound::Rule;
+use enroute::route::{Inbound, Reach, Routes};
 use enroute::schedule::{Ladder, Retry};
 use enroute::session::{self, BindKind, Timers};
 use enroute::spool::{self, CompactionRules};
@@ -301,9 +302,8 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
         AccountPlan { durability, ..AccountPlan::new(account) }
     });
     let accounts: Vec<_> = accounts.collect();
-    let mut routes = route::Table::new(Some(CarrierId(0)));
-    routes.insert("4478", CarrierId(1)).expect("digits");
-    let mut inbound = route::Inbound::default();
+    let routes = Routes::by_prefix([("4478", CarrierId(1))], Some(CarrierId(0))).expect("digits");
+    let mut inbound = Inbound::default();
     for (place, code) in CODES.iter().enumerate() {
         let destination = Reach::Whole((*code).to_owned());
         let account = AccountId(place as u16);
@@ -313,7 +313,7 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
         accounts,
         carriers,
         lists: Vec::new(),
-        routes,
+        routes: routes.into(),
         inbound,
         screening: Default::default(),
         rules: Rules {

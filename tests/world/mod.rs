@@ -51,7 +51,7 @@ pub fn settings() -> Settings {
             ids: IdForms { response: IdForm::Text, receipt: IdForm::Text },
         }],
         lists: Vec::new(),
-        routes: route::Table::new(Some(CARRIER)),
+        routes: route::Routes::to(CARRIER).into(),
         inbound: route::Inbound::default(),
         screening: Default::default(),
         rules: Rules::default(),
