@@ -357,6 +357,7 @@ fn receipts_stay_with_their_account() {
     world.inbox.push(enroute::hub::Event::PortClosed { session: PORT });
     world.run();
     world.ended("a1", MessageState::Delivered);
+    world.arrivals_answered.clear();
     assert_eq!(world.brought(&handset_text(b"hi")), Status::ROK);
 
     world.pass(secs(31));

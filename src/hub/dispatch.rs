@@ -38,12 +38,15 @@ impl Hub {
             answered: false,
             silences: None,
             reserved: false,
+            parting: self.carriers[usize::from(carrier.0)].is_gone,
             out: Out::default(),
             batch: LinkBatch::default(),
             dirty: false,
         };
         let seat = self.links.insert(session, link);
-        if submits {
+        if self.carriers[usize::from(carrier.0)].is_gone {
+            self.parting.push(seat);
+        } else if submits {
             self.carriers[usize::from(carrier.0)].links.push(seat);
             self.wake_carrier(carrier);
         }
@@ -287,7 +290,7 @@ fn same_link(
             return Ok(seat);
         }
         let stalls = link.moved + STALL;
-        if !link.reserved && now < stalls {
+        if !link.reserved && !link.parting && now < stalls {
             return Err(Some(stalls));
         }
     }

@@ -48,6 +48,7 @@ impl Hub {
             self.wake_account(account);
             self.look_for_stand_ins();
         }
+        self.send_strangers_away(seat);
     }
 
     pub(super) fn close_port(&mut self, session: SessionId) {

@@ -41,6 +41,7 @@ mod opt_out;
 mod outcome;
 mod queue;
 mod rejoin;
+mod reload;
 mod replay;
 mod reshape;
 mod resume;
@@ -62,6 +63,7 @@ mod whose;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use held::{Durability, Reached};
+pub use reload::{Names, Reload};
 pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
@@ -153,6 +155,8 @@ pub struct Hub {
     short_ids: HashMap<u32, u32>,
     bulks: Bulks,
     stand_ins: Vec<StandIn>,
+    /// Seats of links that are to end once they are quiet.
+    parting: Vec<u32>,
     opt_outs: OptOuts,
     /// What passed lately, if circles are looked for.
     circles: Option<Circles>,
@@ -184,6 +188,8 @@ enum Mode {
 #[derive(Debug, Default)]
 struct AccountState {
     name: Box<[u8]>,
+    /// Other settings came, and it isn't among them.
+    is_gone: bool,
     /// Messages of it that are not gone yet.
     held: usize,
     held_max: usize,
@@ -217,6 +223,8 @@ struct AccountState {
 #[derive(Debug, Default)]
 struct CarrierState {
     name: Box<[u8]>,
+    /// Other settings came, and it isn't among them.
+    is_gone: bool,
     ids: IdForms,
     profile: Arc<Profile>,
     /// It keeps scheduled messages itself.
@@ -269,6 +277,8 @@ struct LinkState {
     silences: Option<(u32, Instant)>,
     /// Suspects have it for themselves.
     reserved: bool,
+    /// It ends once it is quiet.
+    parting: bool,
     out: Out,
     batch: LinkBatch,
     dirty: bool,
@@ -294,6 +304,7 @@ impl Hub {
         self.go_on_standing_in();
         self.pump(); // before bodies that came back are parked again, however few may be at hand
         self.upkeep();
+        self.go_on_parting();
         self.effects.frames.extend(self.journal.seal());
         self.take_effects()
     }
@@ -321,6 +332,7 @@ impl Hub {
             Event::Full => self.full = true,
             Event::Roomy => self.full = false,
             Event::Spent(frames) => frames.into_iter().for_each(|frames| self.journal.recycle(frames)),
+            Event::Reload(reload) => self.reload(*reload),
             Event::Rest => self.mode = Mode::Resting,
             Event::Leave => self.leave(),
         }

@@ -69,25 +69,15 @@ struct EarlyRecord {
 impl Replay {
     /// Begins with nothing.
     pub fn new(settings: Settings) -> Self {
-        let account = |plan: &super::AccountPlan| AccountState {
-            name: plan.account.system_id.as_bytes().into(),
-            held_max: plan.queue_max,
-            profile: Arc::clone(&plan.profile),
-            part_receipts: plan.part_receipts,
-            joins: plan.join_inbound,
-            times: plan.times,
-            bulk_tlv: plan.bulk_tlv,
-            rules: plan.rules.unwrap_or(settings.rules),
-            policy: Arc::clone(&plan.policy),
-            durability: plan.durability,
-            ..AccountState::default()
+        let account = |plan: &super::AccountPlan| {
+            let mut state = AccountState::default();
+            state.configure(plan, &settings);
+            state
         };
-        let carrier = |plan: &super::CarrierPlan| CarrierState {
-            name: plan.carrier.name.as_bytes().into(),
-            ids: plan.ids,
-            profile: Arc::clone(&plan.carrier.profile),
-            passes_schedule: plan.carrier.passes_schedule,
-            ..CarrierState::default()
+        let carrier = |plan: &super::CarrierPlan| {
+            let mut state = CarrierState::default();
+            state.configure(plan);
+            state
         };
         Self {
             table: Table::new(settings.limits.final_states),
@@ -358,6 +348,7 @@ impl Replay {
             short_ids: HashMap::default(),
             bulks: self.bulks,
             stand_ins: self.settings.inbound.failing_over().into_iter().map(StandIn::new).collect(),
+            parting: Vec::new(),
             opt_outs: self.opt_outs,
             circles: self.settings.screening.circles.map(Circles::new),
             replacing: Vec::new(),

@@ -47,7 +47,7 @@ impl Settings {
 }
 
 /// A customer, and what it may have in the hub.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AccountPlan {
     pub account: Account,
     /// Messages of it that the hub holds at most; beyond it ESME_RMSGQFUL.
@@ -120,7 +120,7 @@ pub struct Member {
 }
 
 /// A carrier, and how it writes message ids.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CarrierPlan {
     pub carrier: Carrier,
     pub ids: IdForms,

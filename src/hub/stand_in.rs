@@ -94,7 +94,7 @@ impl Hub {
     }
 
     /// The account is there again: what was about to go over stays.
-    fn give_back(&mut self, place: usize) {
+    pub(super) fn give_back(&mut self, place: usize) {
         let StandIn { account, ref mut moving, ref mut left, .. } = self.stand_ins[place];
         *left = 0;
         for token in std::iter::from_fn(|| moving.pop_front()).collect::<Vec<_>>() {

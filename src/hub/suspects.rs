@@ -250,7 +250,7 @@ impl Hub {
             return false; // they show first whether the carrier works at all
         }
         let is_sick = |seat: &u32, links: &mut super::Seats<LinkState>| {
-            links.here(*seat).is_none_or(|(_, link)| link.reserved)
+            links.here(*seat).is_none_or(|(_, link)| link.reserved || link.parting)
         };
         let able = state.links.iter().copied().filter(|seat| !is_sick(seat, links));
         let Some(seat) = able.collect::<Vec<_>>().into_iter().min_by_key(|seat| used(seat, links)) else {

@@ -169,6 +169,8 @@ pub struct World {
     pub unbound: Vec<SessionId>,
     /// Messages that were given up, by what they are known as.
     pub poisoned: Vec<(CarrierId, MessageId)>,
+    /// Settings that came back.
+    pub retired: usize,
     /// congestion_state that the port was told last.
     pub congestion: u8,
     pub stats: Vec<Stats>,
@@ -278,8 +280,21 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
-            effects;
+        let Effects {
+            ports,
+            links,
+            frames,
+            fetches,
+            scan,
+            releases,
+            calls,
+            bulks,
+            advice,
+            poisoned,
+            retired,
+            stats,
+        } = effects;
+        self.retired += retired.len();
         self.poisoned.extend(poisoned);
         self.bulks.extend(bulks);
         self.advice.extend(advice);

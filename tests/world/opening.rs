@@ -69,6 +69,7 @@ impl World {
             advice: Vec::new(),
             unbound: Vec::new(),
             poisoned: Vec::new(),
+            retired: 0,
             congestion: 0,
             stats: Vec::new(),
             compacted: 0,
