@@ -4,17 +4,21 @@
 //! a misspelt setting can't pass for its default. Every key, its unit, range and default: `docs/configuration.md`; a file
 //! with all of them: `docs/enroute.toml`.
 
+mod difference;
 mod fault;
 mod part;
 mod peer;
 mod profile;
+mod reload;
 mod route;
 mod screening;
 mod section;
 mod value;
 
 pub use fault::Fault;
+pub use reload::Reloading;
 
+use crate::hub::Names;
 use crate::id::CarrierId;
 use crate::route::Routes;
 use crate::runtime::Plan;
@@ -47,6 +51,15 @@ impl Config {
     /// # Errors
     /// All faults, in the order of their lines.
     pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Fault>> {
+        Self::parse_for(text, file, &Names::default())
+    }
+
+    /// As [`Config::parse`], for a hub that knows these `names` already: each account and carrier has the place that it has there,
+    /// those who are new stand behind, and in the places of those who are gone are plans without a name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_for(text: &str, file: &str, names: &Names) -> Result<Self, Vec<Fault>> {
         let report = Report::new(text, file);
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
@@ -56,7 +69,7 @@ impl Config {
         if !errors.is_empty() {
             return Err(report.into_faults());
         }
-        let config = Self::read(Section::document(&report, document.get_ref()));
+        let config = Self::read(Section::document(&report, document.get_ref()), names);
         let faults = report.into_faults();
         if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
@@ -119,7 +132,7 @@ impl Config {
         }
     }
 
-    fn read(mut document: Section<'_>) -> Self {
+    fn read(mut document: Section<'_>, names: &Names) -> Self {
         let mut config = Self::defaults();
         part::listener(&mut document.section("listener"), &mut config.plan);
         document.section("http").set_text("address", value::own_address, &mut config.http);
@@ -132,8 +145,8 @@ impl Config {
         let lists = screening::Lists::default();
         hub.screening = Arc::new(screening::common(&mut document.section("screening"), &lists));
         let usual = peer::Usual { rules: hub.rules, durability, lists: &lists };
-        hub.accounts = peer::accounts(&mut document, &usual);
-        hub.carriers = peer::carriers(&mut document);
+        hub.accounts = peer::placed_accounts(peer::accounts(&mut document, &usual), names);
+        hub.carriers = peer::placed_carriers(peer::carriers(&mut document), names);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.carriers));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);

@@ -197,7 +197,7 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<CarrierId, String> {
-    let place = carriers.iter().position(|plan| plan.carrier.name == text);
+    let place = carriers.iter().position(|plan| !text.is_empty() && plan.carrier.name == text);
     place.map(|place| CarrierId(place as u16)).ok_or_else(|| format!("no carrier is named \"{text}\""))
 }
 

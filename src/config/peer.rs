@@ -9,10 +9,10 @@ use crate::carrier::{Caller, Carrier, Unmarked};
 use crate::codec::{Command, Tag, Version};
 use crate::correlation::{IdForm, IdForms};
 use crate::esme::{Account, Outbind};
-use crate::hub::{AccountPlan, CarrierPlan, Durability, List, Member, PartReceipts};
+use crate::hub::{AccountPlan, CarrierPlan, Durability, List, Member, Names, PartReceipts};
 use crate::id::AccountId;
 use crate::session::BindKind;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,7 +201,8 @@ pub(super) fn lists(document: &mut Section<'_>, accounts: &[AccountPlan]) -> Vec
 
 /// The account of that name.
 pub(super) fn account_named(text: &str, accounts: &[AccountPlan]) -> Result<AccountId, String> {
-    let place = accounts.iter().position(|plan| plan.account.system_id == text);
+    let is_named = |plan: &AccountPlan| !text.is_empty() && plan.account.system_id == text;
+    let place = accounts.iter().position(is_named);
     place.map(|place| AccountId(place as u16)).ok_or_else(|| format!("no account is named \"{text}\""))
 }
 
@@ -213,6 +214,28 @@ fn member(text: &str) -> Result<Member, String> {
     };
     let addr = octets(digits, 1..=20, "SMPP's limit for an address (SMPP 3.4 §5.2.9)")?;
     Ok(Member { ton, npi, addr })
+}
+
+/// Each account in the place that it has in `names`, the others behind.
+pub(super) fn placed_accounts(plans: Vec<AccountPlan>, names: &Names) -> Vec<AccountPlan> {
+    placed(plans, &names.accounts, |plan| &plan.account.system_id, account)
+}
+
+/// The same of carriers.
+pub(super) fn placed_carriers(plans: Vec<CarrierPlan>, names: &Names) -> Vec<CarrierPlan> {
+    placed(plans, &names.carriers, |plan| &plan.carrier.name, carrier)
+}
+
+fn placed<T>(plans: Vec<T>, names: &[String], name: impl Fn(&T) -> &str, nobody: impl Fn() -> T) -> Vec<T> {
+    let places: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+    let mut all: Vec<T> = names.iter().map(|_| nobody()).collect();
+    for plan in plans {
+        match places.get(name(&plan)) {
+            Some(place) => all[*place] = plan,
+            None => all.push(plan),
+        }
+    }
+    all
 }
 
 fn check_count(document: &Section<'_>, key: &str, count: usize, max: usize) {

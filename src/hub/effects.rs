@@ -114,6 +114,6 @@ pub struct Effects {
     /// Messages that were given up because their carrier, or our own words for it, fell over them each time.
     pub poisoned: Vec<(CarrierId, MessageId)>,
     /// Settings that are the hub's no more: whoever brought the next ones lets them go, which takes time.
-    pub retired: Vec<Box<Settings>>,
+    pub retired: Vec<Settings>,
     pub stats: Stats,
 }

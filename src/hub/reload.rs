@@ -80,7 +80,7 @@ impl Hub {
             (_, None) => None,
         };
         self.carriers.iter_mut().for_each(|carrier| carrier.dirty = true);
-        self.effects.retired.push(Box::new(old));
+        self.effects.retired.push(old);
     }
 
     fn reload_account(&mut self, id: AccountId, plan: &AccountPlan) {

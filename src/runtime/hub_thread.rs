@@ -42,7 +42,7 @@ pub(super) struct HubThread {
     pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
     pub bulks: BulkCalls,
     /// Who brought settings that the hub has not taken yet, the first one first.
-    pub reloads: Vec<oneshot::Sender<Vec<Box<Settings>>>>,
+    pub reloads: Vec<oneshot::Sender<Vec<Settings>>>,
 }
 
 /// Calls about bulks that the hub has not answered yet.

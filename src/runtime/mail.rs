@@ -16,7 +16,7 @@ pub(super) enum Mail {
     /// A customer asks something of a bulk.
     Bulk(bulk::Call),
     /// Other settings; those before come back.
-    Reload(Box<Reload>, oneshot::Sender<Vec<Box<Settings>>>),
+    Reload(Box<Reload>, oneshot::Sender<Vec<Settings>>),
     /// Where what a port is to do goes; before its first event.
     Port(SessionId, Arc<Outbox<PortBatch>>),
     /// Where what a link is to do goes; before its first event.

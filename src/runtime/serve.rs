@@ -294,6 +294,7 @@ impl Running {
     /// Takes at most 12 s and the time of a last commit.
     pub async fn stop(mut self) {
         self.listener.abort();
+        self.reloader = None; // it would keep what tells of the last session
         self.desks.iter().for_each(TaskHandle::abort);
         self.leaving.send_replace(true);
         self.threads.quiet.store(false, Ordering::Release);
