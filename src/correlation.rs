@@ -66,8 +66,23 @@ impl Reading {
 }
 
 /// An id in canonical form, hashed with its carrier.
+///
+/// 56 bits of it, so that whoever keeps one beside another word has room for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct IdHash(u64);
+pub struct IdHash([u8; 7]);
+
+impl IdHash {
+    fn new(hash: u64) -> Self {
+        let [_, low @ ..] = hash.to_be_bytes();
+        Self(low)
+    }
+
+    /// Where it is in a table, which looks at either end of this.
+    fn place(self) -> u64 {
+        let [first, second, third, fourth, fifth, sixth, last] = self.0;
+        u64::from_be_bytes([first, second, third, fourth, fifth, sixth, last, first])
+    }
+}
 
 /// Open messages by their carrier's id, and receipts that nobody has claimed yet.
 #[derive(Debug)]
@@ -122,7 +137,7 @@ impl Correlation {
     /// The key of the id that `carrier` wrote as `text` in `form`.
     pub fn key(&self, carrier: CarrierId, text: &[u8], form: IdForm) -> IdHash {
         let canon = form.canon(text);
-        IdHash(self.random.hash_one((carrier, canon.octets())))
+        IdHash::new(self.random.hash_one((carrier, canon.octets())))
     }
 
     /// Under which key the message may be known that a receipt of `carrier` calls `text`, read in this way; `None` if it can't be.
@@ -139,13 +154,13 @@ impl Correlation {
             Reading::DecimalReceipt => Canon::number(number(text, 10)?),
             Reading::HexResponse => Canon::text(format!("{:x}", number(text, 10)?).as_bytes()),
         };
-        Some(IdHash(self.random.hash_one((carrier, canon.octets()))))
+        Some(IdHash::new(self.random.hash_one((carrier, canon.octets()))))
     }
 
     /// Under which keys a receipt may be held for the message that `carrier` just called `text`: as it writes ids in answers
     /// and in receipts, and with its number in the other base.
     pub fn held_keys(&self, carrier: CarrierId, text: &[u8], forms: IdForms) -> [IdHash; 4] {
-        let hash = |canon: Canon| IdHash(self.random.hash_one((carrier, canon.octets())));
+        let hash = |canon: Canon| IdHash::new(self.random.hash_one((carrier, canon.octets())));
         let as_hex = IdForm::Hex.canon(text);
         let as_decimal =
             number(text, 10).map_or(as_hex, |number| Canon::text(format!("{number:x}").as_bytes()));
@@ -154,19 +169,19 @@ impl Correlation {
 
     /// Remembers that the message in `slot` is known to its carrier by `id`.
     pub fn insert(&mut self, id: IdHash, slot: u32) {
-        self.open.insert_unique(id.0, (id, slot), |(id, _)| id.0);
+        self.open.insert_unique(id.place(), (id, slot), |(id, _)| id.place());
     }
 
     /// Forgets that the message in `slot` is known by `id`.
     pub fn remove(&mut self, id: IdHash, slot: u32) {
-        if let Ok(entry) = self.open.find_entry(id.0, |known| *known == (id, slot)) {
+        if let Ok(entry) = self.open.find_entry(id.place(), |known| *known == (id, slot)) {
             entry.remove();
         }
     }
 
     /// Slots of all open messages known by `id`; more than one where a carrier uses an id again.
     pub fn find(&self, id: IdHash) -> impl Iterator<Item = u32> + '_ {
-        self.open.iter_hash(id.0).filter(move |(known, _)| *known == id).map(|(_, slot)| *slot)
+        self.open.iter_hash(id.place()).filter(move |(known, _)| *known == id).map(|(_, slot)| *slot)
     }
 
     /// How many open messages are known by a carrier's id.
@@ -185,7 +200,7 @@ impl Correlation {
         let id = early.id;
         let since = now.mono.checked_sub(now.wall.since(early.at)).unwrap_or(now.mono);
         self.early.push_back(HeldEarly { early, since, claimed: false });
-        self.early_by_id.insert_unique(id.0, (id, number), |(id, _)| id.0);
+        self.early_by_id.insert_unique(id.place(), (id, number), |(id, _)| id.place());
         if self.early.len() > self.early_max { self.pop_early() } else { None }
     }
 
@@ -196,11 +211,11 @@ impl Correlation {
         let held = |number: u64| &early[(number - first) as usize].early;
         let number = self
             .early_by_id
-            .iter_hash(id.0)
+            .iter_hash(id.place())
             .filter(|(known, number)| *known == id && fits(held(*number)))
             .map(|(_, number)| *number)
             .min()?;
-        if let Ok(entry) = self.early_by_id.find_entry(id.0, |known| *known == (id, number)) {
+        if let Ok(entry) = self.early_by_id.find_entry(id.place(), |known| *known == (id, number)) {
             entry.remove();
         }
         let held = &mut self.early[(number - first) as usize];
@@ -243,7 +258,7 @@ impl Correlation {
     fn pop_early(&mut self) -> Option<Early> {
         let HeldEarly { early, claimed, .. } = self.early.pop_front()?;
         let known = (early.id, self.early_first);
-        if let Ok(entry) = self.early_by_id.find_entry(early.id.0, |entry| *entry == known) {
+        if let Ok(entry) = self.early_by_id.find_entry(early.id.place(), |entry| *entry == known) {
             entry.remove();
         }
         self.early_first += 1;

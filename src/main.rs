@@ -158,7 +158,14 @@ async fn work(config: Config, file: Option<(PathBuf, String)>, hint: Option<Stri
     let mut hub = runtime::start(config.plan, metrics.clone()).await?;
     hub.answer(asked);
     let (file, text) = file.map_or((None, String::new()), |(file, text)| (Some(file), text));
-    let reloading = hub.reloader().map(|reloader| Reloading { file, text, reloader, desk: known });
+    let reloading = hub.reloader().map(|reloader| Reloading {
+        file,
+        started: text.clone(),
+        text,
+        reloader,
+        desk: known,
+        metrics: metrics.clone(),
+    });
     let reloading = reloading.map(|reloading| tokio::spawn(reloading.serve(hangup, asked_to_reload)));
     say(&format!("smpp listening on {}", hub.address));
     say(&format!("http listening on {http_address}"));

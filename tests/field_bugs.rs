@@ -63,7 +63,7 @@ fn broken_sequences_of_pdus_are_gone_through_once() {
 
 fn link_with(window: usize, status: Status) -> Link {
     let carrier = Carrier { window, ..Carrier::new("alpha", "127.0.0.1:1") };
-    let mut link = Link::new(&carrier, Settings::default(), start());
+    let mut link = Link::new(&carrier, carrier.bind, Settings::default(), start());
     let mut input = BytesMut::new();
     let resp = BindResp { system_id: b"smsc", sc_interface_version: Some(0x34) };
     resp.encode(&mut input, Command::BIND_TRANSCEIVER.response(), status, 1);
@@ -86,6 +86,7 @@ fn what_comes_together_goes_out_in_one_piece() {
             expires,
             left,
             is_scheduled: false,
+            is_receipted: true,
             is_data: false,
             words: Words::Common,
         }

@@ -406,7 +406,7 @@ fn waiting_messages_survive_compaction_and_restarts() {
 /// A second carrier, for what must not be mixed up.
 fn two_carriers(mut settings: Settings) -> Settings {
     let carrier = enroute::carrier::Carrier::new("beta", "127.0.0.1:1");
-    settings.carriers.push(CarrierPlan { carrier, ids: Default::default() });
+    settings.carriers.push(CarrierPlan::new(carrier));
     settings
 }
 

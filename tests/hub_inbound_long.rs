@@ -109,7 +109,7 @@ fn second_copy_of_a_part_is_dropped_and_another_part_in_its_place_is_not() {
 fn parts_of_different_texts_are_not_mixed() {
     let mut settings = joining();
     let carrier = enroute::carrier::Carrier::new("beta", "127.0.0.1:1");
-    settings.carriers.push(enroute::hub::CarrierPlan { carrier, ids: Default::default() });
+    settings.carriers.push(enroute::hub::CarrierPlan::new(carrier));
     let mut world = World::bound(settings, 10);
     world.bind_link_of(OTHER_LINK, CarrierId(1));
     world.run();

@@ -42,9 +42,10 @@ pub enum LinkEvent {
 }
 
 impl Link {
-    /// Binds to `carrier` over a fresh connection.
-    pub fn new(carrier: &Carrier, settings: Settings, now: Now) -> Self {
+    /// Binds to `carrier` as `kind` over a fresh connection.
+    pub fn new(carrier: &Carrier, kind: BindKind, mut settings: Settings, now: Now) -> Self {
         let window_out = carrier.window + ERRANDS_MAX;
+        settings.timers.response = carrier.response.unwrap_or(settings.timers.response);
         let settings = Settings { reading: Reading::Carrier, window_out, ..settings };
         let mut session = Session::connect(settings, now);
         let bind = Bind {
@@ -56,7 +57,7 @@ impl Link {
             addr_npi: 0,
             address_range: b"",
         };
-        session.bind(carrier.bind, &bind, now);
+        session.bind(kind, &bind, now);
         Self {
             session,
             version: carrier.version,
@@ -288,7 +289,7 @@ mod tests {
     fn link_of(carrier: &Carrier) -> (Link, Now) {
         #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
         let now = Now { mono: Instant::now(), wall: UnixMs(1_773_568_800_000) };
-        let mut link = Link::new(carrier, Settings::default(), now);
+        let mut link = Link::new(carrier, carrier.bind, Settings::default(), now);
         let mut input = BytesMut::new();
         let resp = BindResp { system_id: b"smsc", sc_interface_version: Some(0x34) };
         resp.encode(&mut input, Command::BIND_TRANSCEIVER.response(), Status::ROK, 1);
@@ -324,6 +325,7 @@ mod tests {
                 expires,
                 left,
                 is_scheduled: false,
+                is_receipted: true,
                 is_data,
                 words: Words::Common,
             })

@@ -7,14 +7,18 @@
 mod arrival;
 mod backoff;
 mod caller;
+mod duties;
 mod gate;
 mod link;
+mod statuses;
 mod wording;
 
 pub use backoff::Backoff;
 pub use caller::Caller;
+pub use duties::{Duties, Numbering, Receipts, Validity};
 pub use gate::Gate;
 pub use link::{Link, LinkEvent};
+pub use statuses::{StatusError, Statuses};
 
 use crate::clock::UnixMs;
 use crate::codec::{Command, MessageState, Status, Version};
@@ -39,10 +43,14 @@ pub struct Carrier {
     /// Declared in the bind: 0x33, 0x34 or 0x50.
     pub interface_version: u8,
     pub bind: BindKind,
-    /// Sessions that we hold at one time.
+    /// We bind in pairs, a receiver beside each transmitter; `bind` is not looked at then.
+    pub pairs: bool,
+    /// Sessions that we hold at one time; pairs of sessions with [`Carrier::pairs`].
     pub links: usize,
     /// Submissions of one link that may wait for the carrier's answer or for our record of it.
     pub window: usize,
+    /// How long an answer of it may take; `None`: as long as anybody's.
+    pub response: Option<Duration>,
     /// Shortest and longest wait between two attempts to connect.
     pub reconnect: (Duration, Duration),
     /// What it speaks, whatever its bind response says; `None`: what that says.
@@ -59,6 +67,8 @@ pub struct Carrier {
     pub outbind: Option<Caller>,
     /// What its texts mean and what it takes.
     pub profile: Arc<Profile>,
+    /// What it wants said otherwise than it came.
+    pub duties: Duties,
 }
 
 impl Carrier {
@@ -72,8 +82,10 @@ impl Carrier {
             system_type: String::new(),
             interface_version: 0x34,
             bind: BindKind::Transceiver,
+            pairs: false,
             links: 2,
             window: 100,
+            response: None,
             reconnect: (Duration::from_secs(1), Duration::from_secs(60)),
             version: None,
             takes_data_sm: false,
@@ -82,7 +94,27 @@ impl Carrier {
             unmarked_receipts: Unmarked::ByParameter,
             outbind: None,
             profile: Arc::default(),
+            duties: Duties::default(),
         }
+    }
+
+    /// Sessions that we hold at one time.
+    pub const fn sessions(&self) -> usize {
+        if self.pairs { 2 * self.links } else { self.links }
+    }
+
+    /// As what its session number `number` (0 and up) binds.
+    pub const fn bind_of(&self, number: usize) -> BindKind {
+        match (self.pairs, number % 2) {
+            (false, _) => self.bind,
+            (true, 0) => BindKind::Transmitter,
+            (true, _) => BindKind::Receiver,
+        }
+    }
+
+    /// As what we bind where it calls us: in a pair, to receive, which is what it calls for (SMPP 5.0 §4.1.1.7).
+    pub const fn bind_of_call(&self) -> BindKind {
+        if self.pairs { BindKind::Receiver } else { self.bind }
     }
 }
 
@@ -226,6 +258,8 @@ pub struct Dispatch {
     pub left: Duration,
     /// The carrier is to keep its schedule, which is a date in its body.
     pub is_scheduled: bool,
+    /// The carrier is asked how it ends.
+    pub is_receipted: bool,
     /// It came as data_sm.
     pub is_data: bool,
     pub words: Words,

@@ -1,10 +1,10 @@
 //! How a message is said to one carrier: as what, in which alphabet and form, with which times and wishes.
 
-use super::{Carrier, Dispatch, Words};
+use super::{Carrier, Dispatch, Duties, Validity, Words};
 use crate::clock::Now;
 use crate::codec::{
-    Command, DataSm, FieldError, Reading, Relay, SUBMITTED_AS, Sm, SmppTime, Status, Tag, Tlvs, Version,
-    put_tlv, read_time, relay_submit, write_absolute, write_relative,
+    Address, Command, DataSm, FieldError, Reading, Relay, SUBMITTED_AS, Sm, SmppTime, Status, Tag, Tlvs,
+    Version, put_tlv, read_time, relay_submit, write_absolute, write_relative,
 };
 use crate::conversion::{Profile, convert, status_for_refused_text};
 use bytes::BytesMut;
@@ -20,6 +20,7 @@ pub(super) struct Wording {
     /// Everything that comes in plain words passes as it is.
     plain: bool,
     takes_data_sm: bool,
+    duties: Duties,
     scratch: BytesMut,
 }
 
@@ -35,6 +36,9 @@ pub(super) struct Said<'a> {
     /// Empty unless the carrier is to keep it.
     schedule: &'a [u8],
     registered_delivery: u8,
+    /// TON and NPI that the sender and the destination go out with, where not as they came.
+    source: Option<(u8, u8)>,
+    destination: Option<(u8, u8)>,
 }
 
 impl Wording {
@@ -44,6 +48,7 @@ impl Wording {
             profile: Arc::clone(&carrier.profile),
             usual: Profile::default(),
             takes_data_sm: carrier.takes_data_sm,
+            duties: carrier.duties,
             scratch: BytesMut::new(),
         }
     }
@@ -82,11 +87,16 @@ impl Wording {
             return Err(Status::RINVMSGLEN);
         }
         let is_limited = !sm.validity_period.is_empty() || sm.tlvs.find(Tag::QOS_TIME_TO_LIVE).is_some();
-        let left = dispatch.left;
-        let validity = is_limited.then(|| match version {
-            Version::V33 => write_absolute(dispatch.expires), // it knows no other times (fact sheet 3.7)
-            Version::V34 | Version::V50 => write_relative(left),
-        });
+        let Duties { source, destination, validity, validity_max, .. } = &self.duties;
+        let left = validity_max.map_or(dispatch.left, |most| most.min(dispatch.left));
+        let end = || now.wall.after(left).min(dispatch.expires);
+        let validity = match (validity, version) {
+            (Validity::None, _) => None,
+            (Validity::Remaining, _) if !is_limited => None,
+            // 3.3 knows no other times (fact sheet 3.7).
+            (Validity::Absolute, _) | (_, Version::V33) => Some(write_absolute(end())),
+            (Validity::Remaining | Validity::Relative, _) => Some(write_relative(left)),
+        };
         let as_data = dispatch.is_data && self.takes_data_sm && version.takes_tlvs();
         Ok(Said {
             command: if as_data { Command::DATA_SM } else { Command::SUBMIT_SM },
@@ -96,7 +106,9 @@ impl Wording {
             validity,
             left,
             schedule: if dispatch.is_scheduled { yet_to_come(&sm, now) } else { b"" },
-            registered_delivery: wishes(sm.registered_delivery, version),
+            registered_delivery: wishes(sm.registered_delivery, dispatch.is_receipted, version),
+            source: (!source.is_plain()).then(|| source.of(&sm.source)),
+            destination: (!destination.is_plain()).then(|| destination.of(&sm.destination)),
         })
     }
 }
@@ -113,6 +125,8 @@ impl Said<'_> {
             schedule_delivery_time: self.schedule,
             validity_period: self.validity.as_ref().map_or(b"", |validity| &validity[..]),
             registered_delivery: self.registered_delivery,
+            source: self.source,
+            destination: self.destination,
         };
         if relay_submit(self.body, &relay, self.version.takes_tlvs(), out).is_err() {
             out.extend_from_slice(self.body); // can't be: it was read a moment ago
@@ -124,8 +138,8 @@ impl Said<'_> {
         let Sm { service_type, source, destination, esm_class, data_coding, .. } = self.sm;
         DataSm {
             service_type,
-            source,
-            destination,
+            source: with_kind(source, self.source),
+            destination: with_kind(destination, self.destination),
             esm_class,
             registered_delivery: self.registered_delivery,
             data_coding,
@@ -152,12 +166,20 @@ fn yet_to_come<'a>(sm: &Sm<'a>, now: Now) -> &'a [u8] {
     }
 }
 
+/// An address with this TON and NPI, where it goes out with others than it came with.
+fn with_kind<'a>(address: Address<'a>, kind: Option<(u8, u8)>) -> Address<'a> {
+    let (ton, npi) = kind.unwrap_or((address.ton, address.npi));
+    Address { ton, npi, ..address }
+}
+
 /// registered_delivery for the carrier: a receipt for every outcome, since the hub wants to know how each message ends, asked
-/// for or not; and what the customer wants of the handset and of the way there, which only the carrier can give.
-const fn wishes(registered_delivery: u8, version: Version) -> u8 {
+/// for or not, unless the carrier is not to be asked; and what the customer wants of the handset and of the way there, which only
+/// the carrier can give.
+const fn wishes(registered_delivery: u8, is_receipted: bool, version: Version) -> u8 {
+    let outcome = if is_receipted { EACH_OUTCOME } else { 0 };
     match version {
-        Version::V33 => EACH_OUTCOME,
-        Version::V34 | Version::V50 => registered_delivery & PASSED_ON | EACH_OUTCOME,
+        Version::V33 => outcome,
+        Version::V34 | Version::V50 => registered_delivery & PASSED_ON | outcome,
     }
 }
 
@@ -174,9 +196,9 @@ pub(super) const PANIC: u16 = 0xDEAD;
 
 #[cfg(test)]
 mod tests {
+    use super::super::Numbering;
     use super::*;
     use crate::clock::UnixMs;
-    use crate::codec::Address;
     use crate::conversion::{Fallback, TlvRules};
     use crate::text::Alphabet;
     use bytes::Bytes;
@@ -210,6 +232,7 @@ mod tests {
             expires,
             left,
             is_scheduled: false,
+            is_receipted: true,
             is_data,
             words: Words::Common,
         }
@@ -234,6 +257,65 @@ mod tests {
             let (_, body) = said(&carrier(), &dispatch(&sm(), &[], false), version).expect("sayable");
 
             assert_eq!(Sm::decode(&body, Reading::Strict).map(|sm| sm.registered_delivery), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn carrier_that_is_not_to_be_asked_for_receipts_is_not() {
+        for (version, expected) in [(Version::V33, 0), (Version::V34, 0x1C), (Version::V50, 0x1C)] {
+            let unasked = Dispatch { is_receipted: false, ..dispatch(&sm(), &[], false) };
+
+            let (_, body) = said(&carrier(), &unasked, version).expect("sayable");
+
+            assert_eq!(Sm::decode(&body, Reading::Strict).map(|sm| sm.registered_delivery), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn numbers_go_out_with_the_kinds_that_the_carrier_wants() {
+        let source = Numbering { by_kind: true, ..Numbering::default() };
+        let destination = Numbering { ton: Some(2), npi: Some(8), ..Numbering::default() };
+        let duties = Duties { source, destination, ..Duties::default() };
+        let wanting = Carrier { duties, takes_data_sm: true, ..carrier() };
+        let from = Address { ton: 0, npi: 1, addr: b"ACME" };
+        for is_data in [false, true] {
+            let dispatch = dispatch(&Sm { source: from, ..sm() }, &[], is_data);
+
+            let (_, body) = said(&wanting, &dispatch, Version::V34).expect("sayable");
+
+            let sm = match is_data {
+                true => DataSm::decode(&body, Reading::Strict).expect("legal").as_sm(),
+                false => Sm::decode(&body, Reading::Strict).expect("legal"),
+            };
+            assert_eq!(sm.source, Address { ton: 5, npi: 0, addr: b"ACME" });
+            assert_eq!(sm.destination, Address { ton: 2, npi: 8, addr: b"447700900123" });
+            assert_eq!(sm.text(), b"\0h\0i");
+        }
+    }
+
+    /// 90 s are left; the customer gave a validity, or none.
+    #[test]
+    fn validity_is_told_as_the_carrier_wants_it() {
+        let minute = Some(Duration::from_secs(60));
+        for (validity, validity_max, given, expected) in [
+            (Validity::Remaining, None, true, &b"000000000130000R"[..]),
+            (Validity::Remaining, minute, true, b"000000000100000R"),
+            (Validity::Remaining, minute, false, b""),
+            (Validity::None, None, true, b""),
+            (Validity::Relative, None, false, b"000000000130000R"),
+            (Validity::Absolute, None, false, b"260315100130000+"),
+            (Validity::Absolute, minute, true, b"260315100100000+"),
+        ] {
+            let duties = Duties { validity, validity_max, ..Duties::default() };
+            let wanting = Carrier { duties, ..carrier() };
+            let validity_period: &[u8] = if given { b"000000010000000R" } else { b"" };
+
+            let (_, body) =
+                said(&wanting, &dispatch(&Sm { validity_period, ..sm() }, &[], false), Version::V34)
+                    .expect("sayable");
+
+            let told = Sm::decode(&body, Reading::Strict).expect("legal").validity_period;
+            assert_eq!(told, expected, "{validity:?} {validity_max:?} {given}");
         }
     }
 

@@ -15,6 +15,9 @@ pub struct Relay<'a> {
     /// Empty or 16 octets; takes the place of a qos_time_to_live too, whose seconds count from the wrong moment by now.
     pub validity_period: &'a [u8],
     pub registered_delivery: u8,
+    /// TON and NPI in place of those of the sender and of the destination; `None`: as they came.
+    pub source: Option<(u8, u8)>,
+    pub destination: Option<(u8, u8)>,
 }
 
 /// Appends to `out` the `body` of a submit_sm with the fields of `relay` in place of its own; everything else, the TLVs that
@@ -47,7 +50,15 @@ pub fn relay_submit(
     let tlvs = if takes_tlvs && !has_ours { sm.tlvs } else { Tlvs::empty() };
 
     out.reserve(body.len() + ROOM);
+    let start = out.len();
     out.extend_from_slice(&body[..head_len(&sm)]);
+    let source = start + sm.service_type.len() + 1;
+    let destination = source + 2 + sm.source.addr.len() + 1;
+    for (place, kind) in [(source, relay.source), (destination, relay.destination)] {
+        if let Some((ton, npi)) = kind {
+            out[place..place + 2].copy_from_slice(&[ton, npi]);
+        }
+    }
     Sm {
         schedule_delivery_time: relay.schedule_delivery_time,
         validity_period: relay.validity_period,
@@ -99,6 +110,8 @@ mod tests {
         schedule_delivery_time: b"",
         validity_period: b"260315103000000+",
         registered_delivery: 0x11,
+        source: None,
+        destination: None,
     };
 
     fn body(short_message: &[u8], tlvs: &[u8]) -> BytesMut {

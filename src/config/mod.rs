@@ -4,6 +4,7 @@
 //! a misspelt setting can't pass for its default. Every key, its unit, range and default: `docs/configuration.md`; a file
 //! with all of them: `docs/enroute.toml`.
 
+mod conduct;
 mod difference;
 mod fault;
 mod part;
@@ -146,7 +147,7 @@ impl Config {
         hub.screening = Arc::new(screening::common(&mut document.section("screening"), &lists));
         let usual = peer::Usual { rules: hub.rules, durability, lists: &lists };
         hub.accounts = peer::placed_accounts(peer::accounts(&mut document, &usual), names);
-        hub.carriers = peer::placed_carriers(peer::carriers(&mut document), names);
+        hub.carriers = peer::placed_carriers(peer::carriers(&mut document, &hub.retry), names);
         hub.lists = peer::lists(&mut document, &hub.accounts);
         hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.carriers));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);

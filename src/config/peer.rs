@@ -1,16 +1,17 @@
 //! Accounts, carriers and distribution lists: their keys, their ranges, and what they set.
 
-use super::profile;
 use super::screening::{self, Lists};
 use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
+use super::{conduct, profile};
 use crate::admission::{Rules, ValidityFrom};
 use crate::carrier::{Caller, Carrier, Unmarked};
 use crate::codec::{Command, Tag, Version};
-use crate::correlation::{IdForm, IdForms};
+use crate::correlation::IdForm;
 use crate::esme::{Account, Outbind};
 use crate::hub::{AccountPlan, CarrierPlan, Durability, List, Member, Names, PartReceipts};
 use crate::id::AccountId;
+use crate::schedule::Retry;
 use crate::session::BindKind;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -102,14 +103,14 @@ fn own_rules(section: &mut Section<'_>, all: &Rules) -> Option<Rules> {
 
 /// A carrier at its defaults, without a name.
 pub(super) fn carrier() -> CarrierPlan {
-    CarrierPlan { carrier: Carrier::new("", ""), ids: IdForms::default() }
+    CarrierPlan::new(Carrier::new("", ""))
 }
 
-pub(super) fn carriers(document: &mut Section<'_>) -> Vec<CarrierPlan> {
+pub(super) fn carriers(document: &mut Section<'_>, common: &Retry) -> Vec<CarrierPlan> {
     let mut plans: Vec<CarrierPlan> = Vec::new();
     let (mut names, mut callers) = (HashSet::new(), HashSet::new());
     for section in &mut document.list("carrier") {
-        let plan = read_carrier(section);
+        let plan = read_carrier(section, common);
         let name = &plan.carrier.name;
         if !name.is_empty() && !names.insert(name.clone()) {
             section.fault("name", format!("\"{name}\" is the name of a carrier before it"));
@@ -124,8 +125,9 @@ pub(super) fn carriers(document: &mut Section<'_>) -> Vec<CarrierPlan> {
     plans
 }
 
-fn read_carrier(section: &mut Section<'_>) -> CarrierPlan {
-    let CarrierPlan { mut carrier, mut ids } = carrier();
+fn read_carrier(section: &mut Section<'_>, common: &Retry) -> CarrierPlan {
+    let mut plan = carrier();
+    let CarrierPlan { carrier, ids, .. } = &mut plan;
     carrier.name =
         section.required("name", |text| octets(text, 1..=NAME_MAX, "our word for it")).unwrap_or_default();
     carrier.address = section.required("address", address).unwrap_or_default();
@@ -135,15 +137,20 @@ fn read_carrier(section: &mut Section<'_>) -> CarrierPlan {
     let declared = VERSIONS.map(|(name, version)| (name, version.octet()));
     section.set_text("version", |text| choice(text, &declared), &mut carrier.interface_version);
     carrier.version = section.text("treat_as", |text| choice(text, &VERSIONS));
-    let kinds =
-        [BindKind::Transceiver, BindKind::Transmitter, BindKind::Receiver].map(|kind| (kind.name(), kind));
-    section.set_text("bind", |text| choice(text, &kinds), &mut carrier.bind);
+    let [transceiver, transmitter, receiver] =
+        [BindKind::Transceiver, BindKind::Transmitter, BindKind::Receiver]
+            .map(|kind| (kind.name(), (kind, false)));
+    let kinds = [transceiver, transmitter, receiver, ("pair", (BindKind::Transmitter, true))];
+    if let Some(kind) = section.text("bind", |text| choice(text, &kinds)) {
+        (carrier.bind, carrier.pairs) = kind;
+    }
     carrier.outbind = read_caller(section);
     section.set("links", 0..=1000, &mut carrier.links);
     if carrier.links == 0 && carrier.outbind.is_none() {
         section.fault("links", "is 0, and without a [carrier.outbind] it doesn't call us either");
     }
     section.set("window", 1..=10_000, &mut carrier.window);
+    carrier.response = section.number("response_s", 1..=3600).map(Duration::from_secs);
     let (shortest, longest) = &mut carrier.reconnect;
     section.set_time("reconnect_min_ms", MILLISECOND, 1..=3_600_000, shortest);
     section.set_time("reconnect_max_ms", MILLISECOND, 1..=86_400_000, longest);
@@ -161,7 +168,9 @@ fn read_carrier(section: &mut Section<'_>) -> CarrierPlan {
     section.set_flag("pass_schedule", &mut carrier.passes_schedule);
     section.set_flag("broadcast", &mut carrier.broadcasts);
     carrier.profile = profile::carrier(section);
-    CarrierPlan { carrier, ids }
+    carrier.duties = conduct::duties(section);
+    conduct::read(section, common, &mut plan);
+    plan
 }
 
 fn read_caller(section: &mut Section<'_>) -> Option<Caller> {

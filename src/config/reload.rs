@@ -7,6 +7,7 @@ use super::Config;
 use super::difference::{difference, in_words};
 use crate::esme::Registry;
 use crate::http::{ReloadCall, Reloaded};
+use crate::metrics::Metrics;
 use crate::runtime::Reloader;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,11 +19,13 @@ use tracing::{info, warn};
 pub struct Reloading {
     /// As the operator named it; `None`: the hub was started without one.
     pub file: Option<PathBuf>,
-    /// What it said when it was read last.
+    /// What it said at the start, and when it was read last.
+    pub started: String,
     pub text: String,
     pub reloader: Reloader,
     /// Who asks at the customers' desk.
     pub desk: Arc<Registry>,
+    pub metrics: Metrics,
 }
 
 impl Reloading {
@@ -37,7 +40,7 @@ impl Reloading {
                 },
             };
             let came = self.again().await;
-            tell(&came);
+            self.tell(&came);
             if let Some(call) = call {
                 let _ = call.send(came); // he may have gone meanwhile
             }
@@ -63,23 +66,34 @@ impl Reloading {
             return Reloaded::Stopped;
         }
         let found = difference(&self.text, &text);
+        let later = difference(&self.started, &text).later; // as long as nobody has restarted it
         self.text = text;
-        Reloaded::Done { changes: found.now, needs_restart: found.later }
+        Reloaded::Done { changes: found.now, needs_restart: later }
     }
-}
 
-fn tell(came: &Reloaded) {
-    match came {
-        Reloaded::Done { changes, needs_restart } => {
-            info!(changes = changes.len(), needs_restart = needs_restart.len(), "configuration read again");
-            changes.iter().for_each(|change| info!(change, "reloaded"));
-            needs_restart.iter().for_each(|change| warn!(change, "needs a restart; left as it was"));
+    fn tell(&self, came: &Reloaded) {
+        let outcome = |word| self.metrics.reloads.with_label_values(&[word]).inc();
+        match came {
+            Reloaded::Done { changes, needs_restart } => {
+                outcome("done");
+                info!(
+                    changes = changes.len(),
+                    needs_restart = needs_restart.len(),
+                    "configuration read again"
+                );
+                changes.iter().for_each(|change| info!(change, "reloaded"));
+                needs_restart.iter().for_each(|change| warn!(change, "needs a restart; left as it was"));
+            }
+            Reloaded::Faulty(faults) => {
+                faults.iter().for_each(|fault| warn!(fault, "the configuration is faulty"));
+                outcome("faulty");
+                warn!(faults = faults.len(), "nothing has changed");
+            }
+            Reloaded::Nothing => {
+                outcome("nothing");
+                warn!("the hub runs without a configuration file: there is nothing to reload");
+            }
+            Reloaded::Stopped => {}
         }
-        Reloaded::Faulty(faults) => {
-            faults.iter().for_each(|fault| warn!(fault, "the configuration is faulty"));
-            warn!(faults = faults.len(), "nothing has changed");
-        }
-        Reloaded::Nothing => warn!("the hub runs without a configuration file: there is nothing to reload"),
-        Reloaded::Stopped => {}
     }
 }

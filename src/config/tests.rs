@@ -2,12 +2,13 @@
 
 use super::section::UNKNOWN;
 use super::*;
-use crate::carrier::Caller;
-use crate::codec::Tag;
-use crate::hub::{Durability, Member};
+use crate::carrier::{Caller, Duties, Numbering, Receipts, Validity};
+use crate::codec::{Class, Status, Tag};
+use crate::hub::{Durability, Member, Unanswered};
 use crate::id::{AccountId, CarrierId};
 use crate::route::Choice;
 use crate::route::inbound::Case;
+use crate::session::BindKind;
 use crate::text::Alphabet;
 use std::collections::BTreeSet;
 
@@ -135,7 +136,13 @@ fn every_key_reaches_its_setting() {
             "value" => "\"\"",
             "delays_s" => "[7]",
             "jitter" => "0.5",
-            "octet" | "tag" | "to" => "7",
+            "octet" | "tag" => "7",
+            "to" => "0x1500",
+            "unanswered" => "\"fail\"",
+            "receipts" => "\"never\"",
+            "validity" => "\"none\"",
+            "class" => "\"session\"",
+            "source_by_kind" | "destination_by_kind" => "true",
             "bulk_tlv" => "0x1404",
             "members" => "[\"+4477\"]",
             // What it needs beside it is another one's; see the test of the rules.
@@ -215,6 +222,94 @@ to = 0x1403
     assert_eq!(profile.tlvs.rename, [(Tag(0x1402), Tag(0x1403))]);
     let caller = Caller { system_id: "smsc".to_owned(), password: "theirs".to_owned() };
     assert_eq!((carrier.links, &carrier.outbind), (0, &Some(caller)));
+}
+
+#[test]
+fn carrier_is_taken_as_it_says() {
+    let text = r#"
+[[carrier]]
+name = "far"
+address = "127.0.0.1:2777"
+system_id = "enroute"
+bind = "pair"
+response_s = 30
+unanswered = "assume_sent"
+receipts = "never"
+validity = "absolute"
+validity_max_min = 60
+source_by_kind = true
+destination_ton = 2
+[[carrier.status]]
+code = 0x45
+class = "transient"
+[[carrier.status]]
+from = 0x400
+to = 0x4FF
+class = "permanent"
+[carrier.retry.transient]
+delays_s = [3]
+"#;
+
+    let config = Config::parse(&with(text), "").expect("sound");
+
+    let plan = &config.plan.hub.carriers[1];
+    let carrier = &plan.carrier;
+    let kinds = [0, 1].map(|number| carrier.bind_of(number));
+    assert_eq!((carrier.sessions(), kinds), (4, [BindKind::Transmitter, BindKind::Receiver]));
+    assert_eq!((carrier.response, plan.unanswered), (Some(Duration::from_secs(30)), Unanswered::AssumeSent));
+    let numbering = |by_kind, ton| Numbering { by_kind, ton, npi: None };
+    let duties = Duties {
+        source: numbering(true, None),
+        destination: numbering(false, Some(2)),
+        receipts: Receipts::Never,
+        validity: Validity::Absolute,
+        validity_max: Some(Duration::from_secs(3600)),
+    };
+    assert_eq!(carrier.duties, duties);
+    let classes = [0x45, 0x401, 0x08].map(|code| plan.statuses.class(Status(code)));
+    assert_eq!(classes, [Class::Transient, Class::Permanent, Class::Transient]);
+    let (retry, common) = (plan.retry.as_ref().expect("its own"), &config.plan.hub.retry);
+    assert_eq!(retry.transient.delays, [Duration::from_secs(3)]);
+    assert_eq!((&retry.unknown, &retry.throttle), (&common.unknown, &common.throttle));
+    assert_eq!(config.plan.hub.carriers[0].retry, None);
+}
+
+#[test]
+fn faults_of_statuses_are_told() {
+    let text = r#"
+[[carrier.status]]
+class = "transient"
+[[carrier.status]]
+code = 1
+from = 2
+class = "route"
+[[carrier.status]]
+from = 0x20
+to = 0x10
+class = "route"
+[[carrier.status]]
+to = 0x10
+class = "nice"
+[[carrier.status]]
+code = 0
+class = "route"
+"#;
+    let text = with("").replace("[route]", &format!("{text}[route]"));
+
+    let faults = faults(&text);
+
+    let expected = [
+        "carrier[0].status[0].code: is missing",
+        "carrier[0].status[1].code: stands beside a range",
+        "carrier[0].status[2].from: the range ends before it begins",
+        "carrier[0].status[3].from: is missing",
+        "carrier[0].status[3].class: \"nice\" is none of",
+        "carrier[0].status[4].code: 0 is ESME_ROK",
+    ];
+    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+    for (fault, expected) in faults.iter().zip(expected) {
+        assert!(fault.contains(expected), "{fault} is not {expected}");
+    }
 }
 
 #[test]

@@ -87,8 +87,11 @@ impl Hub {
         if let Some(Loss { trial }) = loss {
             row.set(flag::DOUBTFUL);
             self.effects.stats.doubtful += 1;
+            if self.leave_unanswered(token) {
+                return;
+            }
             // Not worth another attempt, and nobody can say what became of this one.
-            if self.now.wall >= row.expires {
+            if self.now.wall >= self.table.row(token.slot).expires {
                 return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
             }
             if self.mode != Mode::Resting && self.blame(token, trial) {
@@ -229,6 +232,7 @@ impl Hub {
             left: row.expires.since(now.wall),
             // A bulk's time is ours to change.
             is_scheduled: carriers[place].passes_schedule && row.bulk == Row::ALONE,
+            is_receipted: carriers[place].receipts.asks(row.registered_delivery),
             is_data: row.is(flag::DATA),
             words: words(row, &accounts[usize::from(row.account.0)].profile),
         };

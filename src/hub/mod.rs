@@ -35,6 +35,7 @@ mod intake;
 mod kin;
 mod memory;
 mod multi;
+mod nameless;
 mod notice;
 mod operations;
 mod opt_out;
@@ -66,14 +67,14 @@ pub use held::{Durability, Reached};
 pub use reload::{Names, Reload};
 pub use replay::Replay;
 pub use settings::{
-    AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unreceipted,
+    AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
 pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
 pub use table::INBOUND;
 
 use crate::admission::{Rules, Times};
 use crate::bulk::Bulks;
-use crate::carrier::LinkBatch;
+use crate::carrier::{LinkBatch, Receipts, Statuses};
 use crate::clock::{Now, Watch};
 use crate::codec::{Tag, Version};
 use crate::conversion::Profile;
@@ -82,6 +83,7 @@ use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
 use crate::route::Turns;
+use crate::schedule::Retry;
 use crate::screening::{Circles, OptOuts, Policy};
 use crate::spool::Journal;
 use aliases::Aliases;
@@ -93,6 +95,7 @@ use first_parts::FirstParts;
 use foldhash::HashMap;
 use held::{Held, Holding};
 use kin::Kin;
+use nameless::Nameless;
 use notice::Notice;
 use operations::Replacing;
 use queue::Queue;
@@ -114,6 +117,7 @@ pub struct Hub {
     wheel: Clockwork,
     correlation: Correlation,
     aliases: Aliases,
+    nameless: Nameless,
     accounts: Vec<AccountState>,
     carriers: Vec<CarrierState>,
     ports: Seats<PortState>,
@@ -227,6 +231,10 @@ struct CarrierState {
     is_gone: bool,
     ids: IdForms,
     profile: Arc<Profile>,
+    statuses: Statuses,
+    retry: Retry,
+    unanswered: Unanswered,
+    receipts: Receipts,
     /// It keeps scheduled messages itself.
     passes_schedule: bool,
     queue: Queue,

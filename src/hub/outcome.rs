@@ -3,7 +3,7 @@
 use super::inbound::Refusal;
 use super::table::{Token, Whereabouts, flag};
 use super::whose::{Given, is_for_another, may_be_for};
-use super::{Held, Hub, Stage, Unreceipted};
+use super::{Held, Hub, Stage, Unanswered, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
 use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Status};
@@ -40,7 +40,10 @@ impl Hub {
                     self.take_refusal(token, status, &mut again);
                 }
                 // The retry that is under way settles it.
-                Verdict::Late(_) => self.effects.stats.late_answers += 1,
+                Verdict::Late(status) => {
+                    self.effects.stats.late_answers += 1;
+                    self.hear_late(token, status, b"");
+                }
                 Verdict::Unanswered => {
                     self.give_room(seat, session);
                     self.note_silence(seat);
@@ -75,6 +78,9 @@ impl Hub {
     /// The carrier took the message; `link` is where its place in the window is to be freed.
     fn take_taken(&mut self, token: Token, id: &[u8], link: Option<(u32, SessionId)>) {
         self.effects.stats.late_answers += u64::from(link.is_none());
+        if link.is_none() && self.hear_late(token, Status::ROK, id) {
+            return;
+        }
         let fits = |phase| match link {
             Some(_) => phase == Phase::Dispatched,
             // Late: its retry must not be out already.
@@ -105,17 +111,37 @@ impl Hub {
         }
         self.effects.stats.taken += 1;
         self.set_timer(token.slot, expires.after(self.settings.limits.receipt_grace));
-        if id.is_empty() {
-            self.effects.stats.nameless += 1;
-            return;
+        match id.is_empty() {
+            true => {
+                self.effects.stats.nameless += 1;
+                self.enter_nameless(token.slot);
+            }
+            false => self.enter_named(token.slot, id),
         }
+        if self.table.holds(token) {
+            self.end_unless_receipted(token.slot);
+        }
+    }
+
+    /// The carrier of this message knows it by `id`.
+    pub(super) fn enter_named(&mut self, slot: u32, id: &[u8]) {
+        let carrier = self.table.row(slot).carrier;
         let form = self.carriers[usize::from(carrier.0)].ids.response;
         let hash = self.correlation.key(carrier, id, form);
-        let row = self.table.row(token.slot);
+        let row = self.table.row(slot);
         row.carrier_message_id = Some(id.into());
         row.whereabouts = Whereabouts::Known(hash);
-        self.correlation.insert(hash, token.slot);
-        self.claim_early(token.slot, carrier, id);
+        self.correlation.insert(hash, slot);
+        self.claim_early(slot, carrier, id);
+    }
+
+    /// Ends a message that its carrier has taken, if it was not asked how that goes on.
+    pub(super) fn end_unless_receipted(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let receipts = self.carriers[usize::from(row.carrier.0)].receipts;
+        if row.phase == Phase::Awaiting && !receipts.asks(row.registered_delivery) {
+            self.settle(slot, Outcome::plain(MessageState::Accepted));
+        }
     }
 
     /// A receipt may have overtaken the answer.
@@ -142,14 +168,14 @@ impl Hub {
     }
 
     /// The carrier refused the message; `again` gathers what is to be tried again at once.
-    fn take_refusal(&mut self, token: Token, status: Status, again: &mut Vec<Token>) {
+    pub(super) fn take_refusal(&mut self, token: Token, status: Status, again: &mut Vec<Token>) {
         self.effects.stats.refuse_by_carrier(status);
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
             return;
         };
         let (carrier, expires) = (row.carrier, row.expires);
         row.losses = 0;
-        let class = status.class();
+        let class = self.carriers[usize::from(carrier.0)].statuses.class(status);
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
         }
@@ -188,10 +214,24 @@ impl Hub {
         if self.fall_back(token) {
             return;
         }
+        if self.leave_unanswered(token) {
+            return;
+        }
         if self.now.wall >= self.table.row(token.slot).expires {
             return self.expire(token.slot, Stage::InFlight, Outcome::plain(MessageState::Unknown));
         }
         self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));
+    }
+
+    /// Sees to a message that was not answered and does not go to its carrier again; gives whether that is so there.
+    pub(super) fn leave_unanswered(&mut self, token: Token) -> bool {
+        let carrier = self.table.row(token.slot).carrier;
+        match self.carriers[usize::from(carrier.0)].unanswered {
+            Unanswered::Retry => return false,
+            Unanswered::Fail => drop(self.settle(token.slot, Outcome::plain(MessageState::Unknown))),
+            Unanswered::AssumeSent => self.assume_taken(token),
+        }
+        true
     }
 
     /// Leaves a carrier alone that throttles us: longer each time, until it takes something again.
@@ -202,7 +242,7 @@ impl Hub {
         if state.paused.is_none_or(|until| until <= now) {
             state.throttles = state.throttles.saturating_add(1);
         }
-        let until = now + self.settings.retry.throttle.wait(state.throttles, salt);
+        let until = now + state.retry.throttle.wait(state.throttles, salt);
         state.paused = state.paused.max(Some(until));
     }
 
@@ -215,7 +255,7 @@ impl Hub {
             return;
         }
         row.attempts = row.attempts.saturating_add(1);
-        let ladder = self.settings.retry.ladder(failure);
+        let ladder = self.carriers[usize::from(row.carrier.0)].retry.ladder(failure);
         if ladder.is_used_up(row.attempts) {
             self.settle(slot, last);
             return;
@@ -297,7 +337,7 @@ impl Hub {
             }
             return None;
         }
-        if let Some(slot) = self.match_receipt(given) {
+        if let Some(slot) = self.match_receipt(given).or_else(|| self.match_nameless(given)) {
             return Some(self.settle(slot, given.outcome));
         }
         self.effects.stats.receipts_early += 1;

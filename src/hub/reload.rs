@@ -25,8 +25,6 @@ pub struct Reload {
     pub settings: Box<Settings>,
     /// Accounts that are new, changed or gone.
     pub accounts: Vec<AccountId>,
-    /// Carriers that are.
-    pub carriers: Vec<CarrierId>,
     /// Carriers whose links are to end, once what is out on them has been answered: gone, or to be bound otherwise.
     pub parting: Vec<CarrierId>,
 }
@@ -43,7 +41,7 @@ impl Hub {
 
     /// Goes by other settings from now on; those before go back to whoever brought these.
     pub(super) fn reload(&mut self, reload: Reload) {
-        let Reload { settings, accounts, carriers, parting } = reload;
+        let Reload { settings, accounts, parting } = reload;
         let rules = self.settings.rules;
         let limits = settings.limits.beside(&self.settings.limits);
         let old = std::mem::replace(&mut self.settings, Settings { limits, ..*settings });
@@ -59,13 +57,12 @@ impl Hub {
             }
         }
         self.settings.accounts = plans;
-        let plans = std::mem::take(&mut self.settings.carriers);
-        for id in carriers {
-            if let Some(plan) = plans.get(usize::from(id.0)) {
-                self.reload_carrier(id, plan);
+        for (place, plan) in self.settings.carriers.iter().enumerate() {
+            if place == self.carriers.len() {
+                self.carriers.push(CarrierState::default());
             }
+            self.carriers[place].configure(plan, &self.settings);
         }
-        self.settings.carriers = plans;
         for id in parting {
             self.part_from(id);
         }
@@ -114,16 +111,6 @@ impl Hub {
         let account = port.account;
         if self.accounts[usize::from(account.0)].is_gone {
             self.send_away(seat, account);
-        }
-    }
-
-    fn reload_carrier(&mut self, id: CarrierId, plan: &CarrierPlan) {
-        let place = usize::from(id.0);
-        if place == self.carriers.len() {
-            self.carriers.push(CarrierState::default());
-        }
-        if let Some(state) = self.carriers.get_mut(place) {
-            state.configure(plan);
         }
     }
 
@@ -182,7 +169,7 @@ impl AccountState {
 
 impl CarrierState {
     /// Goes by `plan` from now on; nothing goes to it any more if that is nobody's.
-    pub(super) fn configure(&mut self, plan: &CarrierPlan) {
+    pub(super) fn configure(&mut self, plan: &CarrierPlan, settings: &Settings) {
         self.is_gone = plan.carrier.name.is_empty();
         if self.is_gone {
             return; // receipts of it may still come, and are read as they were
@@ -190,6 +177,10 @@ impl CarrierState {
         self.name = plan.carrier.name.as_bytes().into();
         self.ids = plan.ids;
         self.profile = Arc::clone(&plan.carrier.profile);
+        self.statuses = plan.statuses.clone();
+        self.retry = plan.retry.clone().unwrap_or_else(|| settings.retry.clone());
+        self.unanswered = plan.unanswered;
+        self.receipts = plan.carrier.duties.receipts;
         self.passes_schedule = plan.carrier.passes_schedule;
     }
 }

@@ -5,6 +5,7 @@ use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
+use super::nameless::Nameless;
 use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
 use super::way;
@@ -76,7 +77,7 @@ impl Replay {
         };
         let carrier = |plan: &super::CarrierPlan| {
             let mut state = CarrierState::default();
-            state.configure(plan);
+            state.configure(plan, &settings);
             state
         };
         Self {
@@ -318,6 +319,7 @@ impl Replay {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
             aliases: Aliases::default(),
+            nameless: Nameless::default(),
             journal,
             table: self.table,
             wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),

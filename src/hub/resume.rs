@@ -104,6 +104,8 @@ impl Hub {
                     let hash = self.correlation.key(carrier, id, form);
                     row.whereabouts = Whereabouts::Known(hash);
                     self.correlation.insert(hash, slot);
+                } else {
+                    self.enter_nameless(slot);
                 }
                 self.set_timer(slot, until);
             }

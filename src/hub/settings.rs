@@ -4,7 +4,7 @@ use super::held::Durability;
 use crate::admission::{Rules, Times};
 use crate::assembly;
 use crate::bulk;
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Statuses};
 use crate::clock::Caution;
 use crate::codec::Tag;
 use crate::conversion::Profile;
@@ -124,6 +124,38 @@ pub struct Member {
 pub struct CarrierPlan {
     pub carrier: Carrier,
     pub ids: IdForms,
+    /// What it means by its statuses.
+    pub statuses: Statuses,
+    /// How its messages are tried again; `None`: as everybody's.
+    pub retry: Option<Retry>,
+    /// What becomes of a message that it does not answer.
+    pub unanswered: Unanswered,
+}
+
+impl CarrierPlan {
+    /// A carrier that does as carriers usually do.
+    pub fn new(carrier: Carrier) -> Self {
+        Self {
+            carrier,
+            ids: IdForms::default(),
+            statuses: Statuses::default(),
+            retry: None,
+            unanswered: Unanswered::default(),
+        }
+    }
+}
+
+/// What becomes of a message that went out and was not answered in time, or whose link was lost before: the carrier may have it, and
+/// another attempt may double it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It goes to the carrier again: twice rather than never.
+    #[default]
+    Retry,
+    /// It ends UNKNOWN: never rather than twice.
+    Fail,
+    /// It counts as taken, under no id: its receipt is found by its destination, and without one it ends as any that has none.
+    AssumeSent,
 }
 
 /// What bounds the hub's memory and patience.

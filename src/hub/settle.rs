@@ -20,8 +20,10 @@ impl Hub {
             let carrier = row.carrier;
             self.wake_carrier(carrier); // those behind it may have waited for its body
         }
-        if let Whereabouts::Known(hash) = whereabouts {
-            self.correlation.remove(hash, slot);
+        match whereabouts {
+            Whereabouts::Known(hash) => self.correlation.remove(hash, slot),
+            Whereabouts::Nameless => self.leave_nameless(slot),
+            Whereabouts::Here | Whereabouts::Out(_) => {}
         }
         self.forget_aliases(slot);
         self.wheel.cancel(slot);

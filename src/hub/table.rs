@@ -99,6 +99,8 @@ pub(super) enum Whereabouts {
     Out(u32),
     /// Its carrier has it, under the id that is looked up by this.
     Known(IdHash),
+    /// Its carrier has it, or is taken to have it, under an id that it did not tell.
+    Nameless,
 }
 
 /// Octets of a row: what each message costs in memory, beside its deadline.

@@ -13,8 +13,8 @@ impl Hub {
     pub(super) fn upkeep(&mut self) {
         self.park_bodies();
         self.call_those_away();
-        while self.correlation.give_up(self.now).is_some() {
-            self.effects.stats.receipts_unmatched += 1;
+        while let Some(early) = self.correlation.give_up(self.now) {
+            self.give_up_early(&early);
         }
         self.go_on_keeping();
         self.compact();

@@ -33,7 +33,15 @@ pub(super) async fn answer(
         return;
     };
     info!(%peer, carrier = calling.carrier.name, "called by outbind");
-    let ended = run_link(stream, &mut input, &calling.carrier, calling.id, Gates::default(), shared).await;
+    let ended = run_link(
+        stream,
+        &mut input,
+        (&calling.carrier, calling.carrier.bind_of_call()),
+        calling.id,
+        Gates::default(),
+        shared,
+    )
+    .await;
     outbinds(if ended.stood { "bound" } else { "failed" });
     drop(place);
 }

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::codec::Status;
 use crate::hub::{Event, label};
 use crate::id::{CarrierId, SessionId};
-use crate::session::Reason;
+use crate::session::{BindKind, Reason};
 use bytes::BytesMut;
 use prometheus::IntCounterVec;
 use std::io;
@@ -44,6 +44,7 @@ pub(super) async fn keep_link(
     let (min, max) = carrier.reconnect;
     let mut backoff = Backoff::new(min, max, seed);
     let mut failed_before = false;
+    let kind = carrier.bind_of(number);
     while !*leaving.borrow() && !*parting.borrow() {
         let connected = tokio::select! {
             connected = connect_in_turn(&carrier.address, &gate) => connected,
@@ -54,7 +55,7 @@ pub(super) async fn keep_link(
             Ok(stream) => {
                 let ended = {
                     let gates = Gates { gate: Some(&gate), parting: Some(&parting) };
-                    run_link(&stream, &mut BytesMut::new(), &carrier, id, gates, &shared).await
+                    run_link(&stream, &mut BytesMut::new(), (&carrier, kind), id, gates, &shared).await
                 };
                 part_from(stream).await;
                 if ended.worked {
@@ -114,17 +115,17 @@ pub(super) async fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Binds to `carrier` on `stream`, of which `input` has been read, and runs the link until it ends.
+/// Binds to `carrier` on `stream` as `kind`, of which `input` has been read, and runs the link until it ends.
 pub(super) async fn run_link(
     stream: &TcpStream,
     input: &mut BytesMut,
-    carrier: &Carrier,
+    (carrier, kind): (&Carrier, BindKind),
     id: CarrierId,
     Gates { gate, parting }: Gates<'_>,
     shared: &Shared,
 ) -> Ended {
     let mut task = LinkTask {
-        link: Link::new(carrier, shared.session, now()),
+        link: Link::new(carrier, kind, shared.session, now()),
         session: shared.next_session(),
         outbox: Arc::default(),
         mailbox: Arc::clone(&shared.mailbox),

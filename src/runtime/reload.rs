@@ -66,7 +66,7 @@ impl Reloader {
     /// # Errors
     /// If the hub has stopped.
     pub async fn apply(&mut self, settings: Settings, registry: &Registry) -> Result<(), Stopped> {
-        let (accounts, carriers) = (self.changed_accounts(&settings), self.changed_carriers(&settings));
+        let accounts = self.changed_accounts(&settings);
         let parting = self.rebound_carriers(&settings);
         let gone: Vec<&str> = accounts.iter().filter_map(|id| self.gone_account(*id, &settings)).collect();
         for registry in [&*self.shared.registry, registry] {
@@ -74,7 +74,7 @@ impl Reloader {
         }
         let before: Vec<(usize, Vec<JoinHandle<()>>)> =
             parting.iter().map(|id| (usize::from(id.0), self.part_from(usize::from(id.0)))).collect();
-        let reload = Reload { settings: Box::new(settings.clone()), accounts, carriers, parting };
+        let reload = Reload { settings: Box::new(settings.clone()), accounts, parting };
         let (way, taken) = oneshot::channel();
         self.shared.mailbox.send(Mail::Reload(Box::new(reload), way));
         let old = taken.await.map_err(|_| Stopped)?;
@@ -128,7 +128,7 @@ impl Reloader {
                 keep_link(carrier, CarrierId(place as u16), number, gate, shared, ends).await;
             })
         };
-        Keepers { parting, tasks: (0..carrier.links).map(keep_one).collect() }
+        Keepers { parting, tasks: (0..carrier.sessions()).map(keep_one).collect() }
     }
 
     /// Nobody keeps this carrier's links up any more; gives those who did.
@@ -143,13 +143,6 @@ impl Reloader {
         let plans = settings.accounts.iter().enumerate();
         let is_new = |(place, plan): &(usize, _)| known.get(*place) != Some(*plan);
         plans.filter(is_new).map(|(place, _)| AccountId(place as u16)).collect()
-    }
-
-    fn changed_carriers(&self, settings: &Settings) -> Vec<CarrierId> {
-        let known = &self.settings.carriers;
-        let plans = settings.carriers.iter().enumerate();
-        let is_new = |(place, plan): &(usize, _)| known.get(*place) != Some(*plan);
-        plans.filter(is_new).map(|(place, _)| CarrierId(place as u16)).collect()
     }
 
     /// Carriers whose links can't stay as they are.

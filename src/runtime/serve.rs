@@ -148,7 +148,7 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
 fn connections(plan: &Plan) -> Result<usize, ServeError> {
     let limit = machine::raise_descriptors();
     let (links, wanted) =
-        (plan.hub.carriers.iter().map(|plan| plan.carrier.links).sum(), plan.max_connections);
+        (plan.hub.carriers.iter().map(|plan| plan.carrier.sessions()).sum(), plan.max_connections);
     let connections = machine::connections(limit, links, wanted).ok_or(ServeError::Descriptors { limit })?;
     if connections < wanted {
         warn!(

@@ -69,7 +69,7 @@ impl FromStr for Rate {
         let power = 10u128.checked_pow(shift.unsigned_abs()).ok_or(NoRate)?;
         let micro = match shift >= 0 {
             true => value.checked_mul(power).ok_or(NoRate)?,
-            false if value % power == 0 => value / power,
+            false if value.is_multiple_of(power) => value / power,
             false => return Err(NoRate),
         };
         match u64::try_from(micro) {

@@ -283,7 +283,7 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
             true => IdForms { response: IdForm::Decimal, receipt: IdForm::Hex },
             false => IdForms { response: IdForm::Text, receipt: IdForm::Text },
         };
-        CarrierPlan { carrier, ids: forms }
+        CarrierPlan { ids: forms, ..CarrierPlan::new(carrier) }
     });
     let carriers: Vec<_> = carriers.collect();
     let accounts = (0..ACCOUNTS).map(|place| {

@@ -337,7 +337,7 @@ impl Process {
     /// The carrier accepted the connection of this slot.
     pub fn connected(&mut self, slot: usize, connection: usize, scene: &mut Scene) {
         let Slot { carrier, id, .. } = &self.slots[slot];
-        let link = Box::new(Link::new(carrier, self.settings, scene.agenda.now()));
+        let link = Box::new(Link::new(carrier, carrier.bind, self.settings, scene.agenda.now()));
         scene.ledger.linked(connection, usize::from(id.0), carrier.window);
         let machine = Machine::Link { link, slot, carrier: *id, window: carrier.window, stood: false };
         self.begin(connection, machine, scene);

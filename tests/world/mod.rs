@@ -47,8 +47,8 @@ pub fn settings() -> Settings {
             ..AccountPlan::new(Account::new("shop", "secret"))
         }],
         carriers: vec![CarrierPlan {
-            carrier,
             ids: IdForms { response: IdForm::Text, receipt: IdForm::Text },
+            ..CarrierPlan::new(carrier)
         }],
         lists: Vec::new(),
         routes: route::Routes::to(CARRIER).into(),
@@ -167,6 +167,8 @@ pub struct World {
     pub advice: Vec<(CarrierId, IdReading)>,
     /// Links that were told to say goodbye.
     pub unbound: Vec<SessionId>,
+    /// Ports that were.
+    pub ports_unbound: Vec<SessionId>,
     /// Messages that were given up, by what they are known as.
     pub poisoned: Vec<(CarrierId, MessageId)>,
     /// Settings that came back.
@@ -300,6 +302,9 @@ impl World {
         self.advice.extend(advice);
         self.calls.extend(calls);
         for (session, batch) in ports {
+            if batch.unbind {
+                self.ports_unbound.push(session);
+            }
             self.answers.extend(batch.answers.iter().map(|answer| (session, *answer)));
             let cut = |range: &std::ops::Range<u32>| {
                 Bytes::copy_from_slice(&batch.bodies[range.start as usize..range.end as usize])

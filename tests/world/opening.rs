@@ -68,6 +68,7 @@ impl World {
             bulks: Vec::new(),
             advice: Vec::new(),
             unbound: Vec::new(),
+            ports_unbound: Vec::new(),
             poisoned: Vec::new(),
             retired: 0,
             congestion: 0,

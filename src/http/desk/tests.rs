@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bulk::{ChangeError, Counts, State as BulkState};
+use crate::http::Admin;
 use crate::metrics::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
