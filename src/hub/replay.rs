@@ -154,34 +154,43 @@ impl Replay {
                     self.bulks.leave(bulk, state);
                 }
             }
-            Record::Early { carrier, carrier_message_id, destination, state, error, at } => {
-                let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
-                let carrier = self.carrier(carrier);
-                // The same one, written again by compaction: the last copy counts.
-                let key = (carrier, carrier_message_id.into(), at);
-                self.early.insert(
-                    key,
-                    EarlyRecord {
-                        carrier,
-                        text: carrier_message_id.into(),
-                        destination: destination.into(),
-                        outcome: Outcome { state, error },
-                        at,
-                        serial: self.serial,
-                        lsn: Lsn(locator.at + u64::from(locator.len)),
-                    },
-                );
-            }
+            Record::Early { .. } => self.take_early(record, locator),
             Record::OptOut { account, handset, sender, out, .. } => {
-                let account = self.account(account);
-                let Some(opt_out) = OptOut::new(account, handset, sender) else { return };
-                match out {
-                    true => self.opt_outs.note(opt_out, Lsn(locator.at + u64::from(locator.len))),
-                    false => self.opt_outs.forget(opt_out),
-                }
+                self.take_opt_out(account, [handset, sender], out, locator);
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
         }
+    }
+
+    fn take_opt_out(&mut self, account: &[u8], [handset, sender]: [&[u8]; 2], out: bool, locator: Locator) {
+        let account = self.account(account);
+        let Some(opt_out) = OptOut::new(account, handset, sender) else { return };
+        match out {
+            true => self.opt_outs.note(opt_out, Lsn(locator.at + u64::from(locator.len))),
+            false => self.opt_outs.forget(opt_out),
+        }
+    }
+
+    fn take_early(&mut self, early: &Record<'_>, locator: Locator) {
+        let Record::Early { carrier, carrier_message_id, destination, state, error, at } = *early else {
+            return;
+        };
+        let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
+        let carrier = self.carrier(carrier);
+        // The same one, written again by compaction: the last copy counts.
+        let key = (carrier, carrier_message_id.into(), at);
+        self.early.insert(
+            key,
+            EarlyRecord {
+                carrier,
+                text: carrier_message_id.into(),
+                destination: destination.into(),
+                outcome: Outcome { state, error },
+                at,
+                serial: self.serial,
+                lsn: Lsn(locator.at + u64::from(locator.len)),
+            },
+        );
     }
 
     fn take_sent(&mut self, id: MessageId, carrier: &[u8], carrier_message_id: &[u8], at: UnixMs) {

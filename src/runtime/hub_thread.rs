@@ -121,6 +121,13 @@ impl HubThread {
         }
     }
 
+    /// Settings go back to whoever brought the next ones, to be dropped there; or here, if he is gone.
+    fn give_back(&mut self, mut retired: Vec<Settings>) {
+        for way in self.reloads.drain(..) {
+            let _ = way.send(std::mem::take(&mut retired));
+        }
+    }
+
     /// Takes note of accounts and carriers that are new, for their metrics.
     fn learn_names(&mut self, reload: &Reload) {
         for plan in reload.settings.carriers.iter().skip(self.carriers.len()) {
@@ -143,13 +150,11 @@ impl HubThread {
             bulks,
             advice,
             poisoned,
-            mut retired,
+            retired,
             stats,
         } = effects;
         if !retired.is_empty() {
-            for way in self.reloads.drain(..) {
-                let _ = way.send(std::mem::take(&mut retired)); // dropped by whom they came from, or here if he is gone
-            }
+            self.give_back(retired);
         }
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         self.tasks.send_all(&mut tasks);

@@ -234,6 +234,14 @@ impl<'a> Record<'a> {
             DONE => Self::Done { id },
             DIVIDED => Self::Divided { id },
             JOINED => Self::Joined { id, into: fields.id("into")? },
+            other => Self::decode_other(other, id, &mut fields)?,
+        };
+        Ok((record, len))
+    }
+
+    /// A record that is about no one message.
+    fn decode_other(kind: u8, id: MessageId, fields: &mut Fields<'a>) -> Result<Self, RecordError> {
+        Ok(match kind {
             EARLY => Self::Early {
                 state: fields.u8("state")?,
                 error: fields.array("error")?,
@@ -260,8 +268,7 @@ impl<'a> Record<'a> {
             },
             // Kinds of newer versions: their segments have a newer format, so this one is damage.
             unknown => return Err(RecordError::Kind(unknown)),
-        };
-        Ok((record, len))
+        })
     }
 
     /// Whose record it is; nobody's (zero) for [`Record::Early`] and [`Record::OptOut`], and no message's for [`Record::Bulk`], whose number takes the
