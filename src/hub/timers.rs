@@ -59,8 +59,8 @@ impl Hub {
                 self.carriers[place].stalls = None;
                 self.carriers[place].dirty = true;
             }
-            let suspects = self.carriers[place].suspects.next_timeout();
-            self.carriers[place].dirty |= suspects.is_some_and(|at| self.now.mono >= at);
+            let is_due = self.carriers[place].suspects.take_due(self.now.mono);
+            self.carriers[place].dirty |= is_due;
         }
     }
 
