@@ -6,7 +6,9 @@
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Histogram as HistogramProto, Metric, MetricFamily, MetricType};
-use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -124,6 +126,37 @@ impl Collector for Histogram {
     }
 }
 
+/// What limits carriers, and how they take what they get.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    pub window_allowed: IntGaugeVec,
+    pub limited_by: IntGaugeVec,
+    pub limited_for: IntGaugeVec,
+    pub rate_allowed: GaugeVec,
+    pub rate_used: IntGaugeVec,
+    pub limit_left: IntGaugeVec,
+    pub limit_reset: IntGaugeVec,
+    pub queue_depth: IntGaugeVec,
+    pub queue_oldest: IntGaugeVec,
+}
+
+impl Pace {
+    #[rustfmt::skip] // a table: a line each
+    fn new(r: &Registry) -> Self {
+        Self {
+            window_allowed: gauges(r, "carrier_window_allowed", "Places in the windows of all bound links that may be used now: fewer after a carrier throttled or was slow", &["carrier"]),
+            limited_by: gauges(r, "carrier_limited_by", "1 for what limits a carrier now, 0 for all other reasons", &["carrier", "reason"]),
+            limited_for: gauges(r, "carrier_limited_seconds", "For how long what limits a carrier now goes on; 0 if nobody knows", &["carrier"]),
+            rate_allowed: float_gauges(r, "carrier_rate_allowed", "Segments a second that may go to a carrier now", &["carrier"]),
+            rate_used: gauges(r, "carrier_rate_used", "Segments that went to a carrier in the last full second", &["carrier"]),
+            limit_left: gauges(r, "carrier_limit_left", "Segments that may still go in this minute or day, by the calendar limits", &["carrier", "window"]),
+            limit_reset: gauges(r, "carrier_limit_reset_seconds", "How long this minute or day still lasts", &["carrier", "window"]),
+            queue_depth: gauges(r, "carrier_class_messages", "Messages that wait for a carrier, by priority", &["carrier", "priority"]),
+            queue_oldest: gauges(r, "carrier_class_oldest_seconds", "How long the oldest message of a priority has been due", &["carrier", "priority"]),
+        }
+    }
+}
+
 /// The metrics of one process.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -170,6 +203,7 @@ pub struct Metrics {
     pub links: IntGaugeVec,
     pub window: IntGaugeVec,
     pub window_used: IntGaugeVec,
+    pub pace: Pace,
     pub spool_octets: IntGaugeVec,
     pub spool_commits: IntCounter,
     pub spool_frames: IntCounter,
@@ -248,6 +282,7 @@ impl Metrics {
             links: gauges(r, "carrier_links", "Bound links", &["carrier"]),
             window: gauges(r, "carrier_window", "Places in the windows of all bound links", &["carrier"]),
             window_used: gauges(r, "carrier_window_used", "Places in use in the windows of all bound links", &["carrier"]),
+            pace: Pace::new(r),
             spool_octets: gauges(r, "spool_bytes", "Octets in the spool, all of them and those of living messages", &["what"]),
             spool_commits: counter(r, "spool_commits_total", "Commits of the spool: one write and one sync each"),
             spool_frames: counter(r, "spool_frames_total", "Frames that the spool wrote"),
@@ -294,6 +329,12 @@ fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Int
         IntCounterVec::new(Opts::new(format!("enroute_{name}"), help), labels).expect("valid names");
     registry.register(Box::new(counters.clone())).expect("each name is used once");
     counters
+}
+
+fn float_gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+    let gauges = GaugeVec::new(Opts::new(format!("enroute_{name}"), help), labels).expect("valid names");
+    registry.register(Box::new(gauges.clone())).expect("each name is used once");
+    gauges
 }
 
 fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {

@@ -24,6 +24,7 @@ use crate::clock::UnixMs;
 use crate::codec::{Command, MessageState, Status, Version};
 use crate::conversion::Profile;
 use crate::session::BindKind;
+use crate::throttle::{Closed, Limits};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
@@ -67,6 +68,10 @@ pub struct Carrier {
     pub outbind: Option<Caller>,
     /// What its texts mean and what it takes.
     pub profile: Arc<Profile>,
+    /// Segments that it takes in a time.
+    pub limits: Limits,
+    /// Hours in which it takes nothing.
+    pub maintenance: Vec<Closed>,
     /// What it wants said otherwise than it came.
     pub duties: Duties,
 }
@@ -94,6 +99,8 @@ impl Carrier {
             unmarked_receipts: Unmarked::ByParameter,
             outbind: None,
             profile: Arc::default(),
+            limits: Limits::default(),
+            maintenance: Vec::new(),
             duties: Duties::default(),
         }
     }

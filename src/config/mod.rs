@@ -7,6 +7,7 @@
 mod conduct;
 mod difference;
 mod fault;
+mod pace;
 mod part;
 mod peer;
 mod profile;
@@ -143,6 +144,7 @@ impl Config {
         part::limits(&mut document.section("limits"), &mut hub.limits, &mut config.plan.memory_octets);
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.retry);
+        pace::queue(&mut document.section("queue"), &mut hub.limits.aging);
         let lists = screening::Lists::default();
         hub.screening = Arc::new(screening::common(&mut document.section("screening"), &lists));
         let usual = peer::Usual { rules: hub.rules, durability, lists: &lists };

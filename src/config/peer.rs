@@ -3,7 +3,7 @@
 use super::screening::{self, Lists};
 use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
-use super::{conduct, profile};
+use super::{conduct, pace, profile};
 use crate::admission::{Rules, ValidityFrom};
 use crate::carrier::{Caller, Carrier, Unmarked};
 use crate::codec::{Command, Tag, Version};
@@ -70,6 +70,8 @@ fn read_account(section: &mut Section<'_>, usual: &Usual<'_>, plan: &mut Account
     *bulk_tlv = section.number("bulk_tlv", VENDOR_TAGS).map(|tag| Tag(tag as u16)); // in range
     *rules = own_rules(section, &usual.rules);
     *profile = profile::account(section);
+    pace::account(section, plan);
+    let AccountPlan { account, .. } = plan;
     let is_called = section.has("outbind");
     let outbind = &mut section.section("outbind");
     if is_called {
@@ -168,6 +170,7 @@ fn read_carrier(section: &mut Section<'_>, common: &Retry) -> CarrierPlan {
     section.set_flag("pass_schedule", &mut carrier.passes_schedule);
     section.set_flag("broadcast", &mut carrier.broadcasts);
     carrier.profile = profile::carrier(section);
+    pace::carrier(section, carrier);
     carrier.duties = conduct::duties(section);
     conduct::read(section, common, &mut plan);
     plan

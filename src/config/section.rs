@@ -153,16 +153,31 @@ impl<'d> Section<'d> {
 
     /// Overwrites `target` with the share of one under `key`, if it is there.
     pub fn set_share(&mut self, key: &'static str, target: &mut f64) {
-        let Some(value) = self.find(key) else { return };
-        let written = match value.get_ref() {
-            DeValue::Float(share) => share.as_str(),
-            DeValue::Integer(share) => share.as_str(),
-            _ => return self.fault(key, wrong_type("a number", value)), // of all the others none is one
-        };
-        match written.parse::<f64>() {
-            Ok(share) if (0.0..=1.0).contains(&share) => *target = share,
-            Ok(_) | Err(_) => self.fault(key, format!("{written} is outside 0..=1")),
+        let share = self.decimal(key, |written| match written.parse::<f64>() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+            Ok(_) | Err(_) => Err("is outside 0..=1".to_owned()),
+        });
+        if let Some(share) = share {
+            *target = share;
         }
+    }
+
+    /// Reads the number under `key`, whole or not, as it is written; `None` if it isn't there or `read` says what is wrong with it.
+    pub fn decimal<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.find(key)?;
+        let written = match value.get_ref() {
+            DeValue::Float(number) => number.as_str(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
+            _ => {
+                self.fault(key, wrong_type("a number", value)); // of all the others none is one
+                return None;
+            }
+        };
+        read(written).map_err(|message| self.fault(key, format!("{written} {message}"))).ok()
     }
 
     /// Overwrites `target` with the yes or no under `key`, if it is there.

@@ -1,6 +1,9 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
 use super::fetch::fetch_if_parked;
+use super::intake::stand;
+use super::pace::is_old;
+use super::queue_turns::AHEAD;
 use super::seats::Out;
 use super::suspects::{SUSPECT, Trial};
 use super::table::{Row, Token, Whereabouts, flag};
@@ -14,6 +17,7 @@ use crate::message::{Outcome, Phase};
 use crate::session::BindKind;
 use bytes::Bytes;
 use foldhash::HashSet;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,7 +109,8 @@ impl Hub {
             self.suspect(token);
         } else {
             row.set(flag::QUEUED);
-            self.carriers[usize::from(carrier.0)].queue.put_back(token);
+            let stand = stand(row, &self.accounts);
+            self.carriers[usize::from(carrier.0)].queue.put_back(stand, token);
         }
         self.set_timer(token.slot, expires);
         self.wake_carrier(carrier);
@@ -150,6 +155,9 @@ impl Hub {
             return;
         }
         (carrier.paused, carrier.stalls) = (None, None);
+        if !carrier.pace.is_open(self.now) {
+            return;
+        }
         let mut passed = 0;
         loop {
             match self.next_of(place, &mut passed) {
@@ -162,13 +170,12 @@ impl Hub {
 
     /// Takes the next message off a carrier's queue; `passed` counts the places found empty.
     fn next_of(&mut self, place: usize, passed: &mut usize) -> Next {
-        let Self { carriers, table, effects, links, now, durable, .. } = self;
+        let Self { carriers, accounts, table, effects, links, now, durable, sleepers, settings, .. } = self;
         let carrier = &mut carriers[place];
+        let aging = settings.limits.aging;
         loop {
-            while let Some(token) = carrier.queue.next_ahead() {
-                fetch_if_parked(table, effects, token, *durable);
-            }
-            let Some(token) = carrier.queue.front() else { return Next::Waits };
+            let is_old = |token| is_old(table, token, aging.patience, *now);
+            let Some((account, token)) = carrier.queue.front(aging, is_old) else { return Next::Waits };
             let row = table.known(token);
             let Some(row) = row.filter(|row| row.phase == Phase::Queued && row.expires > now.wall) else {
                 // Settled while it waited, not due after all, or too late, as its timer is about to say: nothing is left of
@@ -176,7 +183,7 @@ impl Hub {
                 if let Some(row) = table.known(token) {
                     row.clear(flag::QUEUED);
                 }
-                carrier.queue.pop_front();
+                carrier.queue.pop(0);
                 *passed += 1;
                 if *passed >= PASSED_MAX {
                     self.unfinished = true;
@@ -185,6 +192,19 @@ impl Hub {
                 }
                 continue;
             };
+            if !carrier.pace.is_ready(row.segments.into(), *now) {
+                return Next::Waits;
+            }
+            if let Some(pace) = &mut accounts[usize::from(account.0)].pace
+                && let Err(wait) = pace.lets_go(row, *now)
+            {
+                carrier.queue.sleep();
+                sleepers
+                    .extend(wait.map(|wait| Reverse((now.mono + wait, CarrierId(place as u16), account))));
+                continue;
+            }
+            carrier.queue.look_ahead(AHEAD, |token| fetch_if_parked(table, effects, token, *durable));
+            let row = table.row(token.slot);
             if row.is_parked() {
                 if !row.is(flag::FETCHING) {
                     carrier.queue.look_again();
@@ -194,7 +214,7 @@ impl Hub {
             }
             if row.is(flag::RESHAPE) {
                 row.clear(flag::QUEUED);
-                carrier.queue.pop_front();
+                carrier.queue.pop(0);
                 return Next::Changes(token);
             }
             let seat = match row.is(flag::TOGETHER) {
@@ -208,7 +228,7 @@ impl Hub {
                 false => next_link(&carrier.links, &mut carrier.turn, links),
             };
             let Some(seat) = seat else { return Next::Waits };
-            carrier.queue.pop_front();
+            carrier.queue.pop(row.segments.into());
             return Next::Goes(token, seat);
         }
     }
@@ -220,6 +240,10 @@ impl Hub {
         let row = table.row(token.slot);
         row.clear(flag::QUEUED);
         row.phase = Phase::Dispatched;
+        carriers[place].pace.note(row, *now);
+        if let Some(pace) = &mut accounts[usize::from(row.account.0)].pace {
+            pace.note(row, *now);
+        }
         record_lateness(row, effects, now.wall);
         row.whereabouts = Whereabouts::Out(seat);
         if row.is(flag::DOUBTFUL) {

@@ -1,6 +1,7 @@
 //! Submissions come in: admitted, written, held until durable; or refused.
 
 use super::caller::Caller;
+use super::queue_classes::{CLASSES, Stand};
 use super::screen::{with_addresses, written_anew};
 use super::seats::Out;
 use super::suspects::SUSPECT;
@@ -131,6 +132,7 @@ impl Hub {
         // Nobody has promised anything for it yet: one that our own words fail for stays outside.
         let seen = guarded(|| self.examine(sm, account, carrier)).unwrap_or(Err(Status::RSYSERR))?;
         let bulk = self.bulk_of(sm, account)?;
+        self.admit_segments(account, seen.segments)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
         let mut flags = flags | mode_flags(sm, admitted.due > self.now.wall)? | seen.flags;
         if version == Version::V33 {
@@ -153,6 +155,8 @@ impl Hub {
             destination: self.table.hash(sm.destination.addr),
             service_type: service_type(sm),
             phase: Phase::Accepting,
+            segments: seen.segments,
+            class: class(sm),
             ..Row::default()
         };
         let anew = screened.changes().then(|| written_anew(whole, &screened));
@@ -342,13 +346,14 @@ impl Hub {
 
     pub(super) fn enqueue_with_others(&mut self, slot: u32) {
         let token = self.table.token(slot);
-        let Self { table, carriers, .. } = self;
+        let Self { table, carriers, accounts, .. } = self;
         let row = table.row(slot);
         row.phase = Phase::Queued;
         let carrier = row.carrier;
         if !row.is(flag::QUEUED) {
             row.set(flag::QUEUED);
-            carriers[usize::from(carrier.0)].queue.push_back(token, |token| table.holds(token));
+            let stand = stand(row, accounts);
+            carriers[usize::from(carrier.0)].queue.push_back(stand, token, |token| table.holds(token));
         }
         self.wake_carrier(carrier);
     }
@@ -409,6 +414,17 @@ pub(super) fn mode_flags(sm: &Sm<'_>, is_scheduled: bool) -> Result<u16, Status>
         DATAGRAM | TRANSACTION => Ok(flag::ONCE),
         _ => Ok(0), // store and forward, said or not
     }
+}
+
+/// Its class in a carrier's queue.
+pub(super) fn class(sm: &Sm<'_>) -> u8 {
+    sm.priority_flag.min(CLASSES as u8 - 1)
+}
+
+/// Where a message stands in its carrier's queue.
+pub(super) fn stand(row: &Row, accounts: &[AccountState]) -> Stand {
+    let weight = accounts[usize::from(row.account.0)].weight;
+    Stand { class: row.class, account: row.account, weight }
 }
 
 /// Whether it is a datagram, which has no receipt.

@@ -29,6 +29,7 @@ mod dispatch;
 mod effects;
 mod fetch;
 mod first_parts;
+mod gauges;
 mod held;
 mod inbound;
 mod intake;
@@ -40,7 +41,10 @@ mod notice;
 mod operations;
 mod opt_out;
 mod outcome;
+mod pace;
 mod queue;
+mod queue_classes;
+mod queue_turns;
 mod rejoin;
 mod reload;
 mod replay;
@@ -63,13 +67,16 @@ mod way;
 mod whose;
 
 pub use effects::{Effects, Event, Fetch, Fetched};
+pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
+pub use pace::{Hold, OverLimit, Reason, Standing};
+pub use queue_classes::Guard;
 pub use reload::{Names, Reload};
 pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
-pub use stats::{CarrierGauges, Gauges, Stage, Stats, label};
+pub use stats::{Gauges, Stage, Stats, label};
 pub use table::INBOUND;
 
 use crate::admission::{Rules, Times};
@@ -98,11 +105,13 @@ use kin::Kin;
 use nameless::Nameless;
 use notice::Notice;
 use operations::Replacing;
+use pace::{AccountPace, CarrierPace, Sleeper};
 use queue::Queue;
+use queue_classes::Classes;
 use search::Search;
 use seats::{Out, Seats};
 use stand_in::StandIn;
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
@@ -171,6 +180,8 @@ pub struct Hub {
     asked_last: u64,
     /// Accounts that we may call.
     callable: Vec<AccountId>,
+    /// Accounts that wait for their limits, by when those let them go on.
+    sleepers: BinaryHeap<Sleeper>,
     /// How long the last answer waited for the disk.
     disk_wait: Duration,
     /// Whose turn it is in groups of carriers that take turns.
@@ -194,6 +205,10 @@ struct AccountState {
     name: Box<[u8]>,
     /// Other settings came, and it isn't among them.
     is_gone: bool,
+    /// Its share of a carrier.
+    weight: u16,
+    /// What it is allowed, if there is a limit.
+    pace: Option<Box<AccountPace>>,
     /// Messages of it that are not gone yet.
     held: usize,
     held_max: usize,
@@ -237,7 +252,9 @@ struct CarrierState {
     receipts: Receipts,
     /// It keeps scheduled messages itself.
     passes_schedule: bool,
-    queue: Queue,
+    queue: Classes,
+    /// What holds it back.
+    pace: CarrierPace,
     suspects: Suspects,
     /// Seats of its links that submit.
     links: Vec<u32>,
@@ -436,20 +453,8 @@ impl Hub {
         };
         gauges.scheduled = self.wheel.len() as u64;
         gauges.timers = self.wheel.counts();
-        gauges.carriers = self
-            .carriers
-            .iter()
-            .enumerate()
-            .map(|(carrier, state)| {
-                let links = || self.links.iter().filter(move |link| usize::from(link.carrier.0) == carrier);
-                stats::CarrierGauges {
-                    queued: (state.queue.len() + state.suspects.len()) as u64,
-                    links: links().count() as u64,
-                    window: links().map(|link| link.window as u64).sum(),
-                    in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
-                }
-            })
-            .collect();
+        let carriers = 0..self.carriers.len() as u16;
+        gauges.carriers = carriers.map(|carrier| self.carrier_gauges(CarrierId(carrier))).collect();
         gauges
     }
 

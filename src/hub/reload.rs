@@ -4,6 +4,7 @@
 //! his place. Whoever makes new settings puts everybody where [`Hub::names`] says he is, and those who are new behind; a plan
 //! without a name is nobody's.
 
+use super::pace::{AccountPace, CarrierPace};
 use super::stand_in::StandIn;
 use super::{AccountPlan, AccountState, CarrierPlan, CarrierState, Hub, Limits, Settings};
 use crate::id::{AccountId, CarrierId};
@@ -48,7 +49,7 @@ impl Hub {
         let plans = std::mem::take(&mut self.settings.accounts);
         for id in accounts {
             if let Some(plan) = plans.get(usize::from(id.0)) {
-                self.reload_account(id, plan);
+                self.reload_account(id, plan, old.accounts.get(usize::from(id.0)));
             }
         }
         if rules != self.settings.rules {
@@ -61,7 +62,7 @@ impl Hub {
             if place == self.carriers.len() {
                 self.carriers.push(CarrierState::default());
             }
-            self.carriers[place].configure(plan, &self.settings);
+            self.carriers[place].configure(plan, old.carriers.get(place), &self.settings);
         }
         for id in parting {
             self.part_from(id);
@@ -80,13 +81,13 @@ impl Hub {
         self.effects.retired.push(old);
     }
 
-    fn reload_account(&mut self, id: AccountId, plan: &AccountPlan) {
+    fn reload_account(&mut self, id: AccountId, plan: &AccountPlan, before: Option<&AccountPlan>) {
         let place = usize::from(id.0);
         if place == self.accounts.len() {
             self.accounts.push(AccountState { away: Some(self.now.mono), ..AccountState::default() });
         }
         let Some(state) = self.accounts.get_mut(place) else { return };
-        state.configure(plan, &self.settings);
+        state.configure(plan, before, &self.settings);
         if state.is_gone {
             for seat in self.ports.seats() {
                 self.send_away(seat, id);
@@ -150,7 +151,12 @@ impl Hub {
 
 impl AccountState {
     /// Goes by `plan` from now on; by what is usual, and gone, if that is nobody's.
-    pub(super) fn configure(&mut self, plan: &AccountPlan, settings: &Settings) {
+    pub(super) fn configure(
+        &mut self,
+        plan: &AccountPlan,
+        before: Option<&AccountPlan>,
+        settings: &Settings,
+    ) {
         self.is_gone = plan.account.system_id.is_empty();
         if !self.is_gone {
             self.name = plan.account.system_id.as_bytes().into();
@@ -164,12 +170,23 @@ impl AccountState {
         self.rules = plan.rules.unwrap_or(settings.rules);
         self.policy = Arc::clone(&plan.policy);
         self.durability = plan.durability;
+        self.weight = plan.weight;
+        // What it has used of its limits counts on while they are the same.
+        if before.is_none_or(|before| (&before.limits, before.over_limit) != (&plan.limits, plan.over_limit))
+        {
+            self.pace = AccountPace::new(&plan.limits, plan.over_limit);
+        }
     }
 }
 
 impl CarrierState {
     /// Goes by `plan` from now on; nothing goes to it any more if that is nobody's.
-    pub(super) fn configure(&mut self, plan: &CarrierPlan, settings: &Settings) {
+    pub(super) fn configure(
+        &mut self,
+        plan: &CarrierPlan,
+        before: Option<&CarrierPlan>,
+        settings: &Settings,
+    ) {
         self.is_gone = plan.carrier.name.is_empty();
         if self.is_gone {
             return; // receipts of it may still come, and are read as they were
@@ -182,6 +199,10 @@ impl CarrierState {
         self.unanswered = plan.unanswered;
         self.receipts = plan.carrier.duties.receipts;
         self.passes_schedule = plan.carrier.passes_schedule;
+        let held = |plan: &CarrierPlan| (plan.carrier.limits.clone(), plan.carrier.maintenance.clone());
+        if before.is_none_or(|before| held(before) != held(plan)) {
+            self.pace = CarrierPace::new(&plan.carrier.limits, &plan.carrier.maintenance);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::aliases::Aliases;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
-use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
+use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
 use super::stand_in::StandIn;
@@ -14,7 +14,7 @@ use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
 use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
-use crate::conversion::Long;
+use crate::conversion::{self, Long};
 use crate::correlation::Correlation;
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
@@ -25,7 +25,7 @@ use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use bytes::BytesMut;
 use foldhash::HashMap;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,12 +72,12 @@ impl Replay {
     pub fn new(settings: Settings) -> Self {
         let account = |plan: &super::AccountPlan| {
             let mut state = AccountState::default();
-            state.configure(plan, &settings);
+            state.configure(plan, None, &settings);
             state
         };
         let carrier = |plan: &super::CarrierPlan| {
             let mut state = CarrierState::default();
-            state.configure(plan, &settings);
+            state.configure(plan, None, &settings);
             state
         };
         Self {
@@ -258,6 +258,8 @@ impl Replay {
             source: self.table.hash(sm.source.addr),
             destination: self.table.hash(sm.destination.addr),
             service_type: service_type(&sm),
+            segments: guarded(|| self.segments_of(&sm, account, kept)).unwrap_or(1),
+            class: class(&sm),
             ..Row::default()
         };
         row.set_locator(locator);
@@ -276,6 +278,14 @@ impl Replay {
         match self.carriers.get(usize::from(carrier.0)) {
             Some(state) if !is_reshaped && state.profile.long != Long::Pass => flags | flag::RESHAPE,
             Some(_) | None => flags,
+        }
+    }
+
+    /// Short messages that it amounts to, as counted when it came.
+    fn segments_of(&self, sm: &Sm<'_>, account: AccountId, kept: u16) -> u8 {
+        match kept & (flag::INBOUND | flag::PART) {
+            0 => conversion::segments(sm, &self.accounts[usize::from(account.0)].profile).unwrap_or(u8::MAX),
+            _ => 1,
         }
     }
 
@@ -367,6 +377,7 @@ impl Replay {
             asked: HashMap::default(),
             asked_last: 0,
             callable: self.settings.callable(),
+            sleepers: BinaryHeap::new(),
             disk_wait: Duration::ZERO,
             turns: self.turns,
             scratch: BytesMut::new(),

@@ -1,5 +1,6 @@
 //! Long texts as their carrier wants them: divided into parts, or joined into one.
 
+use super::intake::stand;
 use super::kin::TextKey;
 use super::table::{Row, Token, flag};
 use super::{Hub, Overdue};
@@ -69,8 +70,8 @@ impl Hub {
     fn requeue(&mut self, token: Token) {
         let row = self.table.row(token.slot);
         row.set(flag::QUEUED);
-        let carrier = row.carrier;
-        self.carriers[usize::from(carrier.0)].queue.push_front(token);
+        let (carrier, stand) = (row.carrier, stand(row, &self.accounts));
+        self.carriers[usize::from(carrier.0)].queue.push_front(stand, token);
         self.wake_carrier(carrier);
     }
 
@@ -88,7 +89,9 @@ impl Hub {
             registered_delivery: whole.registered_delivery,
             flags: whole.flags & (flag::SHORT_ID | flag::SUCCESS_ONLY | flag::ONCE)
                 | flag::PART
-                | flag::TOGETHER,
+                | flag::TOGETHER
+                | (whole.flags & flag::COUNTED),
+            class: whole.class,
             source: whole.source,
             destination: whole.destination,
             service_type: whole.service_type,
@@ -214,6 +217,8 @@ impl Hub {
             source: like.source,
             destination: like.destination,
             service_type: like.service_type,
+            segments: u8::try_from(parts.len()).unwrap_or(u8::MAX),
+            class: like.class,
             phase: Phase::Queued,
             ..Row::default()
         };

@@ -1,6 +1,8 @@
 //! What the hub is told once, at its start.
 
 use super::held::Durability;
+use super::pace::OverLimit;
+use super::queue_classes::Guard;
 use crate::admission::{Rules, Times};
 use crate::assembly;
 use crate::bulk;
@@ -15,6 +17,7 @@ use crate::route;
 use crate::schedule::Retry;
 use crate::screening;
 use crate::spool::CompactionRules;
+use crate::throttle;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +71,11 @@ pub struct AccountPlan {
     pub policy: Arc<screening::Policy>,
     /// What its answers wait for.
     pub durability: Durability,
+    /// Its share of a carrier against others that wait there: 1 to 1000.
+    pub weight: u16,
+    /// Segments that it may submit, or have sent.
+    pub limits: throttle::Limits,
+    pub over_limit: OverLimit,
 }
 
 impl AccountPlan {
@@ -84,6 +92,9 @@ impl AccountPlan {
             rules: None,
             policy: Arc::default(),
             durability: Durability::default(),
+            weight: 1,
+            limits: throttle::Limits::default(),
+            over_limit: OverLimit::default(),
         }
     }
 }
@@ -195,6 +206,8 @@ pub struct Limits {
     pub overdue_parts: Overdue,
     /// Bulks, and how long they are remembered.
     pub bulks: bulk::Limits,
+    /// How messages of low priority get their turns at a carrier.
+    pub aging: Guard,
 }
 
 /// How a message ends whose carrier took it and never told its outcome (fact sheet 8.4).
@@ -235,6 +248,7 @@ impl Default for Limits {
             gathering: assembly::Limits::default(),
             overdue_parts: Overdue::Send,
             bulks: bulk::Limits::default(),
+            aging: Guard::default(),
         }
     }
 }

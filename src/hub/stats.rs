@@ -1,6 +1,7 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use super::clockwork::KINDS;
+use super::gauges::CarrierGauges;
 use super::held::Durability;
 use crate::bulk::State;
 use crate::clock::Change;
@@ -220,15 +221,6 @@ pub struct Gauges {
     pub carriers: Vec<CarrierGauges>,
 }
 
-/// How much of what there is at one carrier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CarrierGauges {
-    pub queued: u64,
-    pub links: u64,
-    pub window: u64,
-    pub in_flight: u64,
-}
-
 impl Stats {
     /// Counts a validity of `account` that was cut.
     pub(super) fn clamp(&mut self, account: AccountId) {
@@ -382,10 +374,7 @@ impl Gauges {
             metrics.bulks.with_label_values(&[state.name()]).set(count as i64);
         }
         for (name, carrier) in carriers.iter().zip(&self.carriers) {
-            metrics.queued.with_label_values(&[name]).set(carrier.queued as i64);
-            metrics.links.with_label_values(&[name]).set(carrier.links as i64);
-            metrics.window.with_label_values(&[name]).set(carrier.window as i64);
-            metrics.window_used.with_label_values(&[name]).set(carrier.in_flight as i64);
+            carrier.show(metrics, name);
         }
         for (kind, count) in KINDS.iter().zip(self.timers) {
             metrics.timers.with_label_values(&[kind]).set(count as i64);

@@ -249,14 +249,13 @@ impl Hub {
         let Self { carriers, links, .. } = self;
         let state = &mut carriers[place];
         let rests = state.paused.or(state.suspects.rest).is_some_and(|until| now < until);
-        if state.suspects.queue.len() == 0 || rests {
+        if state.suspects.queue.len() == 0 || rests || !state.pace.is_open(self.now) {
             return false;
         }
         let used = |seat: &u32, links: &mut super::Seats<LinkState>| {
             links.here(*seat).map_or(usize::MAX, |(_, link)| link.window - link.room)
         };
-        let has_others =
-            state.queue.front().is_some() || state.links.iter().any(|seat| used(seat, links) > 0);
+        let has_others = state.queue.len() > 0 || state.links.iter().any(|seat| used(seat, links) > 0);
         if has_others && !state.suspects.proven {
             return false; // they show first whether the carrier works at all
         }
@@ -301,6 +300,10 @@ impl Hub {
                 fetch_if_parked(table, effects, token, *durable);
                 break;
             }
+            if !carriers[place].pace.is_ready(row.segments.into(), self.now) {
+                break;
+            }
+            let queue = &mut carriers[place].suspects.queue;
             let is_alone = row.losses >= ALONE;
             let has_room = links.here(seat).is_some_and(|(_, link)| link.room > 0);
             if (is_alone && sent > 0) || !has_room {

@@ -25,7 +25,11 @@ pub(super) struct Row {
     pub at: UnixMs,
     /// Where its Accepted record is; in pieces, for they are packed closer.
     pub record_at: u64,
-    pub record_len: u32,
+    pub record_len: [u8; 3],
+    /// Short messages that it amounts to: what limits count.
+    pub segments: u8,
+    /// Its priority, 0 to 3.
+    pub class: u8,
     /// The place of its body while that is at hand: of its submit_sm, or of its deliver_sm if it is inbound.
     pub body: Place,
     /// What its carrier calls it, as written.
@@ -86,6 +90,8 @@ pub(super) mod flag {
     pub const TOGETHER: u16 = 0x2000;
     /// Good for one attempt: datagram and transaction mode.
     pub const ONCE: u16 = 0x4000;
+    /// Its account's limits have counted it.
+    pub const COUNTED: u16 = 0x8000;
 }
 
 /// The bit of an accepted record's flags that says: it came from a handset, and goes to its account.
@@ -126,16 +132,20 @@ impl Row {
     }
 
     pub fn locator(&self) -> Locator {
-        Locator { at: self.record_at, len: self.record_len }
+        let [high, middle, low] = self.record_len;
+        Locator { at: self.record_at, len: u32::from_be_bytes([0, high, middle, low]) }
     }
 
     /// Whether the disk can give its body back, given that it is `durable` so far.
     pub fn is_readable(&self, durable: Lsn) -> bool {
-        self.record_at + u64::from(self.record_len) <= durable.0
+        let Locator { at, len } = self.locator();
+        at + u64::from(len) <= durable.0
     }
 
     pub fn set_locator(&mut self, locator: Locator) {
-        (self.record_at, self.record_len) = (locator.at, locator.len);
+        // A record is at most 1 MiB long.
+        let [_, high, middle, low] = locator.len.to_be_bytes();
+        (self.record_at, self.record_len) = (locator.at, [high, middle, low]);
     }
 
     pub fn id(&self, slot: u32) -> MessageId {
@@ -390,7 +400,9 @@ impl Default for Row {
             expires: UnixMs(0),
             at: UnixMs(0),
             record_at: 0,
-            record_len: 0,
+            record_len: [0; 3],
+            segments: 1,
+            class: 0,
             body: Place::NONE,
             carrier_message_id: None,
             whereabouts: Whereabouts::Here,

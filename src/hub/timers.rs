@@ -7,6 +7,7 @@ use super::table::flag;
 use super::{Hub, Mode};
 use crate::clock::UnixMs;
 use crate::message::Phase;
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 impl Hub {
@@ -50,6 +51,7 @@ impl Hub {
             self.fire(slot);
         }
         self.fired = fired;
+        self.wake_accounts();
         for place in 0..self.carriers.len() {
             if self.carriers[place].paused.is_some_and(|until| self.now.mono >= until) {
                 self.carriers[place].paused = None;
@@ -59,8 +61,9 @@ impl Hub {
                 self.carriers[place].stalls = None;
                 self.carriers[place].dirty = true;
             }
+            let may_go = self.carriers[place].pace.look(self.now.mono);
             let is_due = self.carriers[place].suspects.take_due(self.now.mono);
-            self.carriers[place].dirty |= is_due;
+            self.carriers[place].dirty |= may_go || is_due;
         }
     }
 
@@ -141,6 +144,9 @@ impl Hub {
         let stalls = self.carriers.iter().filter_map(|carrier| carrier.stalls.filter(|_| !resting)).min();
         let suspects = self.carriers.iter().filter_map(|carrier| carrier.suspects.next_timeout());
         let suspects = suspects.filter(|_| !resting).min();
+        let held = self.carriers.iter().filter_map(|carrier| carrier.pace.look_at());
+        let held = held.chain(self.sleepers.peek().map(|Reverse((at, ..))| *at));
+        let held = held.filter(|_| !resting).min();
         let body = self.bodies.front().map(|(since, _)| *since + self.settings.limits.body_age);
         let gathering = self.kin.gathering.next_timeout();
         let transaction = self.transaction_ends.front().map(|(until, _)| *until);
@@ -156,6 +162,7 @@ impl Hub {
             paused,
             stalls,
             suspects,
+            held,
             body,
             gathering,
             transaction,

@@ -1,0 +1,110 @@
+//! How each carrier stands: what waits for it and for how long, what it is allowed, and what limits it now.
+
+use super::pace::Reason;
+use super::queue_classes::CLASSES;
+use super::{Hub, LinkState};
+use crate::id::CarrierId;
+use crate::metrics::Metrics;
+use crate::throttle::Quota;
+
+/// How much of what there is at one carrier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CarrierGauges {
+    pub queued: u64,
+    pub links: u64,
+    pub window: u64,
+    pub in_flight: u64,
+    /// Places of the windows that may be used now.
+    pub allowed: u64,
+    /// What limits it now, and for how many seconds more; 0: nobody knows.
+    pub limited_by: Option<Reason>,
+    pub limited_for_s: u64,
+    /// Millionths of a segment a second that may go; `None`: any number.
+    pub rate_micro: Option<u64>,
+    /// Segments that went in the last full second.
+    pub rate_used: u64,
+    /// Segments left in this minute and in this day, and seconds until the next; `None`: there is no such limit.
+    pub minute: Option<(u64, u64)>,
+    pub day: Option<(u64, u64)>,
+    /// Messages that wait, by priority, and seconds that the oldest of them has waited.
+    pub depth: [u64; CLASSES],
+    pub oldest_s: [u64; CLASSES],
+}
+
+impl Hub {
+    pub(super) fn carrier_gauges(&self, carrier: CarrierId) -> CarrierGauges {
+        let limited = self.limited_by(carrier);
+        let now = self.now;
+        let links = || self.links.iter().filter(move |link| link.carrier == carrier);
+        let state = &self.carriers[usize::from(carrier.0)];
+        let oldest = |class| {
+            let rows =
+                state.queue.firsts(class).take(OLDEST_MAX).filter_map(|token| self.table.peek(token.slot));
+            rows.map(|row| now.wall.since(row.at.max(row.accepted)).as_secs()).max().unwrap_or_default()
+        };
+        let left = |quota: &Option<Quota>| {
+            let mut quota = quota.clone()?;
+            quota.look(now);
+            Some((quota.left(), quota.resets_in(now).as_secs()))
+        };
+        let allowed = |link: &LinkState| if link.submits { link.ceiling as u64 } else { 0 };
+        let until = limited.until.map(|until| until.saturating_duration_since(now.mono));
+        CarrierGauges {
+            queued: (state.queue.len() + state.suspects.len()) as u64,
+            links: links().count() as u64,
+            window: links().map(|link| link.window as u64).sum(),
+            in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
+            allowed: links().map(allowed).sum(),
+            limited_by: Some(limited.reason),
+            limited_for_s: until.map_or(0, |left| left.as_secs_f64().ceil() as u64),
+            rate_micro: state.pace.meter.governor.rate().map(|rate| rate.micro()),
+            rate_used: state.pace.meter.governor.clone().used(now.mono),
+            minute: left(&state.pace.meter.minute),
+            day: left(&state.pace.meter.day),
+            depth: state.queue.lengths().map(|depth| depth as u64),
+            oldest_s: std::array::from_fn(oldest),
+        }
+    }
+}
+
+impl CarrierGauges {
+    /// Sets the process's metrics for the carrier of this name.
+    pub(super) fn show(&self, metrics: &Metrics, name: &str) {
+        let set = |gauges: &prometheus::IntGaugeVec, value: u64| {
+            gauges.with_label_values(&[name]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&metrics.queued, self.queued);
+        set(&metrics.links, self.links);
+        set(&metrics.window, self.window);
+        set(&metrics.window_used, self.in_flight);
+        set(&metrics.pace.window_allowed, self.allowed);
+        set(&metrics.pace.limited_for, self.limited_for_s);
+        set(&metrics.pace.rate_used, self.rate_used);
+        for reason in Reason::EACH {
+            let is_it = self.limited_by == Some(reason);
+            metrics.pace.limited_by.with_label_values(&[name, reason.name()]).set(is_it.into());
+        }
+        let rate = metrics.pace.rate_allowed.with_label_values(&[name]);
+        rate.set(self.rate_micro.map_or(f64::INFINITY, |micro| micro as f64 / 1e6));
+        for (window, quota) in [("minute", self.minute), ("day", self.day)] {
+            if let Some((left, reset_s)) = quota {
+                let labels = &[name, window];
+                metrics
+                    .pace
+                    .limit_left
+                    .with_label_values(labels)
+                    .set(i64::try_from(left).unwrap_or(i64::MAX));
+                metrics.pace.limit_reset.with_label_values(labels).set(reset_s as i64);
+            }
+        }
+        for (class, word) in PRIORITIES.iter().enumerate() {
+            metrics.pace.queue_depth.with_label_values(&[name, word]).set(self.depth[class] as i64);
+            metrics.pace.queue_oldest.with_label_values(&[name, word]).set(self.oldest_s[class] as i64);
+        }
+    }
+}
+
+/// Classes as labels.
+const PRIORITIES: [&str; CLASSES] = ["0", "1", "2", "3"];
+/// Accounts that are looked at for the oldest message of a class.
+const OLDEST_MAX: usize = 1_000;
