@@ -172,10 +172,7 @@ pub struct Metrics {
     pub submitted: IntCounter,
     pub refused: IntCounterVec,
     pub clamped: IntCounterVec,
-    pub screened: IntCounterVec,
-    pub rewritten: IntCounterVec,
-    pub wishes: IntCounterVec,
-    pub opt_outs: IntGauge,
+    pub screening: Screening,
     pub expired: IntCounterVec,
     pub accepted: IntCounterVec,
     pub accounts: IntGaugeVec,
@@ -227,6 +224,27 @@ pub struct Metrics {
     pub commit_octets: Histogram,
 }
 
+/// What befalls submissions before their route.
+#[derive(Clone, Debug)]
+pub struct Screening {
+    pub refused: IntCounterVec,
+    pub rewritten: IntCounterVec,
+    pub wishes: IntCounterVec,
+    pub opt_outs: IntGauge,
+}
+
+impl Screening {
+    #[rustfmt::skip] // a table: a line each
+    fn new(r: &Registry) -> Self {
+        Self {
+            refused: counters(r, "screening_refused_total", "Submissions refused before their route, by why", &["reason"]),
+            rewritten: counters(r, "screening_rewritten_total", "Addresses of submissions that were written anew, by which", &["what"]),
+            wishes: counters(r, "opt_out_wishes_total", "What handsets wished of what accounts send them: out, in, or not noted for want of room", &["wish"]),
+            opt_outs: gauge(r, "opt_outs", "Handsets that don't want to hear from an account, or from one of its numbers"),
+        }
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -256,10 +274,7 @@ impl Metrics {
             cancelled: counter(r, "cancelled_total", "Messages cancelled by their accounts"),
             replaced: counter(r, "replaced_total", "Messages replaced by their accounts"),
             clamped: counters(r, "validity_clamped_total", "Submissions whose validity was cut to the longest allowed, by account", &["account"]),
-            screened: counters(r, "screening_refused_total", "Submissions refused before their route, by why", &["reason"]),
-            rewritten: counters(r, "screening_rewritten_total", "Addresses of submissions that were written anew, by which", &["what"]),
-            wishes: counters(r, "opt_out_wishes_total", "What handsets wished of what accounts send them: out, in, or not noted for want of room", &["wish"]),
-            opt_outs: gauge(r, "opt_outs", "Handsets that don't want to hear from an account, or from one of its numbers"),
+            screening: Screening::new(r),
             expired: counters(r, "expired_total", "Messages whose validity ended, by where they were", &["stage"]),
             bulks: gauges(r, "bulks", "Bulks, by state", &["state"]),
             bulks_refused: counters(r, "bulk_changes_refused_total", "What was asked of bulks and not done, by why", &["reason"]),

@@ -109,7 +109,7 @@ impl Config {
             lists: Vec::new(),
             routes: Arc::new(Routes::none()),
             inbound: Default::default(),
-            screening: Default::default(),
+            screening: Arc::new(screening::usual()),
             rules: Default::default(),
             retry: Default::default(),
             limits: Default::default(),

@@ -17,6 +17,13 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct Lists(RefCell<BTreeMap<PathBuf, Arc<Numbers>>>);
 
+/// What is wanted of everybody where nothing is said.
+pub(super) fn usual() -> Common {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let words = Words::new(&owned(&OPT_OUT_WORDS), &owned(&OPT_IN_WORDS));
+    Common { words, opt_outs_max: OPT_OUTS_MAX, ..Common::default() }
+}
+
 /// `[screening]`: what is wanted of everybody.
 pub(super) fn common(section: &mut Section<'_>, lists: &Lists) -> Common {
     let dialling = numbers(section);

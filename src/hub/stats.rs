@@ -315,9 +315,9 @@ impl Stats {
             metrics.carrier_events.with_label_values(&[event]).inc_by(times);
         }
         for (counters, counts) in [
-            (&metrics.screened, &self.screened),
-            (&metrics.rewritten, &self.rewritten),
-            (&metrics.wishes, &self.wishes),
+            (&metrics.screening.refused, &self.screened),
+            (&metrics.screening.rewritten, &self.rewritten),
+            (&metrics.screening.wishes, &self.wishes),
         ] {
             for (word, times) in counts {
                 counters.with_label_values(&[word]).inc_by(*times);
@@ -366,7 +366,7 @@ impl Gauges {
             ("body_watched", self.bodies),
             ("early_receipts", self.early_receipts),
         ];
-        metrics.opt_outs.set(self.opt_outs as i64);
+        metrics.screening.opt_outs.set(self.opt_outs as i64);
         for (place, count) in places {
             metrics.messages.with_label_values(&[place]).set(count as i64);
         }
