@@ -56,6 +56,7 @@ fn what_accounts_may_do_changes_at_once_and_their_sessions_stay() {
         Names {
             accounts: vec!["shop".to_owned(), "other".to_owned()],
             carriers: vec!["alpha".to_owned(), "beta".to_owned()],
+            routes: vec!["default".to_owned()],
         }
     );
     world.submit(&[text("before")]);

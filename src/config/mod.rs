@@ -151,7 +151,8 @@ impl Config {
         hub.accounts = peer::placed_accounts(peer::accounts(&mut document, &usual), names);
         hub.carriers = peer::placed_carriers(peer::carriers(&mut document, &hub.retry), names);
         hub.lists = peer::lists(&mut document, &hub.accounts);
-        hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.carriers));
+        let routes = route::routes(&mut document.section("route"), &hub.carriers);
+        hub.routes = Arc::new(routes.numbered_after(&names.routes));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);
         document.section("log").set_text("level", value::level, &mut config.log);
         config.io_threads = document

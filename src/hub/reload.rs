@@ -8,6 +8,7 @@ use super::pace::{AccountPace, CarrierPace};
 use super::stand_in::StandIn;
 use super::{AccountPlan, AccountState, CarrierPlan, CarrierState, Hub, Limits, Settings};
 use crate::id::{AccountId, CarrierId};
+use crate::route::Turns;
 use crate::screening::Circles;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct Names {
     pub accounts: Vec<String>,
     /// By [`CarrierId`].
     pub carriers: Vec<String>,
+    /// Of rules, by [`crate::route::RouteId`].
+    pub routes: Vec<String>,
 }
 
 /// Other settings, and whom they mean something new for.
@@ -37,6 +40,7 @@ impl Hub {
         Names {
             accounts: self.accounts.iter().map(|account| text(&account.name)).collect(),
             carriers: self.carriers.iter().map(|carrier| text(&carrier.name)).collect(),
+            routes: self.settings.routes.names().to_vec(),
         }
     }
 
@@ -67,6 +71,7 @@ impl Hub {
         for id in parting {
             self.part_from(id);
         }
+        self.turns = Turns::of_all(&self.settings.routes);
         self.callable = self.settings.callable();
         self.reload_stand_ins();
         self.circles = match (self.circles.take(), self.settings.screening.circles) {

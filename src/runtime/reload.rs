@@ -84,6 +84,7 @@ impl Reloader {
         for plan in settings.carriers.iter().skip(self.names.carriers.len()) {
             self.names.carriers.push(plan.carrier.name.clone());
         }
+        self.names.routes = settings.routes.names().to_vec();
         self.shared.go_by(&settings);
         show_durability(&settings, &self.shared.metrics);
         let known: Vec<&Account> = settings.accounts.iter().map(|plan| &plan.account).collect();
