@@ -162,3 +162,80 @@ fn new_carrier_is_used_as_soon_as_a_link_of_it_stands() {
     assert_eq!(world.sent().len(), 1);
     assert_eq!(world.hub.gauges().carriers.len(), 2);
 }
+
+/// What waits for a carrier, with or without a link, whose rule leads elsewhere now; and what falls due later.
+#[test]
+fn messages_follow_their_rules() {
+    for is_up in [false, true] {
+        let mut world = World::new(two());
+        world.bind_port(PORT);
+        if is_up {
+            world.bind_link(LINK, 1);
+        }
+        let later = Text { schedule: b"000000010000000R", ..text("later") };
+        world.submit(&[text("out"), text("one"), text("two"), later]);
+        world.run();
+        let out = world.sent();
+        assert_eq!(out.len(), usize::from(is_up));
+        world.bind_link_of(SECOND_LINK, SECOND);
+        world.run();
+
+        let changed = Settings { routes: Arc::new(Routes::to(SECOND)), ..two() };
+        reload(&mut world, changed, Vec::new());
+
+        let sent: Vec<_> = world.sent().into_iter().map(|(link, _, text)| (link, text)).collect();
+        let expected = if is_up { vec!["one", "two"] } else { vec!["out", "one", "two"] };
+        let expected: Vec<_> = expected.into_iter().map(|text| (SECOND_LINK, text.to_owned())).collect();
+        assert_eq!(sent, expected);
+        if let Some((link, token, _)) = out.first() {
+            world.say(*link, *token, Word::Answered(Status::RSYSERR), "");
+        }
+        world.bind_link(OTHER_LINK, 10);
+        world.pass(secs(3700));
+        let mut late: Vec<_> = world.sent().into_iter().map(|(link, _, text)| (link, text)).collect();
+        late.sort();
+        let expected = if is_up { vec!["later", "out"] } else { vec!["later"] };
+        let expected: Vec<_> = expected.into_iter().map(|text| (SECOND_LINK, text.to_owned())).collect();
+        assert_eq!(late, expected, "a retry too");
+    }
+}
+
+/// A rule that is gone, and its carrier with it: what waits is decided on by the rules that are there.
+#[test]
+fn what_waits_for_a_carrier_that_is_gone_is_decided_on_again() {
+    let mut settings = two();
+    let prefixes = [("4477", CARRIER), ("44", SECOND)];
+    settings.routes = Arc::new(Routes::by_prefix(prefixes, None).expect("digits"));
+    let mut world = World::new(settings);
+    world.bind_port(PORT);
+    world.bind_link_of(SECOND_LINK, SECOND);
+    let texts: Vec<String> = (0..3000).map(|number| format!("text {number}")).collect();
+    for chunk in texts.chunks(500) {
+        world.submit(&chunk.iter().map(|known| text(known)).collect::<Vec<_>>());
+        world.run();
+    }
+    assert!(world.sent().is_empty());
+    world.pass(secs(5)); // most are parked by now
+
+    let mut without = two();
+    without.carriers[0].carrier.name = String::new();
+    let routes = Routes::by_prefix([("44", SECOND)], None).expect("digits");
+    without.routes = Arc::new(routes.numbered_after(world.hub.names().routes.as_slice()));
+    reload(&mut world, without, vec![CARRIER]);
+
+    let mut taken = Vec::new();
+    while taken.len() < texts.len() {
+        let sent = world.sent();
+        assert!(!sent.is_empty(), "{} of them", taken.len());
+        for (link, token, text) in sent {
+            assert_eq!(link, SECOND_LINK);
+            world.say(link, token, Word::Answered(Status::ROK), &format!("id{}", taken.len()));
+            taken.push(text);
+        }
+        world.run();
+    }
+    taken.sort();
+    let mut all = texts;
+    all.sort();
+    assert_eq!(taken, all, "each once");
+}

@@ -43,25 +43,21 @@ impl<'t> Report<'t> {
         self.faults.borrow_mut().push(fault);
     }
 
-    /// Notes a fault in a line of another file, which this one names.
-    pub fn note_in(&self, file: &Path, line: usize, message: impl Into<String>) {
-        let file = file.display().to_string();
-        self.faults.borrow_mut().push(Fault { file, line, field: String::new(), message: message.into() });
+    /// Notes a fault in a line of another file that the configuration names.
+    pub fn note_elsewhere(&self, file: &str, line: usize, message: impl Into<String>) {
+        let fault = Fault { file: file.to_owned(), line, field: String::new(), message: message.into() };
+        self.faults.borrow_mut().push(fault);
     }
 
-    /// Where a file is that this one names: beside it, if the name says no more.
+    /// Where a file is that the configuration names: beside it, unless it says otherwise.
     pub fn beside(&self, name: &str) -> PathBuf {
-        Path::new(self.file).parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+        Path::new(self.file).parent().unwrap_or(Path::new("")).join(name)
     }
 
-    /// All faults in the order of their lines; those of other files behind.
+    /// All faults in the order of their lines; those of other files after those of the configuration itself.
     pub fn into_faults(self) -> Vec<Fault> {
-        let Self { file, faults, .. } = self;
-        let mut faults = faults.into_inner();
-        faults.sort_by_cached_key(|fault| match fault.file == file {
-            true => (String::new(), fault.line),
-            false => (fault.file.clone(), fault.line),
-        });
+        let mut faults = self.faults.into_inner();
+        faults.sort_by_key(|fault| (fault.file != self.file, fault.file.clone(), fault.line));
         faults
     }
 }

@@ -5,6 +5,7 @@
 //! with all of them: `docs/enroute.toml`.
 
 mod conduct;
+mod csv;
 mod difference;
 mod fault;
 mod pace;
@@ -13,6 +14,7 @@ mod peer;
 mod profile;
 mod reload;
 mod route;
+mod rule;
 mod screening;
 mod section;
 mod value;
@@ -20,9 +22,10 @@ mod value;
 pub use fault::Fault;
 pub use reload::Reloading;
 
+use crate::clock::UnixMs;
 use crate::hub::Names;
 use crate::id::CarrierId;
-use crate::route::Routes;
+use crate::route::{Question, Routes, Told, Turns};
 use crate::runtime::Plan;
 use crate::screening::{Policy, SenderEntry, Senders};
 use crate::spool;
@@ -101,6 +104,18 @@ impl Config {
         config
     }
 
+    /// What the routes of this configuration do with a message, and why; how carriers stand isn't known.
+    ///
+    /// # Errors
+    /// If there is no such account.
+    pub fn explain(&self, question: &Question, now: UnixMs) -> Result<Told, String> {
+        let hub = &self.plan.hub;
+        let account = peer::account_named(&question.account, &hub.accounts)?;
+        let profile = &hub.accounts[usize::from(account.0)].profile;
+        let name = |carrier: CarrierId| hub.carriers[usize::from(carrier.0)].carrier.name.as_str();
+        Ok(question.answer(&hub.routes, (account, profile), now, &Turns::default(), None, name))
+    }
+
     /// Every setting at its default; neither accounts nor carriers.
     fn defaults() -> Self {
         let hub = crate::hub::Settings {
@@ -151,7 +166,7 @@ impl Config {
         hub.accounts = peer::placed_accounts(peer::accounts(&mut document, &usual), names);
         hub.carriers = peer::placed_carriers(peer::carriers(&mut document, &hub.retry), names);
         hub.lists = peer::lists(&mut document, &hub.accounts);
-        let routes = route::routes(&mut document.section("route"), &hub.carriers);
+        let routes = route::routes(&mut document.section("route"), &hub.accounts, &hub.carriers);
         hub.routes = Arc::new(routes.numbered_after(&names.routes));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);
         document.section("log").set_text("level", value::level, &mut config.log);

@@ -155,7 +155,7 @@ impl Lists {
     }
 
     fn file(&self, section: &Section<'_>, key: &str, name: &str) -> Option<Arc<Numbers>> {
-        let path = section.beside(name);
+        let path = section.report().beside(name);
         if let Some(known) = self.0.borrow().get(&path) {
             return Some(Arc::clone(known));
         }
@@ -181,10 +181,14 @@ impl Lists {
             let Err(fault) = builder.take(&line) else { continue };
             faults += 1;
             let shown = String::from_utf8_lossy(&line[..line.len().min(40)]);
-            section.fault_in(&path, number, format!("\"{}\" {fault}", shown.trim_end()));
+            section.report().note_elsewhere(
+                &path.display().to_string(),
+                number,
+                format!("\"{}\" {fault}", shown.trim_end()),
+            );
             if faults >= FAULTS_MAX {
-                section.fault_in(
-                    &path,
+                section.report().note_elsewhere(
+                    &path.display().to_string(),
                     number,
                     format!("{FAULTS_MAX} lines are faulty; the rest is not looked at"),
                 );

@@ -2,7 +2,6 @@
 
 use super::fault::Report;
 use std::ops::{Range, RangeInclusive};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -239,14 +238,9 @@ impl<'d> Section<'d> {
         self.report.note(&value.map_or(self.span.clone(), Spanned::span), self.path(key), message);
     }
 
-    /// Notes a fault in a line of a file that this one names.
-    pub fn fault_in(&self, file: &Path, line: usize, message: impl Into<String>) {
-        self.report.note_in(file, line, message);
-    }
-
-    /// Where a file is that this one names.
-    pub fn beside(&self, name: &str) -> PathBuf {
-        self.report.beside(name)
+    /// Where a file is that the configuration names, and how its faults are told.
+    pub fn report(&self) -> &'d Report<'d> {
+        self.report
     }
 
     fn find(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {

@@ -139,7 +139,7 @@ fn every_key_reaches_its_setting() {
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
             "delays_s" => "[7]",
-            "jitter" => "0.5",
+            "jitter" | "share" => "0.5",
             "to" if value.contains(':') => "\"03:00\"",
             "from" if value.contains(':') => "\"22:15\"",
             "days" => "[\"mon\"]",
@@ -147,7 +147,27 @@ fn every_key_reaches_its_setting() {
             "rate" => "7.5",
             "over_limit" => "\"queue\"",
             "octet" | "tag" => "7",
+            "to" if value.starts_with('"') => "\"19:00\"",
             "to" => "0x1500",
+            "group" => "\"other\"",
+            "accounts" | "account_groups" => "[]",
+            "prefixes" => "[\"48\"]",
+            "networks" => "[\"239\"]",
+            "sources" => "[\"OTHER\"]",
+            "source_kinds" => "[\"national\"]",
+            "data_coding" | "priorities" => "[7]",
+            "service_types" => "[\"WAP\"]",
+            "esm_class" => "4",
+            "weekdays" => "[\"tue\"]",
+            "from" if value.starts_with('"') => "\"07:00\"",
+            "zone" => "\"+01:00\"",
+            "percent" => "7.5",
+            "kind" if value == "\"cheapest\"" => "\"failover\"",
+            "weights" => "[5, 1]",
+            "price" => "\"0.5\"",
+            // What they name has to be there; see tests/routing.rs.
+            "number_plan" | "prefix_file" | "file" | "target" | "kind" => return None,
+            "members" if !value.contains('+') => return None,
             "unanswered" => "\"fail\"",
             "receipts" => "\"never\"",
             "validity" => "\"none\"",
@@ -189,6 +209,10 @@ fn every_key_reaches_its_setting() {
         let mut other = other.join("\n");
         if line.starts_with("system_id = \"demo\"") {
             other = other.replace("account = \"demo\"", "account = \"other\""); // a list names it
+            other = other.replace("accounts = [\"demo\"]", "accounts = [\"other\"]"); // and a rule
+        }
+        if line.starts_with("group = ") {
+            other = other.replace("[\"retail\"]", "[\"other\"]"); // a rule names it
         }
         if line.starts_with("system_id = \"second\"") {
             other = other.replace("failover = \"second\"", "failover = \"other\"");
@@ -471,8 +495,8 @@ carrier = "sim"
         "enroute.toml:19: carrier[1].address: \"127.0.0.1:0\" has port 0",
         "enroute.toml:21: carrier[1].bind: \"sideways\" is none of transceiver, transmitter, receiver",
         "enroute.toml:22: carrier[1].reconnect_min_ms: is longer than reconnect_max_ms, which is 60000",
-        "enroute.toml:24: route.default: no carrier is named \"nobody\"",
-        "enroute.toml:27: route.prefix[0].carrier: no carrier is named \"nobody\"",
+        "enroute.toml:24: route.default: no carrier and no group is named \"nobody\"",
+        "enroute.toml:27: route.prefix[0].carrier: no carrier and no group is named \"nobody\"",
         "enroute.toml:29: route.prefix[1].prefix: prefix \"49\" is there twice",
         "enroute.toml:32: route.prefix[2].prefix: prefix \"4x\" is not digits and nothing else",
     ];

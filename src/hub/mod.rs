@@ -19,6 +19,8 @@
 //! less ([`Durability`]) don't wait so long.
 
 mod aliases;
+mod astray;
+mod breaker;
 mod broadcast;
 mod bulks;
 mod caller;
@@ -34,6 +36,7 @@ mod held;
 mod inbound;
 mod intake;
 mod kin;
+mod leaving;
 mod memory;
 mod multi;
 mod nameless;
@@ -62,14 +65,16 @@ mod steps;
 mod suspects;
 mod table;
 mod timers;
+mod unrouted;
 mod upkeep;
 mod way;
 mod whose;
 
+pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
-pub use pace::{Hold, OverLimit, Reason, Standing};
+pub use pace::{Hold, OverLimit, Reason};
 pub use queue_classes::Guard;
 pub use reload::{Names, Reload};
 pub use replay::Replay;
@@ -94,6 +99,7 @@ use crate::schedule::Retry;
 use crate::screening::{Circles, OptOuts, Policy};
 use crate::spool::Journal;
 use aliases::Aliases;
+use breaker::Breaker;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
@@ -102,6 +108,7 @@ use first_parts::FirstParts;
 use foldhash::HashMap;
 use held::{Held, Holding};
 use kin::Kin;
+use leaving::Leaving;
 use nameless::Nameless;
 use notice::Notice;
 use operations::Replacing;
@@ -116,6 +123,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
 use table::{Table, Token};
+use unrouted::Unrouted;
+use way::Texts;
 
 /// The hub.
 pub struct Hub {
@@ -170,6 +179,8 @@ pub struct Hub {
     stand_ins: Vec<StandIn>,
     /// Seats of links that are to end once they are quiet.
     parting: Vec<u32>,
+    /// Messages may go by rules that are gone.
+    has_reloaded: bool,
     opt_outs: OptOuts,
     /// What passed lately, if circles are looked for.
     circles: Option<Circles>,
@@ -186,6 +197,10 @@ pub struct Hub {
     disk_wait: Duration,
     /// Whose turn it is in groups of carriers that take turns.
     turns: Turns,
+    unrouted: Unrouted,
+    texts: Texts,
+    /// No message waits longer for its next attempt.
+    longest_wait: Duration,
     scratch: BytesMut,
 }
 
@@ -256,8 +271,12 @@ struct CarrierState {
     /// What holds it back.
     pace: CarrierPace,
     suspects: Suspects,
-    /// Seats of its links that submit.
+    /// Seats of its links that submit, how many messages these may have out, and how many they have.
     links: Vec<u32>,
+    places: usize,
+    out: usize,
+    breaker: Breaker,
+    leaving: Leaving,
     turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,
@@ -438,6 +457,7 @@ impl Hub {
             early_receipts: self.correlation.early_len() as u64,
             remembered: self.remembered() as u64,
             scheduled: 0,
+            unrouted: self.unrouted.len() as u64,
             bodies: self.bodies.len() as u64,
             memory: self.memory(),
             buffers: self.buffers,

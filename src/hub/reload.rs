@@ -4,8 +4,10 @@
 //! his place. Whoever makes new settings puts everybody where [`Hub::names`] says he is, and those who are new behind; a plan
 //! without a name is nobody's.
 
+use super::breaker::Breaker;
 use super::pace::{AccountPace, CarrierPace};
 use super::stand_in::StandIn;
+use super::way::Texts;
 use super::{AccountPlan, AccountState, CarrierPlan, CarrierState, Hub, Limits, Settings};
 use crate::id::{AccountId, CarrierId};
 use crate::route::Turns;
@@ -67,6 +69,14 @@ impl Hub {
                 self.carriers.push(CarrierState::default());
             }
             self.carriers[place].configure(plan, old.carriers.get(place), &self.settings);
+        }
+        self.has_reloaded = true;
+        self.texts = Texts::default();
+        for place in 0..self.carriers.len() {
+            self.carriers[place].leaving.is_doubtful = true;
+            if self.carriers[place].is_gone {
+                self.release_suspects(CarrierId(place as u16));
+            }
         }
         for id in parting {
             self.part_from(id);
@@ -204,6 +214,9 @@ impl CarrierState {
         self.unanswered = plan.unanswered;
         self.receipts = plan.carrier.duties.receipts;
         self.passes_schedule = plan.carrier.passes_schedule;
+        if before.is_none_or(|before| before.breaker != plan.breaker) {
+            self.breaker = Breaker::new(plan.breaker);
+        }
         let held = |plan: &CarrierPlan| (plan.carrier.limits.clone(), plan.carrier.maintenance.clone());
         if before.is_none_or(|before| held(before) != held(plan)) {
             self.pace = CarrierPace::new(&plan.carrier.limits, &plan.carrier.maintenance);

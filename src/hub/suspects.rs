@@ -21,7 +21,6 @@ use crate::codec::MessageState;
 use crate::id::CarrierId;
 use crate::message::{Outcome, Phase};
 use crate::schedule::Failure;
-use crate::spool::Record;
 use std::time::{Duration, Instant};
 
 /// The suspects of one carrier.
@@ -57,6 +56,11 @@ impl Suspects {
     /// Whether the carrier drops links without a word: then a fresh one gets one message before it gets more.
     pub fn is_wary(&self) -> bool {
         self.mute_links >= MUTE_LINKS
+    }
+
+    /// Takes all of them out.
+    pub fn take_all(&mut self) -> Vec<Token> {
+        std::iter::from_fn(|| self.queue.pop_front()).collect()
     }
 
     /// When the carrier is to be looked at again.
@@ -181,8 +185,8 @@ impl Hub {
             self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));
         } else {
             if losses != before {
-                let (id, attempts, due, error) = (row.id(token.slot), row.attempts, row.at, row.error);
-                self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
+                let due = row.at;
+                self.note_attempts(token.slot, due);
             }
             let expires = self.table.row(token.slot).expires;
             self.suspect(token);
@@ -248,7 +252,8 @@ impl Hub {
         let now = self.now.mono;
         let Self { carriers, links, .. } = self;
         let state = &mut carriers[place];
-        let rests = state.paused.or(state.suspects.rest).is_some_and(|until| now < until);
+        let rests = state.paused.or(state.suspects.rest).is_some_and(|until| now < until)
+            || !state.breaker.lets_through();
         if state.suspects.queue.len() == 0 || rests || !state.pace.is_open(self.now) {
             return false;
         }
