@@ -75,6 +75,18 @@ pub enum Record<'a> {
         error: [u8; 3],
         at: UnixMs,
     },
+    /// A handset doesn't want to hear from an account any more, or does again: the last one about both counts.
+    OptOut {
+        /// The account's system_id.
+        account: &'a [u8],
+        /// The digits of its number.
+        handset: &'a [u8],
+        /// The digits of the account's number that this is about; empty: about all that it sends.
+        sender: &'a [u8],
+        at: UnixMs,
+        /// It doesn't want to; else it does again.
+        out: bool,
+    },
     /// How a bulk stands: the last one counts.
     Bulk {
         /// Unique among bulks and serials of messages.
@@ -170,6 +182,13 @@ impl<'a> Record<'a> {
                 put_name(out, carrier_message_id);
                 put_name(out, destination);
             }
+            Self::OptOut { account, handset, sender, at, out: is_out } => {
+                out.put_u64(at.0);
+                out.put_u8(is_out.into());
+                put_name(out, account);
+                put_name(out, handset);
+                put_name(out, sender);
+            }
             Self::Bulk { account, name, state, at, changed, gone, .. } => {
                 out.put_u8(state);
                 out.put_u64(at.0);
@@ -237,6 +256,14 @@ impl<'a> Record<'a> {
             DONE => Self::Done { id },
             DIVIDED => Self::Divided { id },
             JOINED => Self::Joined { id, into: fields.id("into")? },
+            other => Self::decode_other(other, id, &mut fields)?,
+        };
+        Ok((record, len))
+    }
+
+    /// A record that is about no one message.
+    fn decode_other(kind: u8, id: MessageId, fields: &mut Fields<'a>) -> Result<Self, RecordError> {
+        Ok(match kind {
             EARLY => Self::Early {
                 state: fields.u8("state")?,
                 error: fields.array("error")?,
@@ -244,6 +271,13 @@ impl<'a> Record<'a> {
                 carrier: fields.name("carrier")?,
                 carrier_message_id: fields.name("carrier_message_id")?,
                 destination: fields.name("destination")?,
+            },
+            OPT_OUT => Self::OptOut {
+                at: UnixMs(fields.u64("at")?),
+                out: fields.u8("out")? != 0,
+                account: fields.name("account")?,
+                handset: fields.name("handset")?,
+                sender: fields.name("sender")?,
             },
             BULK => Self::Bulk {
                 number: id.serial,
@@ -256,11 +290,10 @@ impl<'a> Record<'a> {
             },
             // Kinds of newer versions: their segments have a newer format, so this one is damage.
             unknown => return Err(RecordError::Kind(unknown)),
-        };
-        Ok((record, len))
+        })
     }
 
-    /// Whose record it is; nobody's (zero) for [`Record::Early`], and no message's for [`Record::Bulk`], whose number takes the
+    /// Whose record it is; nobody's (zero) for [`Record::Early`] and [`Record::OptOut`], and no message's for [`Record::Bulk`], whose number takes the
     /// place of a serial.
     pub const fn id(&self) -> MessageId {
         match *self {
@@ -272,7 +305,7 @@ impl<'a> Record<'a> {
             | Self::Joined { id, .. }
             | Self::Done { id } => id,
             Self::Bulk { number, .. } => MessageId { serial: number, slot: u32::MAX },
-            Self::Early { .. } => MessageId { serial: 0, slot: 0 },
+            Self::Early { .. } | Self::OptOut { .. } => MessageId { serial: 0, slot: 0 },
         }
     }
 
@@ -288,6 +321,7 @@ impl<'a> Record<'a> {
             Self::Joined { .. } => "joined",
             Self::Early { .. } => "early",
             Self::Bulk { .. } => "bulk",
+            Self::OptOut { .. } => "opt_out",
         }
     }
 
@@ -315,6 +349,7 @@ impl<'a> Record<'a> {
             Self::Divided { .. } => DIVIDED,
             Self::Joined { .. } => JOINED,
             Self::Bulk { .. } => BULK,
+            Self::OptOut { .. } => OPT_OUT,
         }
     }
 }
@@ -380,6 +415,7 @@ const BULK: u8 = 10;
 const ACCEPTED_IN_BULK: u8 = 11;
 /// One of several messages, and in a bulk.
 const ACCEPTED_OF_BOTH: u8 = 12;
+const OPT_OUT: u8 = 13;
 
 #[cfg(test)]
 mod tests {
@@ -469,6 +505,14 @@ mod tests {
                 changed: UnixMs(5),
                 gone: [1, 2, 3, 4],
             },
+            Record::OptOut {
+                account: b"shop",
+                handset: b"447700900123",
+                sender: b"",
+                at: UnixMs(4),
+                out: true,
+            },
+            Record::OptOut { account: b"shop", handset: b"4477", sender: b"1000", at: UnixMs(4), out: false },
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },
