@@ -60,13 +60,14 @@ fn prefix_set(count: usize, seed: u64) -> Vec<String> {
 }
 
 /// Numbers of 12 digits, half of which begin with one of those prefixes.
-fn numbers(prefixes: usize, seed: u64) -> Vec<String> {
+fn numbers(prefixes: usize, seed: u64) -> Vec<[u8; 12]> {
     let set = prefix_set(prefixes, seed);
     let mut random = fastrand::Rng::with_seed(seed ^ 1);
     let number = |place: usize| {
         let head = if place % 2 == 0 { set[random.usize(..set.len())].clone() } else { String::new() };
-        let rest = (head.len()..12).map(|_| char::from(b'1' + random.u8(0..9)));
-        head.chars().chain(rest).collect()
+        let mut number = [0; 12].map(|_: u8| b'1' + random.u8(0..9));
+        number[..head.len()].copy_from_slice(head.as_bytes());
+        number
     };
     (0..65_536).map(number).collect()
 }
@@ -76,10 +77,10 @@ fn case<'a>(sm: &'a Sm<'a>, place: usize) -> Case<'a> {
     Case { account, sm, segments: 1, due: UnixMs(1_790_000_000_000), serial_dice: place as u64 }
 }
 
-fn message(number: &str) -> Sm<'_> {
+fn message(number: &[u8]) -> Sm<'_> {
     Sm {
         source: Address { ton: 5, npi: 0, addr: b"SENDER17" },
-        destination: Address { ton: 1, npi: 1, addr: number.as_bytes() },
+        destination: Address { ton: 1, npi: 1, addr: number },
         ..Sm::default()
     }
 }
@@ -99,12 +100,11 @@ fn decide(c: &mut Criterion) {
             routes.octets() as f64 / prefixes as f64
         );
         let numbers = numbers(prefixes, 7);
-        let messages: Vec<Sm<'_>> = numbers.iter().map(|number| message(number)).collect();
         let mut place = 0;
         group.bench_function(format!("{name}_prefixes"), |bench| {
             bench.iter(|| {
-                place = (place + 1) % messages.len();
-                black_box(routes.decide(&case(&messages[place], place)))
+                place = (place + 1) % numbers.len();
+                black_box(routes.decide(&case(&message(&numbers[place]), place)))
             });
         });
     }
@@ -121,7 +121,7 @@ fn rival(c: &mut Criterion) {
         group.bench_function(format!("{prefixes}_prefixes"), |bench| {
             bench.iter(|| {
                 place = (place + 1) % numbers.len();
-                let number = numbers[place].as_str();
+                let number = std::str::from_utf8(&numbers[place]).unwrap_or_default();
                 black_box((1..=number.len()).rev().find_map(|length| map.get(&number[..length])))
             });
         });
@@ -132,23 +132,16 @@ fn rival(c: &mut Criterion) {
 fn next(c: &mut Criterion) {
     let routes = draft(1000, 100_000, 7).build().expect("sound");
     let numbers = numbers(100_000, 7);
-    let messages: Vec<Sm<'_>> = numbers.iter().map(|number| message(number)).collect();
     let mut turns = Turns::of_all(&routes);
     let standing = |carrier: CarrierId| Standing { usable: carrier.0 % 5 != 0, load: carrier.0 };
     let mut place = 0;
     c.bench_function("route/next/group_of_4", |bench| {
         bench.iter(|| {
-            place = (place + 1) % messages.len();
-            let case = case(&messages[place], place);
+            place = (place + 1) % numbers.len();
+            let sm = message(&numbers[place]);
+            let case = case(&sm, place);
             let route = routes.decide(&case)?;
-            routes.next(
-                route,
-                numbers[place].as_bytes(),
-                Tried::default(),
-                case.serial_dice,
-                &mut turns,
-                standing,
-            )
+            routes.next(route, &numbers[place], Tried::default(), case.serial_dice, &mut turns, standing)
         });
     });
 }

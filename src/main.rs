@@ -11,7 +11,7 @@ use enroute::{guard, http, runtime};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -100,9 +100,7 @@ fn time(text: &str) -> Result<UnixMs, String> {
 fn explain(asked: Asked, config: &Config) -> anyhow::Result<()> {
     let Asked { account, to, from, at, text, coding, segments, priority, service_type, .. } = asked;
     let question = Question { account, to, from, at, text, coding, segments, priority, service_type };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
-    let now = UnixMs::default().after(now);
-    let told = config.explain(&question, now).map_err(anyhow::Error::msg)?;
+    let told = config.explain(&question, runtime::now().wall).map_err(anyhow::Error::msg)?;
     say(told.to_string().trim_end());
     Ok(())
 }
@@ -204,7 +202,8 @@ async fn work(config: Config, hint: Option<String>) -> anyhow::Result<()> {
     let (shut, shutting) = oneshot::channel::<()>();
     let accounts: Vec<_> = config.plan.hub.accounts.iter().map(|plan| plan.account.clone()).collect();
     let (calls, asked) = mpsc::channel(http::SEATS);
-    let desk = http::Desk::new(&accounts, calls);
+    let (questions, asked_of_routes) = mpsc::channel(http::SEATS);
+    let desk = http::Desk::new(&accounts, calls).asking(questions);
     let door = tokio::spawn(http::serve(door, metrics.clone(), desk, async move {
         // Told to shut, or the teller is gone: either way it is over.
         let _ = shutting.await;
@@ -212,6 +211,7 @@ async fn work(config: Config, hint: Option<String>) -> anyhow::Result<()> {
 
     let mut hub = runtime::start(config.plan, metrics.clone()).await?;
     hub.answer(asked);
+    hub.explain(asked_of_routes);
     say(&format!("smpp listening on {}", hub.address));
     say(&format!("http listening on {http_address}"));
     metrics.ready.set(1);

@@ -5,11 +5,13 @@
 //! | `/metrics` | every metric, in Prometheus' text format 0.0.4 |
 //! | `/livez` | 200 while the process answers at all |
 //! | `/readyz` | 200 while the hub accepts binds, else 503 |
+//! | `/route` | where a message would go and why, to the machine itself alone |
 //!
 //! Nothing of these can change anything: GET (and HEAD) only, no body is read. Whoever can connect can read them, so the door is on
 //! loopback unless told otherwise. At the desk an account shows who it is, and asks for what is its own.
 //! At most [`SEATS`] connections are served at one time.
 
+mod asking;
 mod desk;
 mod door;
 
@@ -21,7 +23,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use door::{Door, Patience};
+use door::{Door, Patience, Peer};
 use std::future::Future;
 use std::io;
 use tokio::net::TcpListener;
@@ -37,7 +39,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let router = router(metrics).merge(desk::routes(desk));
-    axum::serve(Door::new(listener, SEATS, Patience::default()), router)
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    axum::serve(Door::new(listener, SEATS, Patience::default()), service)
         .with_graceful_shutdown(shutdown)
         .await
 }

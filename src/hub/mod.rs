@@ -19,6 +19,7 @@
 //! less ([`Durability`]) don't wait so long.
 
 mod aliases;
+mod asked;
 mod broadcast;
 mod bulks;
 mod caller;

@@ -6,6 +6,7 @@ use crate::carrier::LinkBatch;
 use crate::esme::PortBatch;
 use crate::hub::{Event, Fetch};
 use crate::id::SessionId;
+use crate::route;
 use crate::spool::Frames;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub(super) enum Mail {
     Event(Event),
     /// A customer asks something of a bulk.
     Bulk(bulk::Call),
+    /// An operator asks where a message would go.
+    Route(route::Call),
     /// Where what a port is to do goes; before its first event.
     Port(SessionId, Arc<Outbox<PortBatch>>),
     /// Where what a link is to do goes; before its first event.

@@ -15,6 +15,7 @@ use crate::esme::Registry;
 use crate::hub::{Durability, Event, Hub, Replay};
 use crate::id::{AccountId, CarrierId};
 use crate::metrics::Metrics;
+use crate::route;
 use crate::session;
 use crate::spool::{self, OpenError, Reader, RecoveryReport, Writer};
 use foldhash::HashMap;
@@ -285,6 +286,17 @@ impl Running {
         let taking = tokio::spawn(async move {
             while let Some(call) = calls.recv().await {
                 mailbox.send(Mail::Bulk(call));
+            }
+        });
+        self.desks.push(taking);
+    }
+
+    /// Takes what operators ask about routes to the hub, until it stops or nobody can ask any more.
+    pub fn explain(&mut self, mut calls: mpsc::Receiver<route::Call>) {
+        let mailbox = Arc::clone(&self.mailbox);
+        let taking = tokio::spawn(async move {
+            while let Some(call) = calls.recv().await {
+                mailbox.send(Mail::Route(call));
             }
         });
         self.desks.push(taking);
