@@ -11,7 +11,8 @@ use enroute::codec::{
 use enroute::conversion::{Profile, needs_division, part_of, segments};
 use enroute::id::{AccountId, CarrierId};
 use enroute::route::{
-    Case, Draft, Group, GroupKind, Pattern, Prefix, Price, PriceList, Row, Rule, Standing, Target, Tried, Turns,
+    Case, Draft, Group, GroupKind, Pattern, Prefix, Price, PriceList, Row, Rule, Standing, Target, Tried,
+    Turns,
 };
 use enroute::text::{Alphabet, Chars, Headers, Missing, Shifts, Text, encode, split};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -204,7 +205,10 @@ fn choosing_a_route_and_its_carriers_allocates_nothing() {
     groups.push(Group { name: "all".to_owned(), kind: GroupKind::Failover, members: nested });
     let rules = vec![
         Rule { sources: vec![Pattern::new("ACME*")], ..Rule::new("other", Some(member(0).0)) },
-        Rule { prefixes: vec![vec![row("44"), row("4477")].into()], ..Rule::new("all", Some(Target::Group(4))) },
+        Rule {
+            prefixes: vec![vec![row("44"), row("4477")].into()],
+            ..Rule::new("all", Some(Target::Group(4)))
+        },
     ];
     let price = (Prefix::read("447").expect("digits"), Price(1), 0);
     let prices = vec![(CarrierId(1), PriceList { prefixes: vec![price], ..PriceList::default() })];

@@ -136,7 +136,7 @@ fn every_key_reaches_its_setting() {
             "long_messages" => "\"sar\"",
             "value" => "\"\"",
             "delays_s" => "[7]",
-            "jitter" => "0.5",
+            "jitter" | "share" => "0.5",
             "to" if value.contains(':') => "\"03:00\"",
             "from" if value.contains(':') => "\"22:15\"",
             "days" => "[\"mon\"]",

@@ -13,8 +13,8 @@ impl Hub {
         let place = self.accounts.iter().position(|account| *account.name == *question.account.as_bytes());
         let Some(place) = place else { return Err(format!("no account is named \"{}\"", question.account)) };
         let standing = |carrier: CarrierId| {
-            let standing = self.standing(carrier);
-            Standing { usable: standing.hold.is_none(), load: standing.load }
+            let state = self.carriers.get(usize::from(carrier.0));
+            state.map_or(Standing { usable: false, load: u16::MAX }, |state| state.standing(self.now))
         };
         let name = |carrier: CarrierId| {
             let plan = self.settings.carriers.get(usize::from(carrier.0));

@@ -345,6 +345,14 @@ impl Routes {
         self.trees.next(own.or(compiled.tree)?, tried, dice, turns, standing, price)
     }
 
+    /// Whether the number has a say in which candidate of `route` is next.
+    pub fn asks_number(&self, route: RouteId) -> bool {
+        let of = |compiled: &Compiled| {
+            compiled.has_targets || compiled.tree.is_some_and(|tree| self.trees.asks_price(tree))
+        };
+        self.rules.get(usize::from(route.0)).is_some_and(of)
+    }
+
     /// All candidates of `route` for `number`, in the order of their bits.
     pub fn candidates(&self, route: RouteId, number: &[u8]) -> &[CarrierId] {
         let Some(compiled) = self.rules.get(usize::from(route.0)) else { return &[] };
