@@ -19,6 +19,7 @@
 //! less ([`Durability`]) don't wait so long.
 
 mod aliases;
+mod asked;
 mod astray;
 mod breaker;
 mod broadcast;
