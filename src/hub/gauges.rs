@@ -52,9 +52,9 @@ impl Hub {
         let allowed = |link: &LinkState| if link.submits { link.ceiling as u64 } else { 0 };
         let until = limited.until.map(|until| until.saturating_duration_since(now.mono));
         CarrierGauges {
-            queued: (state.queue.len() + state.leaving.queue.len() + state.suspects.len()) as u64,
-            links: links().count() as u64,
+            queued: state.waiting() as u64,
             breaker: state.breaker.stage(),
+            links: links().count() as u64,
             window: links().map(|link| link.window as u64).sum(),
             in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
             allowed: links().map(allowed).sum(),

@@ -352,7 +352,7 @@ impl Hub {
         };
         // It waited for another attempt at this one, which is not there any more.
         let is_retry = row.attempts > 0 && row.losses < SUSPECT && row.may_move();
-        if is_retry && !carrier.prospect().usable && !self.is_sole(slot) {
+        if is_retry && !carrier.standing(self.now).usable && !self.is_sole(slot) {
             return self.route_out(slot);
         }
         self.enter_queue(slot);
@@ -367,6 +367,18 @@ impl Hub {
     }
 
     pub(super) fn enqueue_with_others(&mut self, slot: u32) {
+        let carrier = self.table.row(slot).carrier;
+        let leaving = &self.carriers[usize::from(carrier.0)].leaving;
+        let is_left = leaving.queue.len() > 0;
+        self.stand_in_queue(slot, is_left);
+    }
+
+    /// Puts a message at the end of its carrier's queue, before those that are still to be looked at because it is down.
+    pub(super) fn enqueue_before_leaving(&mut self, slot: u32) {
+        self.stand_in_queue(slot, false);
+    }
+
+    fn stand_in_queue(&mut self, slot: u32, is_left: bool) {
         let token = self.table.token(slot);
         let Self { table, carriers, accounts, .. } = self;
         let row = table.row(slot);
@@ -375,7 +387,9 @@ impl Hub {
         if !row.is(flag::QUEUED) {
             row.set(flag::QUEUED);
             let stand = stand(row, accounts);
-            carriers[usize::from(carrier.0)].queue.push_back(stand, token, |token| table.holds(token));
+            let state = &mut carriers[usize::from(carrier.0)];
+            let queue = if is_left { &mut state.leaving.queue } else { &mut state.queue };
+            queue.push_back(stand, token, |token| table.holds(token));
         }
         self.wake_carrier(carrier);
     }

@@ -69,7 +69,7 @@ pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
-pub use pace::{Hold, OverLimit, Reason, Standing};
+pub use pace::{Hold, OverLimit, Reason};
 pub use queue_classes::Guard;
 pub use replay::Replay;
 pub use settings::{
@@ -251,8 +251,6 @@ struct CarrierState {
     out: usize,
     breaker: Breaker,
     leaving: Leaving,
-    /// Something else than its links holds it back, and will for a while.
-    far: bool,
     turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,

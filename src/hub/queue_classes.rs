@@ -116,6 +116,11 @@ impl Classes {
         self.classes.iter_mut().for_each(|class| class.wake(account));
     }
 
+    /// Every account has its turns again.
+    pub fn wake_all(&mut self) {
+        self.classes.iter_mut().for_each(Turns::wake_all);
+    }
+
     /// Has a look at about `most` messages that leave next with the one that [`Classes::front`] gave, unless that was done.
     pub fn look_ahead(&mut self, most: usize, look: impl FnMut(Token)) {
         self.classes[self.chosen].look_ahead(most, look);
