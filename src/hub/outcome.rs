@@ -54,7 +54,10 @@ impl Hub {
                     self.take_unsayable(token);
                 }
                 // A session that takes nothing any more gets nothing any more: its room is not given back.
-                Verdict::NotSent => again.push(token),
+                Verdict::NotSent => {
+                    self.note_unsent(token);
+                    again.push(token);
+                }
             }
         }
         for token in again.into_iter().rev() {
@@ -66,6 +69,7 @@ impl Hub {
         for alert in &intake.alerts {
             self.take_alert(intake.id(alert));
         }
+        self.note_waits(seat, intake);
         match intake.congestion {
             Some(congestion) => self.steer(seat, congestion),
             None => self.steer_by_silence(seat),
@@ -110,6 +114,7 @@ impl Hub {
             self.hold(appended.lsn, Held::Sent { link, session });
         }
         self.effects.stats.taken += 1;
+        self.note_taken(token.slot);
         self.set_timer(token.slot, expires.after(self.settings.limits.receipt_grace));
         match id.is_empty() {
             true => {
@@ -173,9 +178,15 @@ impl Hub {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
             return;
         };
-        let (carrier, expires) = (row.carrier, row.expires);
+        let pace = &mut self.carriers[usize::from(row.carrier.0)];
+        pace.counts.refuse(status);
+        pace.pace.note_refused(row.segments, self.now);
+        let (carrier, expires, whereabouts) = (row.carrier, row.expires, row.whereabouts);
         row.losses = 0;
         let class = self.carriers[usize::from(carrier.0)].statuses.class(status);
+        if class == Class::Throttle {
+            self.slow_down(carrier, whereabouts);
+        }
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
         }
@@ -263,9 +274,10 @@ impl Hub {
         row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
         (row.phase, row.error) = (Phase::Scheduled, last.error);
         let (id, attempts, due, error) = (row.id(slot), row.attempts, row.at, row.error);
-        let losses = row.losses;
+        let (losses, carrier) = (row.losses, row.carrier);
         self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
         self.effects.stats.deferred += 1;
+        self.carriers[usize::from(carrier.0)].counts.retries += 1;
         self.await_due(slot);
     }
 

@@ -6,7 +6,7 @@ use super::first_parts::FirstParts;
 use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
-use super::pace::{AccountPace, CarrierPace};
+use super::pace::{AccountPace, CarrierPace, OverLimit};
 use super::table::{Row, Table, flag};
 use super::way;
 use super::whose::Given;
@@ -33,10 +33,10 @@ use std::time::Duration;
 pub struct Replay {
     pub(super) settings: Settings,
     pub(super) table: Table,
-    accounts: Vec<AccountState>,
+    pub(super) accounts: Vec<AccountState>,
     /// The account that was looked for last.
     last_account: usize,
-    carriers: Vec<CarrierState>,
+    pub(super) carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     /// Ids of messages that were taken twice, but for the last, by slot.
     second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
@@ -91,7 +91,7 @@ impl Replay {
             unanswered: plan.unanswered,
             receipts: plan.carrier.duties.receipts,
             passes_schedule: plan.carrier.passes_schedule,
-            pace: CarrierPace::new(&plan.carrier.limits, &plan.carrier.maintenance),
+            pace: CarrierPace::new(&plan.carrier),
             ..CarrierState::default()
         };
         Self {
@@ -186,6 +186,9 @@ impl Replay {
                 );
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
+            Record::Used { name, is_account, minute, day, .. } => {
+                self.take_used(name, is_account, minute, day)
+            }
         }
     }
 
@@ -195,6 +198,13 @@ impl Replay {
         row.carrier = carrier;
         if row.is(flag::INBOUND) {
             return; // it came from there
+        }
+        if !row.is(flag::COUNTED) {
+            row.set(flag::COUNTED);
+            self.carriers[usize::from(carrier.0)].pace.recount(row, at);
+            if let Some(pace) = &mut self.accounts[usize::from(row.account.0)].pace {
+                pace.recount(OverLimit::Queue, row, at);
+            }
         }
         let was_taken = row.phase == Phase::Awaiting;
         (row.phase, row.at) = (Phase::Awaiting, at);
@@ -259,6 +269,11 @@ impl Replay {
             ..Row::default()
         };
         row.set_locator(locator);
+        // Written again by compaction: counted before, if at all.
+        match self.table.find(id) {
+            Some(before) => row.flags |= before.flags & flag::COUNTED,
+            None => self.recount_submission(&row),
+        }
         self.table.put(id.slot, row);
         self.second_ids.remove(&id.slot);
     }
@@ -274,6 +289,16 @@ impl Replay {
         match self.carriers.get(usize::from(carrier.0)) {
             Some(state) if !is_reshaped && state.profile.long != Long::Pass => flags | flag::RESHAPE,
             Some(_) | None => flags,
+        }
+    }
+
+    /// Counts a submission among those that its account is allowed.
+    fn recount_submission(&mut self, row: &Row) {
+        let is_whole = row.flags & (flag::INBOUND | flag::PART | flag::WHOLE) == 0;
+        if let Some(pace) = &mut self.accounts[usize::from(row.account.0)].pace
+            && is_whole
+        {
+            pace.recount(OverLimit::Refuse, row, row.accepted);
         }
     }
 
@@ -300,7 +325,7 @@ impl Replay {
     }
 
     /// The carrier of that name; receipts of one that is configured no more are still awaited.
-    fn carrier(&mut self, name: &[u8]) -> CarrierId {
+    pub(super) fn carrier(&mut self, name: &[u8]) -> CarrierId {
         let known = self.carriers.iter().position(|carrier| *carrier.name == *name);
         CarrierId(known.unwrap_or_else(|| {
             self.carriers.push(CarrierState { name: name.into(), ..CarrierState::default() });

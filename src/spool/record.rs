@@ -78,6 +78,16 @@ pub enum Record<'a> {
         /// How many of its messages have ended and are gone: delivered, expired, deleted, failed.
         gone: [u64; 4],
     },
+    /// What a calendar limit has counted so far: the last one counts, and what stands after it.
+    Used {
+        /// The name of the carrier, or the account's system_id.
+        name: &'a [u8],
+        is_account: bool,
+        at: UnixMs,
+        /// The minute and the day since 1970, in its own offset, and the segments in them.
+        minute: (u64, u64),
+        day: (u64, u64),
+    },
 }
 
 /// Why octets are not a record. The octets are damaged, or not a record's beginning.
@@ -159,6 +169,12 @@ impl<'a> Record<'a> {
                 put_name(out, account);
                 put_name(out, name);
             }
+            Self::Used { name, is_account, at, minute, day } => {
+                out.put_u8(is_account.into());
+                out.put_u64(at.0);
+                [minute.0, minute.1, day.0, day.1].into_iter().for_each(|number| out.put_u64(number));
+                put_name(out, name);
+            }
         }
         let len = out.len() - start;
         assert!(len <= Self::MAX_LEN, "a record of {len} octets");
@@ -232,13 +248,20 @@ impl<'a> Record<'a> {
                 account: fields.name("account")?,
                 name: fields.name("name")?,
             },
+            USED => Self::Used {
+                is_account: fields.u8("side")? != 0,
+                at: UnixMs(fields.u64("at")?),
+                minute: (fields.u64("minute")?, fields.u64("minute")?),
+                day: (fields.u64("day")?, fields.u64("day")?),
+                name: fields.name("name")?,
+            },
             // Kinds of newer versions: their segments have a newer format, so this one is damage.
             unknown => return Err(RecordError::Kind(unknown)),
         };
         Ok((record, len))
     }
 
-    /// Whose record it is; nobody's (zero) for [`Record::Early`], and no message's for [`Record::Bulk`], whose number takes the
+    /// Whose record it is; nobody's (zero) for [`Record::Early`] and [`Record::Used`], and no message's for [`Record::Bulk`], whose number takes the
     /// place of a serial.
     pub const fn id(&self) -> MessageId {
         match *self {
@@ -250,7 +273,7 @@ impl<'a> Record<'a> {
             | Self::Joined { id, .. }
             | Self::Done { id } => id,
             Self::Bulk { number, .. } => MessageId { serial: number, slot: u32::MAX },
-            Self::Early { .. } => MessageId { serial: 0, slot: 0 },
+            Self::Early { .. } | Self::Used { .. } => MessageId { serial: 0, slot: 0 },
         }
     }
 
@@ -266,6 +289,7 @@ impl<'a> Record<'a> {
             Self::Joined { .. } => "joined",
             Self::Early { .. } => "early",
             Self::Bulk { .. } => "bulk",
+            Self::Used { .. } => "used",
         }
     }
 
@@ -293,6 +317,7 @@ impl<'a> Record<'a> {
             Self::Divided { .. } => DIVIDED,
             Self::Joined { .. } => JOINED,
             Self::Bulk { .. } => BULK,
+            Self::Used { .. } => USED,
         }
     }
 }
@@ -358,6 +383,7 @@ const BULK: u8 = 10;
 const ACCEPTED_IN_BULK: u8 = 11;
 /// One of several messages, and in a bulk.
 const ACCEPTED_OF_BOTH: u8 = 12;
+const USED: u8 = 14;
 
 #[cfg(test)]
 mod tests {
@@ -442,6 +468,7 @@ mod tests {
                 changed: UnixMs(5),
                 gone: [1, 2, 3, 4],
             },
+            Record::Used { name: b"north", is_account: false, at: UnixMs(4), minute: (5, 6), day: (7, 8) },
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },

@@ -760,6 +760,7 @@ impl Hub {
                 Record::Early { .. }
                 | Record::Divided { .. }
                 | Record::Joined { .. }
+                | Record::Used { .. }
                 | Record::Bulk { .. } => {
                     panic!("nobody wrote one")
                 }
