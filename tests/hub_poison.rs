@@ -255,3 +255,25 @@ fn nothing_is_given_up_where_that_is_not_wanted() {
     assert!(carrier.attempts["poison"] > 5);
     assert_eq!((world.poisoned.len(), world.states().len()), (0, 0));
 }
+
+/// Found by the simulation (seed 2685): suspects whose rest was over wanted turn after turn while a carrier that had answered nothing
+/// since their trial kept its links full.
+#[test]
+fn suspects_wait_for_their_carrier_without_a_turn_after_the_other() {
+    let mut world = world();
+    submit_all(&mut world, &["poison".to_owned()]);
+    let mut carrier = Carrier::new(&mut world, 1);
+    carrier.work(&mut world, 2, 1, is_poison);
+    while carrier.read(&mut world, is_poison) {}
+    assert!(carrier.links.is_empty(), "the poison is a suspect, and its trial over");
+    submit_all(&mut world, &numbered(0, 2 * WINDOW));
+    carrier.bind(&mut world); // and answers nothing from now on
+    world.run();
+
+    for _ in 0..10 {
+        world.pass(secs(1));
+
+        let next = world.hub.next_timeout().expect("their validity ends");
+        assert!(next > world.now.mono, "due again at once");
+    }
+}

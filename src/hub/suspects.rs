@@ -66,6 +66,14 @@ impl Suspects {
             None => self.rest.filter(|_| self.queue.len() > 0),
         }
     }
+
+    /// Whether it is time to look at the carrier. A rest that is over is forgotten with that: if it isn't the suspects' turn
+    /// even so, something else has to happen first, and whatever that is wakes the carrier.
+    pub fn take_due(&mut self, now: Instant) -> bool {
+        let is_due = self.next_timeout().is_some_and(|at| at <= now);
+        self.rest = self.rest.filter(|until| *until > now);
+        is_due
+    }
 }
 
 impl Hub {
@@ -227,8 +235,11 @@ impl Hub {
             Some(trial) if sent > 0 => {
                 (trial.left, trial.counts) = (Some(sent), std::mem::take(&mut suspects.proven));
             }
-            // Their bodies are being read back, or none is left.
-            _ => drop(self.end_trial(carrier)),
+            // None is left, or their bodies are being read back, and the first of them wakes the carrier.
+            _ => {
+                self.end_trial(carrier);
+                self.carriers[place].suspects.rest = None;
+            }
         }
     }
 

@@ -62,9 +62,8 @@ impl Hub {
                 self.carriers[place].dirty = true;
             }
             let may_go = self.carriers[place].pace.look(self.now.mono);
-            self.carriers[place].dirty |= may_go;
-            let suspects = self.carriers[place].suspects.next_timeout();
-            self.carriers[place].dirty |= suspects.is_some_and(|at| self.now.mono >= at);
+            let is_due = self.carriers[place].suspects.take_due(self.now.mono);
+            self.carriers[place].dirty |= may_go || is_due;
         }
     }
 

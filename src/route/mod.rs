@@ -2,24 +2,101 @@
 //!
 //! A message is decided on in two steps. [`Routes::decide`] finds the first rule that fits a [`Case`], when the message comes in.
 //! [`Routes::next`] picks a carrier of that rule's target when one is needed: it is told which were [`Tried`] and how each
-//! [`Standing`] is, and can be asked again. Neither allocates.
+//! [`Standing`] is, and can be asked again. Neither allocates. [`Routes::explain`] tells what both do, and why.
+//!
+//! ```text
+//! destination ─► stretch of the line of numbers (span) ─► class (class): rules whose prefixes fit, network
+//!                                                             │ and
+//!   account, network, source, data_coding ─► rules in play (mask)
+//!                                                             ▼
+//!                      what is left, in order: each rule's other conditions (rule) ─► target (tree, price)
+//! ```
+//!
+//! Routes are written as a [`Draft`] and made by [`Draft::build`], which finds all that is wrong with them.
 
+mod class;
+mod draft;
+mod explain;
+mod hours;
 pub mod inbound;
+mod mask;
+mod network;
+mod price;
+mod rule;
+mod span;
+mod tree;
 
+pub use draft::{Draft, DraftFault, NumberPlan, RULES_MAX};
+pub use explain::{Candidate, Explanation};
+pub use hours::{EVERY_DAY, Hours, Zone, minute_of_day};
 pub use inbound::{Choice, Inbound, Reach};
+pub use network::{Network, Networks};
+pub use price::{Price, PriceList};
+pub use rule::{Condition, Parameter, Pattern, Row, Rule, SourceKind, WHOLE};
+pub use span::{PREFIX_MAX, Prefix};
+pub use tree::{DEPTH_MAX, LEAVES_MAX};
 
 use crate::clock::UnixMs;
 use crate::codec::Sm;
 use crate::id::{AccountId, CarrierId};
+use class::Classes;
+use mask::Masks;
+use price::Prices;
 use siphasher::sip::SipHasher24;
+use span::Spans;
+use std::cell::LazyCell;
 use std::hash::Hasher;
+use std::sync::Arc;
 use thiserror::Error;
+use tree::Trees;
 
 /// Rules and where they lead; doesn't change.
 #[derive(Clone, Debug)]
 pub struct Routes {
-    prefixes: Table,
-    default: Option<CarrierId>,
+    /// Classes of destinations.
+    spans: Spans,
+    classes: Classes,
+    networks: Vec<(Network, String)>,
+    filters: Filters,
+    masks: Masks,
+    /// Rules that are decided on once [`Filters`] have spoken.
+    plain: Vec<bool>,
+    asks_segments: bool,
+    rules: Vec<Compiled>,
+    trees: Trees,
+    groups: usize,
+    /// By carrier; shorter than their list if the last ones have no prices.
+    prices: Vec<Option<Prices>>,
+}
+
+/// A rule, and what was made of it.
+#[derive(Clone, Debug)]
+struct Compiled {
+    /// Without the rows of its prefixes.
+    rule: Rule,
+    tree: Option<u16>,
+    has_prefixes: bool,
+    /// Some of its rows name targets.
+    has_targets: bool,
+}
+
+/// Which rules are in play: sets of [`Masks`], by what of a message is looked up.
+#[derive(Clone, Debug)]
+struct Filters {
+    /// Of accounts beyond the table.
+    strangers: u16,
+    /// Rules without prefixes.
+    anywhere: u16,
+    networks: Box<[u16]>,
+    accounts: Box<[u16]>,
+    kinds: [u16; 5],
+    codings: Box<[u16]>,
+    /// By the first octet of a source.
+    firsts: Box<[u16]>,
+    /// By [`bucket`].
+    buckets: Box<[u16]>,
+    /// A bit for each word of rules.
+    in_use: u64,
 }
 
 /// What is known of a message that a rule is looked for.
@@ -31,13 +108,45 @@ pub struct Case<'a> {
     pub segments: u8,
     /// When it is to go out.
     pub due: UnixMs,
-    /// Evenly spread and the same whenever the same message is asked about: what shares of traffic are drawn by.
+    /// Evenly spread and the same whenever the same message is asked about: what shares of traffic are drawn by. See [`dice`].
     pub serial_dice: u64,
 }
 
 /// A rule, by its place among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
+
+/// Where messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    Carrier(CarrierId),
+    /// By its place among all.
+    Group(u16),
+}
+
+/// Carriers, or groups of them, among which one is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub name: String,
+    pub kind: GroupKind,
+    /// Each with its weight, which counts in weighted groups only.
+    pub members: Vec<(Target, u32)>,
+}
+
+/// How a group chooses among those of its members that have a usable carrier left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// The first one.
+    Failover,
+    /// By chance, each as often as its weight says.
+    Weighted,
+    /// In turns.
+    RoundRobin,
+    /// The one whose carrier has least to do.
+    LeastLoaded,
+    /// The one whose carrier costs least for that number.
+    Cheapest,
+}
 
 /// Which candidates of a rule a message was refused by: bit n for the one of [`Leaf::bit`] n.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +172,27 @@ pub struct Standing {
 /// Whose turn it is in groups that take turns. One for each [`Routes`]; whoever asks [`Routes::next`] keeps it.
 #[derive(Clone, Debug, Default)]
 pub struct Turns {
-    /// Whose turn it is, by the place of the group.
+    /// The place of the member that is next, by the place of the group.
     members: Vec<u32>,
+}
+
+impl Turns {
+    /// Turns that need no more room.
+    pub fn of_all(routes: &Routes) -> Self {
+        Self { members: vec![0; routes.groups] }
+    }
+
+    fn of(&self, group: u16) -> u32 {
+        self.members.get(usize::from(group)).copied().unwrap_or_default()
+    }
+
+    fn pass(&mut self, group: u16, next: u32) {
+        let group = usize::from(group);
+        if group >= self.members.len() {
+            self.members.resize(group + 1, 0);
+        }
+        self.members[group] = next;
+    }
 }
 
 /// A candidate: one place in the target of a rule.
@@ -77,15 +205,29 @@ pub struct Leaf {
     pub usable: bool,
 }
 
+/// Why a prefix can't be entered. The fault is the configuration's.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RouteError {
+    #[error("prefix \"{0}\" is not digits and nothing else")]
+    NotDigits(String),
+    #[error("prefix \"{0}\" has more than {PREFIX_MAX} digits")]
+    Long(String),
+    #[error("prefix \"{0}\" is there twice")]
+    Twice(String),
+    #[error("a rule before it is for the same messages")]
+    Same,
+}
+
 impl Routes {
     /// No message is let in.
-    pub const fn none() -> Self {
-        Self { prefixes: Table { nodes: Vec::new() }, default: None }
+    pub fn none() -> Self {
+        Draft::default().build().expect("nothing in it that could be wrong")
     }
 
-    /// Everything goes to `carrier`.
+    /// Everything goes to `carrier`, by the rule "default".
     pub fn to(carrier: CarrierId) -> Self {
-        Self { prefixes: Table::new(), default: Some(carrier) }
+        let rules = vec![Rule::new(DEFAULT, Some(Target::Carrier(carrier)))];
+        Draft { rules, ..Draft::default() }.build().expect("one rule without prefixes and groups")
     }
 
     /// Each destination goes to the carrier of the longest of `prefixes` that it begins with; the rest to `default`.
@@ -96,24 +238,73 @@ impl Routes {
         prefixes: impl IntoIterator<Item = (&'p str, CarrierId)>,
         default: Option<CarrierId>,
     ) -> Result<Self, RouteError> {
-        let mut table = Table::new();
-        for (prefix, carrier) in prefixes {
-            table.insert(prefix, carrier)?;
-        }
-        Ok(Self { prefixes: table, default })
+        let row = |(prefix, carrier)| {
+            Ok(Row { prefix: Prefix::read(prefix)?, target: Some(Target::Carrier(carrier)), origin: 0 })
+        };
+        let rows: Vec<Row> = prefixes.into_iter().map(row).collect::<Result<_, _>>()?;
+        let mut rules = vec![Rule { prefixes: vec![Arc::from(rows)], ..Rule::new(PREFIXES, None) }];
+        rules.extend(default.map(|carrier| Rule::new(DEFAULT, Some(Target::Carrier(carrier)))));
+        Draft { rules, ..Draft::default() }.build().map_err(|faults| {
+            let fault = faults.first().map(DraftFault::to_string).unwrap_or_default();
+            RouteError::Twice(fault.split(' ').next().unwrap_or_default().to_owned())
+        })
     }
 
     /// Whether the number of segments matters to any rule.
     pub const fn asks_segments(&self) -> bool {
-        false
+        self.asks_segments
+    }
+
+    /// How many rules there are.
+    pub const fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there are no rules at all.
+    pub const fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The name of a rule of these routes.
+    pub fn name(&self, route: RouteId) -> &str {
+        &self.rules[usize::from(route.0)].rule.name
+    }
+
+    /// The rule of that name.
+    pub fn named(&self, name: &str) -> Option<RouteId> {
+        self.rules.iter().position(|compiled| compiled.rule.name == name).map(|place| RouteId(place as u16))
     }
 
     /// The first rule that fits; `None`: the message has nowhere to go.
+    #[inline]
     pub fn decide(&self, case: &Case<'_>) -> Option<RouteId> {
-        match self.prefixes.choose(case.sm.destination.addr) {
-            Some(_) => Some(PREFIXES),
-            None => self.default.map(|_| DEFAULT),
+        let Self { filters, masks, .. } = self;
+        let (sm, source) = (case.sm, rule::bare(case.sm.source.addr));
+        let class = self.classes.view(self.spans.find(Prefix::of_number(sm.destination.addr)));
+        let account = filters.accounts.get(usize::from(case.account.0)).unwrap_or(&filters.strangers);
+        let in_play = [
+            *account,
+            filters.networks[usize::from(class.network())],
+            filters.kinds[SourceKind::of(&sm.source) as usize],
+            filters.codings[usize::from(sm.data_coding)],
+            filters.buckets[usize::from(bucket(source))],
+            filters.firsts[usize::from(source.first().copied().unwrap_or_default())],
+        ];
+        let mut words = filters.in_use;
+        while words != 0 {
+            let word = words.trailing_zeros() as usize;
+            words &= words - 1;
+            let fit = class.word(word) | masks.word(filters.anywhere, word);
+            let mut left = in_play.iter().fold(fit, |left, mask| left & masks.word(*mask, word));
+            while left != 0 {
+                let place = word * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
+                if self.plain[place] || self.rules[place].rule.misses(case).is_none() {
+                    return Some(RouteId(place as u16));
+                }
+            }
         }
+        None
     }
 
     /// The best candidate of `route` for `number` (a destination's digits) that isn't `tried` yet; `None`: all are. If none of those
@@ -127,12 +318,41 @@ impl Routes {
         turns: &mut Turns,
         standing: impl Fn(CarrierId) -> Standing,
     ) -> Option<Leaf> {
-        let _ = (dice, &turns.members); // one candidate each: nothing to be drawn
-        if tried.0 & 1 != 0 {
-            return None;
-        }
-        let carrier = if route == PREFIXES { self.prefixes.choose(number) } else { self.default }?;
-        Some(Leaf { carrier, bit: 0, usable: standing(carrier).usable })
+        let key = Prefix::of_number(number);
+        let class = LazyCell::new(|| self.classes.view(self.spans.find(key)));
+        let compiled = self.rules.get(usize::from(route.0))?;
+        let own = if compiled.has_targets { class.target(route.0) } else { None };
+        let price = |carrier: CarrierId| {
+            let prices = self.prices.get(usize::from(carrier.0))?.as_ref()?;
+            prices.of(key, self.network(class.network()).map(|(network, _)| *network))
+        };
+        self.trees.next(own.or(compiled.tree)?, tried, dice, turns, standing, price)
+    }
+
+    /// All candidates of `route` for `number`, in the order of their bits.
+    pub fn candidates(&self, route: RouteId, number: &[u8]) -> &[CarrierId] {
+        let Some(compiled) = self.rules.get(usize::from(route.0)) else { return &[] };
+        let own = || self.classes.view(self.spans.find(Prefix::of_number(number))).target(route.0);
+        let tree = if compiled.has_targets { own().or(compiled.tree) } else { compiled.tree };
+        tree.map_or(&[], |tree| self.trees.leaves(tree))
+    }
+
+    /// What a segment for `number` costs at `carrier`, if that is known.
+    pub fn price(&self, carrier: CarrierId, number: &[u8]) -> Option<Price> {
+        let key = Prefix::of_number(number);
+        let network = self.network(self.classes.view(self.spans.find(key)).network());
+        self.prices.get(usize::from(carrier.0))?.as_ref()?.of(key, network.map(|(network, _)| *network))
+    }
+
+    /// Octets that the tables of numbers, classes, masks and prices take.
+    pub fn octets(&self) -> usize {
+        let prices: usize = self.prices.iter().flatten().map(Prices::octets).sum();
+        self.spans.octets() + self.classes.octets() + self.masks.octets() + prices
+    }
+
+    /// A network by its place in classes; 0 is none.
+    fn network(&self, place: u16) -> Option<&(Network, String)> {
+        self.networks.get(usize::from(place).checked_sub(1)?)
     }
 }
 
@@ -146,125 +366,17 @@ pub fn dice(of: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
-const PREFIXES: RouteId = RouteId(0);
-const DEFAULT: RouteId = RouteId(1);
-
-/// Prefixes and where they lead: a digit trie in one vector; a step a digit.
-#[derive(Clone, Debug)]
-struct Table {
-    nodes: Vec<Node>,
-}
-#[derive(Clone, Debug)]
-struct Node {
-    carrier: Option<CarrierId>,
-    next: [u32; 10],
+/// One of 256 heaps that sources are told apart by.
+fn bucket(source: &[u8]) -> u8 {
+    let at = |place: usize| source.get(place).copied().unwrap_or_default();
+    let [middle, last] = [at(source.len() / 2), at(source.len().wrapping_sub(1))];
+    (source.len() as u8).wrapping_mul(89) ^ last.wrapping_mul(7) ^ middle.rotate_left(3)
 }
 
-/// Why a prefix can't be entered. The fault is the configuration's.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RouteError {
-    #[error("prefix \"{0}\" has characters other than digits")]
-    NotDigits(String),
-    #[error("prefix \"{0}\" is there twice")]
-    Twice(String),
-    #[error("a rule before it is for the same messages")]
-    Same,
-}
-
-impl Table {
-    fn new() -> Self {
-        Self { nodes: vec![Node { carrier: None, next: [NONE; 10] }] }
-    }
-
-    /// Sends numbers that begin with `prefix` (digits only, international form) to `carrier`.
-    fn insert(&mut self, prefix: &str, carrier: CarrierId) -> Result<(), RouteError> {
-        let mut at = 0;
-        for character in prefix.bytes() {
-            let Some(digit) = digit(character) else {
-                return Err(RouteError::NotDigits(prefix.to_owned()));
-            };
-            at = match self.nodes[at].next[digit] {
-                NONE => {
-                    let new = self.nodes.len();
-                    self.nodes.push(Node { carrier: None, next: [NONE; 10] });
-                    self.nodes[at].next[digit] = new as u32;
-                    new
-                }
-                next => next as usize,
-            };
-        }
-        match self.nodes[at].carrier.replace(carrier) {
-            None => Ok(()),
-            Some(_) => Err(RouteError::Twice(prefix.to_owned())),
-        }
-    }
-
-    /// The carrier for `destination`; `None` if no route leads there.
-    fn choose(&self, destination: &[u8]) -> Option<CarrierId> {
-        let digits = destination.strip_prefix(b"+").unwrap_or(destination);
-        let (mut at, mut best) = (0, self.nodes.first()?.carrier);
-        for character in digits {
-            let Some(digit) = digit(*character) else { break };
-            match self.nodes[at].next[digit] {
-                NONE => break,
-                next => at = next as usize,
-            }
-            best = self.nodes[at].carrier.or(best);
-        }
-        best
-    }
-}
-
-fn digit(character: u8) -> Option<usize> {
-    character.is_ascii_digit().then(|| usize::from(character - b'0'))
-}
-
-const NONE: u32 = u32::MAX;
+/// The rule that [[route.prefix]] makes.
+pub const PREFIXES: &str = "prefix";
+/// The rule that route.default makes.
+pub const DEFAULT: &str = "default";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::codec::Address;
-
-    const SOME: Option<CarrierId> = Some(CarrierId(0));
-
-    /// The carrier for `number`.
-    fn chosen(routes: &Routes, number: &str) -> Option<CarrierId> {
-        let destination = Address { addr: number.as_bytes(), ..Address::default() };
-        let sm = Sm { destination, ..Sm::default() };
-        let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), serial_dice: 0 };
-        let standing = |_| Standing { usable: true, load: 0 };
-        let route = routes.decide(&case)?;
-        let leaf =
-            routes.next(route, number.as_bytes(), Tried::default(), 0, &mut Turns::default(), standing);
-        leaf.map(|leaf| leaf.carrier)
-    }
-
-    #[test]
-    fn longest_prefix_wins_and_the_rest_goes_to_the_default() {
-        let prefixes = [("44", CarrierId(1)), ("447700", CarrierId(2))];
-        let routes = Routes::by_prefix(prefixes, SOME).expect("sound");
-
-        assert_eq!(chosen(&routes, "447700900123"), Some(CarrierId(2)));
-        assert_eq!(chosen(&routes, "+4477"), Some(CarrierId(1)));
-        assert_eq!(chosen(&routes, "4917012345"), Some(CarrierId(0)));
-        assert_eq!(chosen(&routes, "SHORT"), Some(CarrierId(0)));
-    }
-
-    #[test]
-    fn without_a_default_unknown_numbers_have_no_route() {
-        let routes = Routes::by_prefix([("44", CarrierId(1))], None).expect("sound");
-
-        assert_eq!(chosen(&routes, "49170"), None);
-        assert_eq!(chosen(&Routes::none(), "49170"), None);
-        assert_eq!(chosen(&Routes::to(CarrierId(3)), "49170"), Some(CarrierId(3)));
-    }
-
-    #[test]
-    fn faulty_prefixes_are_named() {
-        let made = |second| Routes::by_prefix([("44", CarrierId(1)), (second, CarrierId(2))], None).err();
-
-        assert_eq!(made("44"), Some(RouteError::Twice("44".into())));
-        assert_eq!(made("4a"), Some(RouteError::NotDigits("4a".into())));
-    }
-}
+mod tests;

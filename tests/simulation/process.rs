@@ -77,6 +77,8 @@ pub struct Process {
     stopping: Option<Stopping>,
     quiet: bool,
     turns: u64,
+    /// Turns on end that were wanted at once, and in which nothing was done.
+    idle_turns: u32,
 }
 
 impl Process {
@@ -127,6 +129,7 @@ impl Process {
             stopping: None,
             quiet: false,
             turns: 0,
+            idle_turns: 0,
         };
         process.turn_by(scene.agenda.time, scene);
         scene.agenda.after(0, Happening::Spares { life });
@@ -180,7 +183,10 @@ impl Process {
             }
         }
         let now = scene.agenda.now();
+        let had_events = !events.is_empty();
         let effects = self.hub.turn(events.into_iter(), self.writer.published, now);
+        let is_due = self.hub.next_timeout().is_some_and(|at| at <= now.mono);
+        self.note_idleness(is_due && !had_events && has_nothing(&effects), scene);
         self.carry_out(effects, scene);
         for session in closed {
             self.seats.remove(&session);
@@ -195,6 +201,15 @@ impl Process {
             next = next.min(scene.agenda.micros(at).max(scene.agenda.time + TURN));
         }
         self.turn_by(next, scene);
+    }
+
+    /// A hub that wants turn after turn and does nothing in them takes a core that others need.
+    fn note_idleness(&mut self, is_idle: bool, scene: &mut Scene) {
+        self.idle_turns = if is_idle { self.idle_turns + 1 } else { 0 };
+        if self.idle_turns == IDLE_TURNS_MAX {
+            let story = format!("{IDLE_TURNS_MAX} turns on end with nothing to do: {:?}", self.hub.gauges());
+            scene.ledger.wrong(scene.agenda.time, story);
+        }
     }
 
     fn carry_out(&mut self, effects: Effects, scene: &mut Scene) {
@@ -421,6 +436,8 @@ impl Process {
     }
 }
 
+/// So many idle turns on end are no accident.
+const IDLE_TURNS_MAX: u32 = 1000;
 /// As `SHOW_EACH` in `runtime/hub_thread.rs`; less often once nothing is to be seen any more.
 const SHOW: Micros = 250 * MS;
 const SHOW_LATE: Micros = 10 * SECOND;
@@ -429,3 +446,11 @@ const TURN: Micros = 20;
 /// As `runtime::REST_PATIENCE` and `LEAVE_PATIENCE`.
 const PATIENCE: Micros = 6 * SECOND;
 const STEP: Micros = 50 * MS;
+
+fn has_nothing(effects: &Effects) -> bool {
+    effects.ports.is_empty()
+        && effects.links.is_empty()
+        && effects.frames.is_empty()
+        && effects.fetches.is_empty()
+        && effects.releases.is_empty()
+}

@@ -1,0 +1,220 @@
+//! What numbers are for, by the longest prefix: prefixes as stretches of a line, and what each stretch leads to.
+//!
+//! A number's digits make one integer, four bits each, from the left ([`Prefix::of_number`]); all numbers that begin with a prefix
+//! are one stretch of that line. [`Spans`] keeps where each stretch begins, twelve octets apiece, two for a prefix at most, and
+//! finds the one of a number in a few steps, each of which looks at two cache lines.
+
+use super::RouteError;
+
+/// The first digits of a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Prefix {
+    /// The digits from the left, four bits each and counted from 1; 0 where they end.
+    key: u64,
+    len: u8,
+}
+
+impl Prefix {
+    /// Reads 1 to [`PREFIX_MAX`] digits in international form.
+    ///
+    /// # Errors
+    /// If it is anything else.
+    pub fn read(text: &str) -> Result<Self, RouteError> {
+        if text.is_empty() || !text.bytes().all(|character| character.is_ascii_digit()) {
+            return Err(RouteError::NotDigits(text.to_owned()));
+        }
+        if text.len() > PREFIX_MAX {
+            return Err(RouteError::Long(text.to_owned()));
+        }
+        Ok(Self { key: Self::of_number(text.as_bytes()), len: text.len() as u8 })
+    }
+
+    /// Where a number lies on the line. What follows its first character that isn't a digit doesn't count, and a plus sign in
+    /// front doesn't either.
+    #[inline]
+    pub(super) fn of_number(number: &[u8]) -> u64 {
+        let digits = number.strip_prefix(b"+").unwrap_or(number);
+        let (mut key, mut shift) = (0, 64);
+        for character in digits.iter().take(PREFIX_MAX) {
+            let digit = character.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            shift -= 4;
+            key |= u64::from(digit + 1) << shift;
+        }
+        key
+    }
+
+    /// The first place on the line behind all numbers that begin so.
+    const fn end(self) -> u64 {
+        match self.len {
+            0 => u64::MAX,
+            len => self.key + (1 << (64 - 4 * len as u32)),
+        }
+    }
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for place in 1..=u32::from(self.len) {
+            write!(out, "{}", ((self.key >> (64 - 4 * place)) & 15).saturating_sub(1))?;
+        }
+        Ok(())
+    }
+}
+
+/// Stretches of the line, and what each leads to.
+#[derive(Clone, Debug)]
+pub(super) struct Spans {
+    /// Where each stretch begins; then the first of each [`FAN`] of those, and so on until a fan is left. All in order.
+    levels: Vec<Vec<u64>>,
+    values: Vec<u32>,
+}
+
+impl Spans {
+    /// `items` are in order; `enter` gives what a prefix leads to that lies in what leads to its first argument. What lies in
+    /// none leads to `outside`.
+    pub fn sweep<T>(
+        items: impl Iterator<Item = (Prefix, T)>,
+        outside: u32,
+        mut enter: impl FnMut(u32, T) -> u32,
+    ) -> Self {
+        let mut line = Line { starts: vec![0], values: vec![outside] };
+        // Prefixes that are not over yet, each within the one before it.
+        let mut open = vec![(Prefix::default(), outside)];
+        for (prefix, item) in items {
+            while let Some((over, _)) = open.pop_if(|(before, _)| before.end() <= prefix.key) {
+                line.go_on(over.end(), open.last().map_or(outside, |(_, value)| *value));
+            }
+            let (around, parent) = open.last().map_or((Prefix::default(), outside), |last| *last);
+            let value = enter(parent, item);
+            match open.last_mut() {
+                Some(last) if around == prefix => last.1 = value,
+                _ => open.push((prefix, value)), // within it, or there is none
+            }
+            line.go_on(prefix.key, value);
+        }
+        while let Some((over, _)) = open.pop() {
+            match open.last() {
+                Some((_, value)) => line.go_on(over.end(), *value),
+                None => break, // the outside has no end
+            }
+        }
+        line.finish()
+    }
+
+    /// What a place on the line leads to.
+    #[inline]
+    pub fn find(&self, key: u64) -> u32 {
+        let mut at = 0;
+        for level in self.levels.iter().rev() {
+            let fan = &level[at * FAN..(at * FAN + FAN).min(level.len())];
+            let not_after = fan.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
+            at = at * FAN + not_after.saturating_sub(1); // the first stretch of all begins at 0
+        }
+        self.values[at]
+    }
+
+    /// Octets that it takes.
+    pub fn octets(&self) -> usize {
+        self.levels.iter().map(|level| level.capacity() * 8).sum::<usize>() + self.values.capacity() * 4
+    }
+}
+
+/// Stretches as they are found, from the left.
+struct Line {
+    starts: Vec<u64>,
+    values: Vec<u32>,
+}
+
+impl Line {
+    /// From `start` on it leads to `value`.
+    fn go_on(&mut self, start: u64, value: u32) {
+        if self.starts.last() == Some(&start) {
+            self.starts.pop();
+            self.values.pop();
+        }
+        if self.values.last() != Some(&value) {
+            self.starts.push(start);
+            self.values.push(value);
+        }
+    }
+
+    fn finish(mut self) -> Spans {
+        self.starts.shrink_to_fit();
+        self.values.shrink_to_fit();
+        let mut levels = vec![self.starts];
+        while let Some(last) = levels.last().filter(|last| last.len() > FAN) {
+            let firsts = last.iter().step_by(FAN).copied().collect();
+            levels.push(firsts);
+        }
+        Spans { levels, values: self.values }
+    }
+}
+
+/// Digits of a prefix; the longest international number has 15 (E.164 §6.1).
+pub const PREFIX_MAX: usize = 16;
+/// Stretches that are looked at in one step: two cache lines of them.
+const FAN: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(prefixes: &[(&str, u32)]) -> Spans {
+        let mut items: Vec<_> =
+            prefixes.iter().map(|(prefix, value)| (Prefix::read(prefix).expect("digits"), *value)).collect();
+        items.sort();
+        Spans::sweep(items.into_iter(), 0, |_, value| value)
+    }
+
+    fn found(spans: &Spans, number: &str) -> u32 {
+        spans.find(Prefix::of_number(number.as_bytes()))
+    }
+
+    #[test]
+    fn longest_prefix_counts_and_a_number_shorter_than_it_has_not_got_it() {
+        let spans = spans(&[("44", 1), ("447700", 2), ("4477", 3), ("45", 4), ("0", 5)]);
+
+        for (number, value) in [
+            ("447700900123", 2),
+            ("+447700", 2),
+            ("44770", 3),
+            ("4478", 1),
+            ("44", 1),
+            ("4", 0),
+            ("", 0),
+            ("SHORT", 0),
+            ("45999999999999999999", 4),
+            ("46", 0),
+            ("00", 5),
+            ("44-7700", 1),
+        ] {
+            assert_eq!(found(&spans, number), value, "{number}");
+        }
+    }
+
+    #[test]
+    fn each_of_many_prefixes_is_found_and_so_is_what_lies_between_them() {
+        let prefixes: Vec<(String, u32)> = (1..5000).map(|n| (format!("{}", n * 7), n)).collect();
+        let borrowed: Vec<_> = prefixes.iter().map(|(prefix, value)| (prefix.as_str(), *value)).collect();
+        let spans = spans(&borrowed);
+
+        for number in 0..40_000u32 {
+            let text = number.to_string();
+            let longest = (1..=text.len())
+                .filter_map(|len| text[..len].parse::<u32>().ok())
+                .rfind(|head| *head > 0 && head % 7 == 0 && head / 7 < 5000);
+            assert_eq!(found(&spans, &text), longest.map_or(0, |head| head / 7), "{number}");
+        }
+    }
+
+    #[test]
+    fn prefix_is_shown_as_it_was_written_and_too_long_a_one_is_refused() {
+        assert_eq!(Prefix::read("0049").expect("digits").to_string(), "0049");
+        assert_eq!(Prefix::read(&"9".repeat(16)).expect("digits").to_string(), "9".repeat(16));
+        assert_eq!(Prefix::read(&"9".repeat(17)), Err(RouteError::Long("9".repeat(17))));
+        assert_eq!(Prefix::read(""), Err(RouteError::NotDigits(String::new())));
+    }
+}
