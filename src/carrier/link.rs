@@ -134,7 +134,7 @@ impl Link {
         }
         if !sent.late {
             let waited = now.mono.saturating_duration_since(sent.at);
-            self.intake.waits.record(waited);
+            self.intake.waits.get_or_insert_default().record(waited);
             self.intake.slowest = self.intake.slowest.max(waited);
         }
         let verdict = if sent.late { Verdict::Late(status) } else { Verdict::Answered(status) };

@@ -153,7 +153,7 @@ pub struct LinkIntake {
     /// The last congestion_state that it told, 0 to 100.
     pub congestion: Option<u8>,
     /// How long dispatches waited for the answers that came in time, and the longest of these waits.
-    pub waits: Buckets,
+    pub waits: Option<Box<Buckets>>,
     pub slowest: Duration,
 }
 

@@ -54,15 +54,13 @@ impl Hub {
     /// Answers came: the window of their link opens by one place for each window that was answered well, and closes by an eighth, at
     /// most once in the time that they took, if one was slow.
     pub(super) fn note_waits(&mut self, seat: u32, intake: &LinkIntake) {
-        let answers = intake.waits.count() as usize;
-        if answers == 0 {
-            return;
-        }
+        let Some(waits) = &intake.waits else { return };
+        let answers = waits.count() as usize;
         let now = self.now.mono;
         let Some((_, link)) = self.links.here(seat) else { return };
         let carrier = link.carrier;
         let state = &mut self.carriers[usize::from(carrier.0)];
-        state.counts.waits.add(&intake.waits);
+        state.counts.waits.add(waits);
         if state.pace.slow_answer.is_some_and(|slow| intake.slowest >= slow) {
             if link.shrunk.is_none_or(|at| now.saturating_duration_since(at) >= intake.slowest) {
                 link.shrink(link.ceiling.div_ceil(8), now);

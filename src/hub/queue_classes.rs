@@ -53,6 +53,11 @@ impl Classes {
         self.classes.iter().map(Turns::len).sum()
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// As [`Classes::len`], by priority.
     pub fn lengths(&self) -> [usize; CLASSES] {
         std::array::from_fn(|class| self.classes[class].len())

@@ -138,12 +138,7 @@ impl Replay {
             Record::Divided { id } => {
                 self.table.find(id).into_iter().for_each(|row| row.phase = Phase::Divided);
             }
-            Record::Joined { id, into } => {
-                if let Some(row) = self.table.find(id) {
-                    row.phase = Phase::Joined;
-                    self.kin.join(into, id);
-                }
-            }
+            Record::Joined { id, into } => self.take_joined(id, into),
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 self.take_sent(id, carrier, carrier_message_id, at);
             }
@@ -189,6 +184,13 @@ impl Replay {
             Record::Used { name, is_account, minute, day, .. } => {
                 self.take_used(name, is_account, minute, day)
             }
+        }
+    }
+
+    fn take_joined(&mut self, id: MessageId, into: MessageId) {
+        if let Some(row) = self.table.find(id) {
+            row.phase = Phase::Joined;
+            self.kin.join(into, id);
         }
     }
 

@@ -248,13 +248,7 @@ impl<'a> Record<'a> {
                 account: fields.name("account")?,
                 name: fields.name("name")?,
             },
-            USED => Self::Used {
-                is_account: fields.u8("side")? != 0,
-                at: UnixMs(fields.u64("at")?),
-                minute: (fields.u64("minute")?, fields.u64("minute")?),
-                day: (fields.u64("day")?, fields.u64("day")?),
-                name: fields.name("name")?,
-            },
+            USED => fields.used()?,
             // Kinds of newer versions: their segments have a newer format, so this one is damage.
             unknown => return Err(RecordError::Kind(unknown)),
         };
@@ -357,6 +351,16 @@ impl<'a> Fields<'a> {
 
     fn id(&mut self, field: &'static str) -> Result<MessageId, RecordError> {
         Ok(MessageId { serial: self.u64(field)?, slot: self.u32(field)? })
+    }
+
+    fn used(&mut self) -> Result<Record<'a>, RecordError> {
+        Ok(Record::Used {
+            is_account: self.u8("side")? != 0,
+            at: UnixMs(self.u64("at")?),
+            minute: (self.u64("minute")?, self.u64("minute")?),
+            day: (self.u64("day")?, self.u64("day")?),
+            name: self.name("name")?,
+        })
     }
 
     fn name(&mut self, field: &'static str) -> Result<&'a [u8], RecordError> {
