@@ -232,7 +232,7 @@ fn accounts_share_a_carrier_by_their_weights() {
     let mut world = World::bound(settings, 1_000);
     world.bind_as(OTHER_PORT, OTHER, Version::V34);
     world.run();
-    let long = "x".repeat(400); // three segments
+    let long = "x".repeat(200); // two segments
     world.submit(&vec![text(&long); 3_000]);
     world.run();
     world.submit_on(OTHER_PORT, &vec![text("short"); 9_000]);
@@ -242,7 +242,7 @@ fn accounts_share_a_carrier_by_their_weights() {
     for second in 0..60 {
         for text in world.take_now() {
             match text.len() > 100 {
-                true => of_one += 3,
+                true => of_one += 2,
                 false => of_other += 1,
             }
         }
@@ -315,9 +315,9 @@ fn account_over_its_rate_is_refused() {
 #[test]
 fn accounts_day_is_counted_in_segments_and_across_a_restart() {
     let mut settings = settings();
-    settings.accounts[0].limits = calendar(None, Some(10));
+    settings.accounts[0].limits = calendar(None, Some(8));
     let mut world = World::bound(settings, 100);
-    let long = "x".repeat(400); // three segments
+    let long = "x".repeat(200); // two segments
 
     world.submit(&[text(&long), text(&long)]);
     world.run();
