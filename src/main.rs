@@ -2,14 +2,16 @@
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use enroute::clock::UnixMs;
 use enroute::config::{Config, Fault};
 use enroute::metrics::Metrics;
+use enroute::route::Question;
 use enroute::tool::{Conduct, inspect, load, repair, smsc};
 use enroute::{guard, http, runtime};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -42,6 +44,8 @@ enum Command {
         /// The configuration (TOML).
         file: PathBuf,
     },
+    /// Tell which rule of a configuration a message fits and why, and every carrier that it may go to, in order.
+    Route(Asked),
     /// Send numbered messages to a hub and report what became of them.
     Load(load::Options),
     /// Simulate a carrier.
@@ -50,6 +54,57 @@ enum Command {
     Inspect(inspect::Options),
     /// Tell what keeps a spool from starting, or lies in it without use; with --yes, put it aside.
     Repair(repair::Options),
+}
+
+/// A message that might be sent.
+#[derive(clap::Args)]
+struct Asked {
+    /// The configuration (TOML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Whose message it is: an account's system_id.
+    #[arg(long)]
+    account: String,
+    /// Its destination.
+    #[arg(long, value_name = "NUMBER")]
+    to: String,
+    /// Its source.
+    #[arg(long, value_name = "ADDRESS", default_value = "")]
+    from: String,
+    /// When it is due, such as 2026-12-24T18:00:00Z; by default now.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<UnixMs>,
+    /// Its text.
+    #[arg(long, default_value = "")]
+    text: String,
+    /// Its data_coding; by default what the text needs.
+    #[arg(long)]
+    coding: Option<u8>,
+    /// Short messages that its text makes; by default they are counted.
+    #[arg(long)]
+    segments: Option<u8>,
+    /// Its priority_flag.
+    #[arg(long, default_value_t = 0)]
+    priority: u8,
+    /// Its service_type.
+    #[arg(long, default_value = "")]
+    service_type: String,
+}
+
+fn time(text: &str) -> Result<UnixMs, String> {
+    let at: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(at.as_millisecond()).map(UnixMs).map_err(|_| "is before 1970".to_owned())
+}
+
+/// Prints what a configuration does with a message.
+fn explain(asked: Asked, config: &Config) -> anyhow::Result<()> {
+    let Asked { account, to, from, at, text, coding, segments, priority, service_type, .. } = asked;
+    let question = Question { account, to, from, at, text, coding, segments, priority, service_type };
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
+    let now = UnixMs::default().after(now);
+    let told = config.explain(&question, now).map_err(anyhow::Error::msg)?;
+    say(told.to_string().trim_end());
+    Ok(())
 }
 
 fn main() -> ExitCode {
@@ -65,6 +120,10 @@ fn main() -> ExitCode {
                 say(&format!("{}: no fault", file.display()));
                 Ok(())
             }
+            Err(refused) => return refused,
+        },
+        Some(Command::Route(asked)) => match read(&asked.config) {
+            Ok(config) => explain(asked, &config),
             Err(refused) => return refused,
         },
         Some(Command::Load(options)) => tool_runtime().and_then(|tool| tool.block_on(load::run(options))),
@@ -246,6 +305,8 @@ Examples:
   enroute load --to 127.0.0.1:2775 --system-id demo --password demo --count 10
                                               send it ten messages and wait for their receipts
   enroute check enroute.toml                  what is wrong with a configuration, all at once
+  enroute route --config enroute.toml --account demo --to 447700900123
+                                              where a message goes, and why
   enroute serve --config enroute.toml         the hub
   enroute smsc --listen 127.0.0.1:2776        a simulated carrier by itself
   enroute inspect 00000010000000150000000000000001

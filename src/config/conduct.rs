@@ -2,10 +2,10 @@
 
 use super::part;
 use super::section::Section;
-use super::value::choice;
+use super::value::{SECOND, choice};
 use crate::carrier::{Duties, Numbering, Receipts, Statuses, Validity};
 use crate::codec::Class;
-use crate::hub::{CarrierPlan, Unanswered};
+use crate::hub::{BreakerRules, CarrierPlan, Unanswered};
 use crate::schedule::Retry;
 use std::time::Duration;
 
@@ -22,6 +22,19 @@ pub(super) fn read(section: &mut Section<'_>, common: &Retry, plan: &mut Carrier
     let policies =
         [("retry", Unanswered::Retry), ("fail", Unanswered::Fail), ("assume_sent", Unanswered::AssumeSent)];
     section.set_text("unanswered", |text| choice(text, &policies), &mut plan.unanswered);
+    breaker(&mut section.section("breaker"), &mut plan.breaker);
+}
+
+fn breaker(section: &mut Section<'_>, rules: &mut BreakerRules) {
+    section.set("failures", 0..=1_000_000, &mut rules.failures);
+    section.set_share("share", &mut rules.share);
+    section.set_time("window_s", SECOND, 1..=86_400, &mut rules.window);
+    section.set_time("open_s", SECOND, 1..=86_400, &mut rules.open);
+    section.set_time("open_max_s", SECOND, 1..=86_400, &mut rules.open_max);
+    if rules.open > rules.open_max {
+        let longest = rules.open_max.as_secs();
+        section.fault("open_s", format!("is longer than open_max_s, which is {longest}"));
+    }
 }
 
 fn statuses(section: &mut Section<'_>) -> Statuses {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// One fault of a configuration file. The fault is the operator's; nothing starts before it is mended.
@@ -42,10 +43,21 @@ impl<'t> Report<'t> {
         self.faults.borrow_mut().push(fault);
     }
 
-    /// All faults in the order of their lines.
+    /// Notes a fault in a line of another file that the configuration names.
+    pub fn note_elsewhere(&self, file: &str, line: usize, message: impl Into<String>) {
+        let fault = Fault { file: file.to_owned(), line, field: String::new(), message: message.into() };
+        self.faults.borrow_mut().push(fault);
+    }
+
+    /// Where a file is that the configuration names: beside it, unless it says otherwise.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        Path::new(self.file).parent().unwrap_or(Path::new("")).join(name)
+    }
+
+    /// All faults in the order of their lines; those of other files after those of the configuration itself.
     pub fn into_faults(self) -> Vec<Fault> {
         let mut faults = self.faults.into_inner();
-        faults.sort_by_key(|fault| fault.line);
+        faults.sort_by_key(|fault| (fault.file != self.file, fault.file.clone(), fault.line));
         faults
     }
 }

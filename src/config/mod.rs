@@ -5,19 +5,22 @@
 //! with all of them: `docs/enroute.toml`.
 
 mod conduct;
+mod csv;
 mod fault;
 mod pace;
 mod part;
 mod peer;
 mod profile;
 mod route;
+mod rule;
 mod section;
 mod value;
 
 pub use fault::Fault;
 
+use crate::clock::UnixMs;
 use crate::id::CarrierId;
-use crate::route::Routes;
+use crate::route::{Question, Routes, Told, Turns};
 use crate::runtime::Plan;
 use crate::spool;
 use fault::Report;
@@ -81,6 +84,18 @@ impl Config {
         config
     }
 
+    /// What the routes of this configuration do with a message, and why; how carriers stand isn't known.
+    ///
+    /// # Errors
+    /// If there is no such account.
+    pub fn explain(&self, question: &Question, now: UnixMs) -> Result<Told, String> {
+        let hub = &self.plan.hub;
+        let account = peer::account_named(&question.account, &hub.accounts)?;
+        let profile = &hub.accounts[usize::from(account.0)].profile;
+        let name = |carrier: CarrierId| hub.carriers[usize::from(carrier.0)].carrier.name.as_str();
+        Ok(question.answer(&hub.routes, (account, profile), now, &Turns::default(), None, name))
+    }
+
     /// Every setting at its default; neither accounts nor carriers.
     fn defaults() -> Self {
         let hub = crate::hub::Settings {
@@ -127,7 +142,7 @@ impl Config {
         hub.accounts = peer::accounts(&mut document, &hub.rules, durability);
         hub.carriers = peer::carriers(&mut document, &hub.retry);
         hub.lists = peer::lists(&mut document, &hub.accounts);
-        hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.carriers));
+        hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.accounts, &hub.carriers));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);
         document.section("log").set_text("level", value::level, &mut config.log);
         config.io_threads = document

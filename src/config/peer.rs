@@ -41,6 +41,7 @@ fn read_account(section: &mut Section<'_>, all: &Rules, plan: &mut AccountPlan) 
     section.set_text("durability", |text| choice(text, &DURABILITIES), &mut plan.durability);
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
     account.password = section.required("password", password).unwrap_or_default();
+    plan.group = section.text("group", |text| octets(text, 1..=NAME_MAX, "our word for some accounts"));
     section.set("binds", 1..=10_000, &mut account.binds);
     section.set("window", 1..=10_000, &mut account.window);
     section.set("deliver_window", 1..=10_000, &mut account.deliver_window);

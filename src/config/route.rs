@@ -1,33 +1,259 @@
-//! Routes: their keys, and what they set.
+//! Routes: their keys, the tables that they name, and what they set.
 
-use super::part::{PREFIX_MAX, carrier_named};
+use super::csv;
+use super::part::carrier_named;
+use super::rule;
 use super::section::Section;
-use super::value::octets;
-use crate::hub::CarrierPlan;
+use super::value::{choice, octets};
+use crate::hub::{AccountPlan, CarrierPlan};
 use crate::id::CarrierId;
-use crate::route::{RouteError, Routes};
+use crate::route::{
+    DEFAULT, Draft, DraftFault, Group, GroupKind, Network, Networks, NumberPlan, PREFIXES, Prefix, Price,
+    PriceList, RULES_MAX, Routes, Row, Rule, Target,
+};
+use foldhash::{HashMap, HashMapExt};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-pub(super) fn routes(section: &mut Section<'_>, carriers: &[CarrierPlan]) -> Routes {
-    let named = |text: &str| carrier_named(text, carriers);
-    let has_default = section.has("default");
-    let default = section.text("default", named);
-    let mut list = section.list("prefix");
-    if !has_default && list.is_empty() {
-        section.fault("default", "is missing, and there is no [[route.prefix]]: nothing could leave");
+/// What the rules and tables of routes may name.
+pub(super) struct Names<'n> {
+    pub accounts: &'n [AccountPlan],
+    targets: HashMap<&'n str, Target>,
+    /// Tables of prefixes that were read, by their names.
+    pub tables: HashMap<String, Arc<[Row]>>,
+}
+
+impl Names<'_> {
+    /// The carrier or group of that name.
+    pub fn target(&self, text: &str) -> Result<Target, String> {
+        let found = self.targets.get(text).copied();
+        found.ok_or_else(|| format!("no carrier and no group is named \"{text}\""))
     }
-    let mut prefixes: Vec<(String, CarrierId)> = Vec::new();
-    for entry in &mut list {
-        let prefix = entry.required("prefix", |text| octets(text, 1..=PREFIX_MAX, "digits of a number"));
-        let carrier = entry.required("carrier", named);
-        let Some(prefix) = prefix else { continue };
-        // With a faulty carrier, the prefix is still looked at.
-        prefixes.push((prefix, carrier.unwrap_or(CarrierId(0))));
-        let all = prefixes.iter().map(|(prefix, carrier)| (prefix.as_str(), *carrier));
-        if let Err(error) = Routes::by_prefix(all, None) {
-            entry.fault("prefix", error.to_string());
-            prefixes.pop();
+}
+
+pub(super) fn routes(
+    section: &mut Section<'_>,
+    accounts: &[AccountPlan],
+    carriers: &[CarrierPlan],
+) -> Routes {
+    let mut group_sections = section.list("group");
+    let group_names: Vec<String> = group_sections.iter_mut().map(rule::name).collect();
+    let mut names = Names { accounts, targets: HashMap::new(), tables: HashMap::new() };
+    for (place, carrier) in carriers.iter().enumerate() {
+        names.targets.insert(&carrier.carrier.name, Target::Carrier(CarrierId(place as u16)));
+    }
+    for (place, (name, section)) in group_names.iter().zip(&group_sections).enumerate() {
+        let place = Target::Group(place as u16);
+        if !name.is_empty() && names.targets.insert(name, place).is_some() {
+            section.fault("name", format!("\"{name}\" is the name of a carrier, or of a group before it"));
         }
     }
-    let all = prefixes.iter().map(|(prefix, carrier)| (prefix.as_str(), *carrier));
-    Routes::by_prefix(all, default).unwrap_or_else(|_: RouteError| Routes::none())
+    let groups = group_sections
+        .iter_mut()
+        .zip(&group_names)
+        .map(|(section, name)| group(section, name, &names))
+        .collect();
+    let plan_file = section.text("number_plan", file);
+    let plan = plan_file.as_ref().map(|name| number_plan(section, name)).unwrap_or_default();
+    let mut price_sections = section.list("price");
+    let prices: Vec<_> =
+        price_sections.iter_mut().map(|section| prices(section, carriers, plan_file.is_some())).collect();
+    let mut rule_sections = section.list("rule");
+    let mut rules: Vec<Rule> = Vec::new();
+    for section in &mut rule_sections {
+        let rule = rule::read(section, &mut names, plan_file.is_some());
+        if rules.iter().any(|before| before.name == rule.name && !rule.name.is_empty()) {
+            section.fault("name", format!("\"{}\" is the name of a rule before it", rule.name));
+        }
+        rules.push(rule);
+    }
+    let mut prefix_sections = section.list("prefix");
+    rules.extend(prefixes(&mut prefix_sections, &names));
+    let default = section.text("default", |text| names.target(text));
+    if !section.has("default") && rules.is_empty() {
+        section.fault("default", "is missing, and there is no [[route.rule]]: nothing could leave");
+    }
+    rules.extend(default.map(|target| Rule::new(DEFAULT, Some(target))));
+    if rules.len() > RULES_MAX {
+        section.fault("rule", format!("{} rules are too many; at most {RULES_MAX}", rules.len()));
+        return Routes::none();
+    }
+    let mut files = Files {
+        rules: rule_sections,
+        prefixes: prefix_sections,
+        groups: group_sections,
+        prices: price_sections,
+        carriers: prices.iter().map(|(carrier, _)| *carrier).collect(),
+    };
+    let draft = Draft { accounts: accounts.len(), rules, groups, plan, prices };
+    draft.build().unwrap_or_else(|faults| {
+        files.tell(section, &faults);
+        Routes::none()
+    })
 }
+
+/// The sections that a draft was read from, to tell its faults.
+struct Files<'d> {
+    rules: Vec<Section<'d>>,
+    prefixes: Vec<Section<'d>>,
+    groups: Vec<Section<'d>>,
+    prices: Vec<Section<'d>>,
+    carriers: Vec<CarrierId>,
+}
+
+impl Files<'_> {
+    fn tell(&mut self, route: &mut Section<'_>, faults: &[DraftFault]) {
+        for fault in faults.iter().take(csv::FAULTS_MAX) {
+            match fault {
+                DraftFault::RuleTwice { rule, origin, before, prefix } => {
+                    self.tell_row(usize::from(*rule), *origin, *before, prefix);
+                }
+                DraftFault::PlanTwice { origin, before, .. } => {
+                    elsewhere(route, "number_plan", *origin, *before, fault);
+                }
+                DraftFault::PriceTwice { carrier, origin, before, .. } => {
+                    let place = self.carriers.iter().position(|known| known == carrier).unwrap_or_default();
+                    elsewhere(&mut self.prices[place], "file", *origin, *before, fault);
+                }
+                DraftFault::Cycle(group) | DraftFault::Leaves(group) | DraftFault::Deep(group) => {
+                    self.groups[usize::from(*group)].fault("members", fault.to_string());
+                }
+            }
+        }
+    }
+
+    /// A prefix that stands in two rows of a rule.
+    fn tell_row(&mut self, rule: usize, origin: u32, before: u32, prefix: &Prefix) {
+        match self.rules.get_mut(rule) {
+            None => {
+                let entry = &self.prefixes[origin as usize];
+                entry.fault("prefix", format!("prefix \"{prefix}\" is there twice"));
+            }
+            // Lines of the file come before what stands in the rule itself.
+            Some(section) if origin & rule::INLINE == 0 => {
+                elsewhere(section, "prefix_file", origin, before, &format!("{prefix} is there twice"));
+            }
+            Some(section) if before & rule::INLINE == 0 => {
+                section.fault("prefixes", format!("{prefix} is there, and in line {before} of its file"));
+            }
+            Some(section) => section.fault("prefixes", format!("{prefix} is there twice")),
+        }
+    }
+}
+
+/// A fault in a line of the file under `key`.
+fn elsewhere(section: &mut Section<'_>, key: &'static str, line: u32, before: u32, what: &dyn ToString) {
+    let Some(name) = section.text(key, file) else { return };
+    let path: PathBuf = section.report().beside(&name);
+    let message = format!("{}: in line {before} too", what.to_string());
+    section.report().note_elsewhere(&path.display().to_string(), line as usize, message);
+}
+
+/// The name of a file.
+pub(super) fn file(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn group(section: &mut Section<'_>, name: &str, names: &Names<'_>) -> Group {
+    let kinds = [
+        ("failover", GroupKind::Failover),
+        ("weighted", GroupKind::Weighted),
+        ("round_robin", GroupKind::RoundRobin),
+        ("least_loaded", GroupKind::LeastLoaded),
+        ("cheapest", GroupKind::Cheapest),
+    ];
+    let kind = section.required("kind", |text| choice(text, &kinds));
+    let targets = section.texts("members", |text| names.target(text));
+    if targets.is_empty() {
+        section.fault("members", "names no carrier and no group");
+    }
+    let has_weights = section.has("weights");
+    let weights = match section.numbers("weights", 1..=1_000_000, 1..=1000) {
+        Some(weights) => weights,
+        None => vec![1; targets.len()],
+    };
+    if has_weights && kind.is_some_and(|kind| kind != GroupKind::Weighted) {
+        section.fault("weights", "belongs to the kind \"weighted\" only");
+    } else if weights.len() != targets.len() {
+        let (weights, members) = (weights.len(), targets.len());
+        section.fault("weights", format!("{weights} weights for {members} members"));
+    }
+    let weights = weights.into_iter().map(|weight| weight as u32); // in range
+    let members = targets.into_iter().zip(weights).collect();
+    Group { name: name.to_owned(), kind: kind.unwrap_or(GroupKind::Failover), members }
+}
+
+fn number_plan(section: &Section<'_>, name: &str) -> NumberPlan {
+    let mut plan = NumberPlan::default();
+    let mut places: HashMap<Network, u16> = HashMap::new();
+    csv::read(section, "number_plan", name, (&["prefix", "mcc", "mnc", "name"], 3), |line, cells| {
+        let prefix = Prefix::read(cells[0]).map_err(|error| error.to_string())?;
+        let network = Network::read(cells[1], cells[2]).ok_or_else(|| {
+            format!(
+                "\"{}\" and \"{}\" are not a mobile country code and a mobile network code",
+                cells[1], cells[2]
+            )
+        })?;
+        let next = places.len() as u16;
+        let place = *places.entry(network).or_insert_with(|| {
+            plan.networks.push((network, cells[3].to_owned()));
+            next
+        });
+        if place >= NETWORKS_MAX {
+            return Err(format!("more than {NETWORKS_MAX} networks"));
+        }
+        plan.rows.push((prefix, place, line));
+        Ok(())
+    });
+    plan
+}
+
+fn prices(section: &mut Section<'_>, carriers: &[CarrierPlan], has_plan: bool) -> (CarrierId, PriceList) {
+    let mut list = PriceList::default();
+    let carrier = section.required("carrier", |text| carrier_named(text, carriers));
+    let money = |text: &str| {
+        Price::read(text)
+            .ok_or_else(|| format!("\"{text}\" is not a price, such as 0.0125, with up to six places"))
+    };
+    list.rest = section.text("price", money);
+    if let Some(name) = section.text("file", file) {
+        csv::read(section, "file", &name, (&["prefix", "price"], 2), |line, cells| {
+            let price = money(cells[1])?;
+            let Some(network) = cells[0].contains('-').then_some(cells[0]) else {
+                let prefix = Prefix::read(cells[0]).map_err(|error| error.to_string())?;
+                list.prefixes.push((prefix, price, line));
+                return Ok(());
+            };
+            let network = Networks::read(network.trim_end_matches("-*")).ok_or_else(|| {
+                format!("\"{network}\" is neither a network, such as 262-01, nor a country, such as 262-*")
+            })?;
+            if !has_plan {
+                return Err("is a network's price, and there is no route.number_plan".to_owned());
+            }
+            list.networks.push((network, price, line));
+            Ok(())
+        });
+    } else if list.rest.is_none() && !section.has("file") {
+        section.fault("file", "is missing, and there is no price either");
+    }
+    (carrier.unwrap_or(CarrierId(0)), list)
+}
+
+/// The rule that all [[route.prefix]] make together.
+fn prefixes(sections: &mut [Section<'_>], names: &Names<'_>) -> Option<Rule> {
+    let mut rows = Vec::new();
+    for (place, entry) in sections.iter_mut().enumerate() {
+        let prefix = entry.required("prefix", |text| {
+            octets(text, 1..=crate::route::PREFIX_MAX, "digits of a number")?;
+            Prefix::read(text).map_err(|error| error.to_string())
+        });
+        let target = entry.required("carrier", |text| names.target(text));
+        let Some(prefix) = prefix else { continue };
+        rows.push(Row { prefix, target, origin: place as u32 });
+    }
+    let rule = || Rule { prefixes: vec![rows.into()], ..Rule::new(PREFIXES, None) };
+    (!sections.is_empty()).then(rule)
+}
+
+/// Networks of a number plan.
+const NETWORKS_MAX: u16 = 65_000;

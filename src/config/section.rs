@@ -238,6 +238,11 @@ impl<'d> Section<'d> {
         self.report.note(&value.map_or(self.span.clone(), Spanned::span), self.path(key), message);
     }
 
+    /// Where a file is that the configuration names, and how its faults are told.
+    pub fn report(&self) -> &'d Report<'d> {
+        self.report
+    }
+
     fn find(&mut self, key: &'static str) -> Option<&'d Spanned<DeValue<'d>>> {
         self.known.push(key);
         self.table?.get(key)

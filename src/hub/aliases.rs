@@ -12,8 +12,8 @@ use crate::message::Phase;
 use crate::spool::Record;
 use foldhash::HashMap;
 
-/// An id, as looked up and as written.
-type Alias = (IdHash, Box<[u8]>);
+/// An id, as looked up and as written, and whose it is.
+type Alias = (IdHash, Box<[u8]>, CarrierId);
 
 /// Further ids, by slot.
 #[derive(Debug, Default)]
@@ -28,18 +28,18 @@ impl Aliases {
     }
 
     /// Remembers an id; false if it is known, or one too many.
-    pub fn add(&mut self, slot: u32, hash: IdHash, id: &[u8]) -> bool {
+    pub fn add(&mut self, slot: u32, hash: IdHash, id: &[u8], carrier: CarrierId) -> bool {
         let known = self.by_slot.entry(slot).or_default();
-        let is_new = known.len() < ALIASES_MAX && known.iter().all(|(other, _)| *other != hash);
+        let is_new = known.len() < ALIASES_MAX && known.iter().all(|(other, ..)| *other != hash);
         if is_new {
-            known.push((hash, id.into()));
+            known.push((hash, id.into(), carrier));
         }
         is_new
     }
 
-    /// As they were written.
-    pub fn of(&self, slot: u32) -> impl Iterator<Item = &[u8]> {
-        self.by_slot.get(&slot).into_iter().flatten().map(|(_, id)| &**id)
+    /// As they were written, and whose they are.
+    pub fn of(&self, slot: u32) -> impl Iterator<Item = (CarrierId, &[u8])> {
+        self.by_slot.get(&slot).into_iter().flatten().map(|(_, id, carrier)| (*carrier, &**id))
     }
 
     fn take(&mut self, slot: u32) -> Vec<Alias> {
@@ -48,17 +48,17 @@ impl Aliases {
 }
 
 impl Hub {
-    /// The carrier took this message too late, as `id`: it is with the carrier again, or about to be.
-    pub(super) fn take_second_id(&mut self, token: Token, id: &[u8]) {
+    /// A carrier took this message too late, as `id`: it is with that one again, or with another, or about to be.
+    pub(super) fn take_second_id(&mut self, token: Token, id: &[u8], carrier: CarrierId) {
         let fits = |phase| matches!(phase, Phase::Dispatched | Phase::Awaiting);
         let Some(row) = self.table.known(token).filter(|row| fits(row.phase) && !id.is_empty()) else {
             return;
         };
-        let (carrier, message, phase) = (row.carrier, row.id(token.slot), row.phase);
-        let is_known = row.carrier_message_id.as_deref() == Some(id);
+        let (last, message, phase) = (row.carrier, row.id(token.slot), row.phase);
+        let is_known = row.carrier_message_id.as_deref() == Some(id) && last == carrier;
         let state = &self.carriers[usize::from(carrier.0)];
         let hash = self.correlation.key(carrier, id, state.ids.response);
-        if is_known || !self.aliases.add(token.slot, hash, id) {
+        if is_known || !self.aliases.add(token.slot, hash, id, carrier) {
             return;
         }
         let (carrier_name, at) = (&state.name, self.now.wall);
@@ -66,12 +66,8 @@ impl Hub {
         // The last one counts: where the message has an id that was answered in time, that.
         if let (Phase::Awaiting, Some(first)) = (phase, self.table.row(token.slot).carrier_message_id.clone())
         {
-            self.journal.append(&Record::Sent {
-                id: message,
-                carrier: carrier_name,
-                carrier_message_id: &first,
-                at,
-            });
+            let last = &self.carriers[usize::from(last.0)].name;
+            self.journal.append(&Record::Sent { id: message, carrier: last, carrier_message_id: &first, at });
         }
         self.correlation.insert(hash, token.slot);
         self.claim_early(token.slot, carrier, id);
@@ -79,9 +75,9 @@ impl Hub {
 
     /// The last attempt came to nothing, or nobody knows: if an earlier one was taken, that is the one whose receipt is awaited.
     pub(super) fn fall_back(&mut self, token: Token) -> bool {
-        let Some((hash, id)) = self.aliases.take(token.slot).pop() else { return false };
+        let Some((hash, id, carrier)) = self.aliases.take(token.slot).pop() else { return false };
         let row = self.table.row(token.slot);
-        (row.phase, row.losses) = (Phase::Awaiting, 0);
+        (row.phase, row.losses, row.carrier) = (Phase::Awaiting, 0, carrier);
         (row.whereabouts, row.carrier_message_id) = (Whereabouts::Known(hash), Some(id));
         let expires = row.expires;
         self.set_timer(token.slot, expires.after(self.settings.limits.receipt_grace));
@@ -90,17 +86,17 @@ impl Hub {
 
     /// The message in `slot` is over: none of its further ids means it any more.
     pub(super) fn forget_aliases(&mut self, slot: u32) {
-        for (hash, _) in self.aliases.take(slot) {
+        for (hash, ..) in self.aliases.take(slot) {
             self.correlation.remove(hash, slot);
         }
     }
 
     /// Takes up the further ids that the log tells of.
-    pub(super) fn resume_aliases(&mut self, slot: u32, carrier: CarrierId, ids: Vec<Box<[u8]>>) {
-        let form = self.carriers[usize::from(carrier.0)].ids.response;
-        for id in ids {
+    pub(super) fn resume_aliases(&mut self, slot: u32, ids: Vec<(CarrierId, Box<[u8]>)>) {
+        for (carrier, id) in ids {
+            let form = self.carriers[usize::from(carrier.0)].ids.response;
             let hash = self.correlation.key(carrier, &id, form);
-            if self.aliases.add(slot, hash, &id) {
+            if self.aliases.add(slot, hash, &id, carrier) {
                 self.correlation.insert(hash, slot);
             }
         }

@@ -3,7 +3,8 @@
 
 use super::table::Whereabouts;
 use super::{AccountState, Hub, LinkState};
-use crate::carrier::LinkIntake;
+use crate::carrier::{LinkIntake, Outcome, Verdict};
+use crate::codec::Status;
 use crate::id::CarrierId;
 use std::time::{Duration, Instant};
 
@@ -54,13 +55,13 @@ impl Hub {
     /// Answers came: the window of their link opens by one place for each window that was answered well, and closes by an eighth, at
     /// most once in the time that they took, if one was slow.
     pub(super) fn note_waits(&mut self, seat: u32, intake: &LinkIntake) {
-        let Some(waits) = &intake.waits else { return };
-        let answers = waits.count() as usize;
         let now = self.now.mono;
         let Some((_, link)) = self.links.here(seat) else { return };
         let carrier = link.carrier;
         let state = &mut self.carriers[usize::from(carrier.0)];
-        state.counts.waits.add(waits);
+        if let Some(waits) = &intake.waits {
+            state.counts.waits.add(waits);
+        }
         if state.pace.slow_answer.is_some_and(|slow| intake.slowest >= slow) {
             if link.shrunk.is_none_or(|at| now.saturating_duration_since(at) >= intake.slowest) {
                 link.shrink(link.ceiling.div_ceil(8), now);
@@ -69,12 +70,25 @@ impl Hub {
         }
         // Who tells how busy he is steers by that.
         if link.ceiling < link.window && link.told.is_none() {
-            link.credit += answers;
+            let is_good = |outcome: &&Outcome| outcome.verdict == Verdict::Answered(Status::ROK);
+            link.credit += intake.outcomes.iter().filter(is_good).count();
             if link.credit >= link.ceiling {
                 (link.credit, link.ceiling) = (0, link.ceiling + 1);
                 self.wake_carrier(carrier);
             }
         }
+    }
+
+    /// Leaves a carrier alone that throttles us: longer each time, until it takes something again.
+    pub(super) fn pause(&mut self, carrier: CarrierId, salt: u64) {
+        let now = self.now.mono;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        // What was under way before the pause says nothing new.
+        if state.paused.is_none_or(|until| until <= now) {
+            state.throttles = state.throttles.saturating_add(1);
+        }
+        let until = now + state.retry.throttle.wait(state.throttles, salt);
+        state.paused = state.paused.max(Some(until));
     }
 
     /// A carrier throttles: it gets half as much from now on, and the link that it said so on has half of its window; once for all that

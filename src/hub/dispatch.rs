@@ -1,8 +1,8 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
 use super::fetch::fetch_if_parked;
-use super::intake::stand;
 use super::pace::is_old;
+use super::queue_classes::stand;
 use super::queue_turns::AHEAD;
 use super::seats::Out;
 use super::suspects::{SUSPECT, Trial};
@@ -50,7 +50,9 @@ impl Hub {
         };
         let seat = self.links.insert(session, link);
         if submits {
-            self.carriers[usize::from(carrier.0)].links.push(seat);
+            let state = &mut self.carriers[usize::from(carrier.0)];
+            state.links.push(seat);
+            state.places += window;
             self.wake_carrier(carrier);
         }
     }
@@ -58,10 +60,16 @@ impl Hub {
     pub(super) fn close_link(&mut self, session: SessionId, lost: &[u64]) {
         let Some((seat, link)) = self.links.remove(session) else { return };
         self.lose_asked(session);
-        self.carriers[usize::from(link.carrier.0)].links.retain(|known| *known != seat);
+        let state = &mut self.carriers[usize::from(link.carrier.0)];
+        state.links.retain(|known| *known != seat);
+        if link.submits {
+            state.places -= link.window;
+            state.out -= link.window - link.room;
+        }
         // What the session does not name never left: it was on its way to the session when that ended.
         let lost: HashSet<u64> = lost.iter().copied().collect();
         let trial = self.lose_trial(seat, &link, !lost.is_empty());
+        self.note_loss(link.carrier, !lost.is_empty());
         for token in link.out.newest_first() {
             if self.table.is_out(token, Phase::Dispatched, seat) {
                 let doubtful = lost.contains(&token.to_u64());
@@ -121,17 +129,30 @@ impl Hub {
     /// Gives back one place in a link's window.
     pub(super) fn give_room(&mut self, link: u32, session: SessionId) {
         let Some(state) = self.links.at(link, session) else { return };
-        state.room = (state.room + 1).min(state.window);
+        let freed = usize::from(state.room < state.window);
+        state.room += freed;
         state.moved = self.now.mono;
         let carrier = state.carrier;
+        self.carriers[usize::from(carrier.0)].out -= freed;
         self.wake_carrier(carrier);
     }
+
+    pub(super) fn wake_account(&mut self, account: AccountId) {
+        self.accounts[usize::from(account.0)].dirty = true;
+    }
+
+    pub(super) fn wake_carrier(&mut self, carrier: CarrierId) {
+        // One that has no carrier yet is looked at each turn.
+        if let Some(state) = self.carriers.get_mut(usize::from(carrier.0)) {
+            state.dirty = true;
+        }
 
     /// Moves everything that can move.
     pub(super) fn pump(&mut self) {
         if self.mode == Mode::Resting {
             return;
         }
+        self.pump_unrouted();
         for place in 0..self.carriers.len() {
             // Twice, where suspects give back a link that others wait for.
             for _ in 0..2 {
@@ -161,7 +182,7 @@ impl Hub {
             return;
         }
         let mut passed = 0;
-        loop {
+        while self.carriers[place].breaker.lets_through() {
             match self.next_of(place, &mut passed) {
                 Next::Goes(token, seat) => self.hand_to(place, token, seat),
                 Next::Changes(token) => self.reshape(token),
@@ -179,10 +200,12 @@ impl Hub {
             let is_old = |token| is_old(table, token, aging.patience, *now);
             let Some((account, token)) = carrier.queue.front(aging, is_old) else { return Next::Waits };
             let row = table.known(token);
-            let Some(row) = row.filter(|row| row.phase == Phase::Queued && row.expires > now.wall) else {
-                // Settled while it waited, not due after all, or too late, as its timer is about to say: nothing is left of
-                // it here but its place.
-                if let Some(row) = table.known(token) {
+            let is_here = |row: &&mut Row| usize::from(row.carrier.0) == place;
+            let goes = |row: &&mut Row| row.phase == Phase::Queued && row.expires > now.wall;
+            let Some(row) = row.filter(|row| is_here(row) && goes(row)) else {
+                // Settled while it waited, gone to another carrier, not due after all, or too late, as its timer is about to say:
+                // nothing is left of it here but its place.
+                if let Some(row) = table.known(token).filter(is_here) {
                     row.clear(flag::QUEUED);
                 }
                 carrier.queue.pop(0);
@@ -265,6 +288,8 @@ impl Hub {
         };
         dispatch.body = table.body(token.slot).clone();
         (link.room, link.moved) = (link.room - 1, now.mono);
+        carriers[place].out += 1;
+        carriers[place].breaker.sent();
         link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
         link.batch.dispatches.push(dispatch);
         if !std::mem::replace(&mut link.dirty, true) {

@@ -14,6 +14,8 @@ use crate::throttle::Quota;
 pub struct CarrierGauges {
     pub queued: u64,
     pub links: u64,
+    /// 0: held for well; 1: one message at a time finds out; 2: left alone.
+    pub breaker: u64,
     pub window: u64,
     pub in_flight: u64,
     /// Places of the windows that may be used now.
@@ -95,7 +97,8 @@ impl Hub {
         let allowed = |link: &LinkState| if link.submits { link.ceiling as u64 } else { 0 };
         let until = limited.until.map(|until| until.saturating_duration_since(now.mono));
         CarrierGauges {
-            queued: (state.queue.len() + state.suspects.len()) as u64,
+            queued: state.waiting() as u64,
+            breaker: state.breaker.stage(),
             links: links().count() as u64,
             window: links().map(|link| link.window as u64).sum(),
             in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
@@ -120,6 +123,7 @@ impl CarrierGauges {
         };
         set(&metrics.queued, self.queued);
         set(&metrics.links, self.links);
+        set(&metrics.breaker, self.breaker);
         set(&metrics.window, self.window);
         set(&metrics.window_used, self.in_flight);
         set(&metrics.pace.window_allowed, self.allowed);

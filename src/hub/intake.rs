@@ -1,11 +1,11 @@
 //! Submissions come in: admitted, written, held until durable; or refused.
 
 use super::caller::Caller;
-use super::queue_classes::{CLASSES, Stand};
+use super::queue_classes::{class, stand};
 use super::seats::Out;
 use super::suspects::SUSPECT;
 use super::table::{Row, flag};
-use super::way::carrier_for;
+use super::way::{Place, Question};
 use super::{AccountState, Held, Hub, Mode, PortState, Token};
 use crate::admission::admit;
 use crate::bulk;
@@ -16,6 +16,7 @@ use crate::esme::{Intake, PortBatch};
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId, SessionId};
 use crate::message::{Phase, receipt_wish};
+use crate::route::{Leaf, RouteId, Tried};
 use crate::session::BindKind;
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
@@ -114,11 +115,10 @@ impl Hub {
         self.check_room(account)?;
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(sm, rules, times, self.now)?;
-        let profile = &self.accounts[usize::from(account.0)].profile;
-        let carrier = carrier_for(&self.settings.routes, profile, &mut self.turns, sm, account, admitted.due)
-            .ok_or(Status::RINVDSTADR)?;
-        // Nobody has promised anything for it yet: one that our own words fail for stays outside.
-        let seen = guarded(|| self.examine(sm, account, carrier)).unwrap_or(Err(Status::RSYSERR))?;
+        let question = Question { sm, account, serial: self.journal.serial(), due: admitted.due };
+        let route = self.rule_for(&question).ok_or(Status::RINVDSTADR)?;
+        let (leaf, tried, seen) = self.first_taker(&question, route)?;
+        let carrier = leaf.carrier;
         let bulk = self.bulk_of(sm, account)?;
         self.admit_segments(account, seen.segments)?;
         let registered_delivery = receipt_wish(sm.registered_delivery, version);
@@ -131,12 +131,18 @@ impl Hub {
         }
         // No carrier knows bulks.
         let schedule = if bulk.is_some() { None } else { self.schedule_to_pass(carrier, admitted.due) };
+        // What waits here gets its carrier when it is due.
+        let waits = bulk.is_some() || schedule.is_none() && admitted.due > self.now.wall;
+        let waits = waits && self.settings.routes.candidates(route, sm.destination.addr).len() > 1;
         let row = Row {
             accepted: self.now.wall,
             expires: admitted.expires,
             at: if schedule.is_some() { self.now.wall } else { admitted.due },
             account,
-            carrier,
+            carrier: if waits { Row::NOWHERE } else { carrier },
+            route,
+            tried: if waits { 0 } else { tried.0 },
+            from: if waits { 0 } else { leaf.bit },
             registered_delivery: if is_datagram(sm) { 0 } else { registered_delivery },
             flags,
             source: self.table.hash(sm.source.addr),
@@ -263,6 +269,25 @@ impl Hub {
         (appended.lsn, token)
     }
 
+    /// The first candidate that can be told a text, and those that can't; if none can, what the first of them would refuse it with.
+    pub(super) fn first_taker(
+        &mut self,
+        question: &Question<'_>,
+        route: RouteId,
+    ) -> Result<(Leaf, Tried, Seen), Status> {
+        let (mut tried, mut refusal) = (Tried(0), None);
+        while let Some(leaf) = self.pick(question.draw(), Place { route, tried, from: 0 }) {
+            // Nobody has promised anything for it yet: one that our own words fail for stays outside.
+            let seen = guarded(|| self.examine(question.sm, question.account, leaf.carrier));
+            match seen.unwrap_or(Err(Status::RSYSERR)) {
+                Ok(seen) => return Ok((leaf, tried, seen)),
+                Err(status) => refusal = refusal.or(Some(status)),
+            }
+            tried = tried.and(leaf);
+        }
+        Err(refusal.unwrap_or(Status::RINVDSTADR))
+    }
+
     /// Looks at the text: whether its carrier can be told it, and what has to be done to it on the way.
     pub(super) fn examine(
         &mut self,
@@ -304,6 +329,8 @@ impl Hub {
         // What came without a schedule is due, even if it came by a clock that has gone back since.
         let has_time = row.attempts > 0 || row.at > row.accepted;
         if has_time && row.at > self.now.wall {
+            self.unpick(slot);
+            let row = self.table.row(slot);
             row.phase = Phase::Scheduled;
             let (at, is_safe) = (row.at.min(row.expires), row.is_readable(self.durable));
             if is_safe && at.since(self.now.wall) > self.settings.limits.body_age {
@@ -317,8 +344,22 @@ impl Hub {
         }
     }
 
-    /// Puts a message at the end of its carrier's queue, or of its suspects.
+    /// Puts a message at the end of its carrier's queue, or of its suspects; picks its carrier before that, if that is to be done.
     pub(super) fn enqueue(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let Some(carrier) = self.carriers.get(usize::from(row.carrier.0)) else {
+            return self.route_out(slot);
+        };
+        // It waited for another attempt at this one, which is not there any more.
+        let is_retry = row.attempts > 0 && row.losses < SUSPECT && row.may_move();
+        if is_retry && !carrier.standing(self.now).usable && !self.is_sole(slot) {
+            return self.route_out(slot);
+        }
+        self.enter_queue(slot);
+    }
+
+    /// As [`Hub::enqueue`], for a message whose carrier has just been picked.
+    pub(super) fn enter_queue(&mut self, slot: u32) {
         match self.table.row(slot).losses >= SUSPECT {
             true => self.suspect(self.table.token(slot)),
             false => self.enqueue_with_others(slot),
@@ -326,6 +367,18 @@ impl Hub {
     }
 
     pub(super) fn enqueue_with_others(&mut self, slot: u32) {
+        let carrier = self.table.row(slot).carrier;
+        let leaving = &self.carriers[usize::from(carrier.0)].leaving;
+        let is_left = !leaving.queue.is_empty();
+        self.stand_in_queue(slot, is_left);
+    }
+
+    /// Puts a message at the end of its carrier's queue, before those that are still to be looked at because it is down.
+    pub(super) fn enqueue_before_leaving(&mut self, slot: u32) {
+        self.stand_in_queue(slot, false);
+    }
+
+    fn stand_in_queue(&mut self, slot: u32, is_left: bool) {
         let token = self.table.token(slot);
         let Self { table, carriers, accounts, .. } = self;
         let row = table.row(slot);
@@ -334,17 +387,12 @@ impl Hub {
         if !row.is(flag::QUEUED) {
             row.set(flag::QUEUED);
             let stand = stand(row, accounts);
-            carriers[usize::from(carrier.0)].queue.push_back(stand, token, |token| table.holds(token));
+            let state = &mut carriers[usize::from(carrier.0)];
+            let queue = if is_left { &mut state.leaving.queue } else { &mut state.queue };
+            queue.push_back(stand, token, |token| table.holds(token));
         }
         self.wake_carrier(carrier);
     }
-
-    pub(super) fn wake_account(&mut self, account: AccountId) {
-        self.accounts[usize::from(account.0)].dirty = true;
-    }
-
-    pub(super) fn wake_carrier(&mut self, carrier: CarrierId) {
-        self.carriers[usize::from(carrier.0)].dirty = true;
     }
 }
 
@@ -393,17 +441,6 @@ pub(super) fn mode_flags(sm: &Sm<'_>, is_scheduled: bool) -> Result<u16, Status>
         DATAGRAM | TRANSACTION => Ok(flag::ONCE),
         _ => Ok(0), // store and forward, said or not
     }
-}
-
-/// Its class in a carrier's queue.
-pub(super) fn class(sm: &Sm<'_>) -> u8 {
-    sm.priority_flag.min(CLASSES as u8 - 1)
-}
-
-/// Where a message stands in its carrier's queue.
-pub(super) fn stand(row: &Row, accounts: &[AccountState]) -> Stand {
-    let weight = accounts[usize::from(row.account.0)].weight;
-    Stand { class: row.class, account: row.account, weight }
 }
 
 /// Whether it is a datagram, which has no receipt.

@@ -19,6 +19,7 @@
 //! less ([`Durability`]) don't wait so long.
 
 mod aliases;
+mod breaker;
 mod broadcast;
 mod bulks;
 mod caller;
@@ -35,6 +36,7 @@ mod held;
 mod inbound;
 mod intake;
 mod kin;
+mod leaving;
 mod memory;
 mod multi;
 mod nameless;
@@ -59,14 +61,16 @@ mod steps;
 mod suspects;
 mod table;
 mod timers;
+mod unrouted;
 mod upkeep;
 mod way;
 mod whose;
 
+pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched};
 pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
-pub use pace::{Hold, OverLimit, Reason, Standing};
+pub use pace::{Hold, OverLimit, Reason};
 pub use queue_classes::{Classes, Guard, Stand};
 pub use replay::Replay;
 pub use settings::{
@@ -89,6 +93,7 @@ use crate::route::Turns;
 use crate::schedule::Retry;
 use crate::spool::Journal;
 use aliases::Aliases;
+use breaker::Breaker;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
@@ -98,6 +103,7 @@ use foldhash::HashMap;
 use gauges::CarrierStats;
 use held::{Held, Holding};
 use kin::Kin;
+use leaving::Leaving;
 use nameless::Nameless;
 use notice::Notice;
 use operations::Replacing;
@@ -110,6 +116,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
 use table::Table;
+use unrouted::Unrouted;
+use way::Texts;
 
 /// The hub.
 pub struct Hub {
@@ -172,6 +180,10 @@ pub struct Hub {
     disk_wait: Duration,
     /// Whose turn it is in groups of carriers that take turns.
     turns: Turns,
+    unrouted: Unrouted,
+    texts: Texts,
+    /// No message waits longer for its next attempt.
+    longest_wait: Duration,
     scratch: BytesMut,
 }
 
@@ -234,8 +246,12 @@ struct CarrierState {
     /// What holds it back.
     pace: CarrierPace,
     suspects: Suspects,
-    /// Seats of its links that submit.
+    /// Seats of its links that submit, how many messages these may have out, and how many they have.
     links: Vec<u32>,
+    places: usize,
+    out: usize,
+    breaker: Breaker,
+    leaving: Leaving,
     turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,
@@ -422,6 +438,7 @@ impl Hub {
             early_receipts: self.correlation.early_len() as u64,
             remembered: self.remembered() as u64,
             scheduled: 0,
+            unrouted: self.unrouted.len() as u64,
             bodies: self.bodies.len() as u64,
             memory: self.memory(),
             buffers: self.buffers,

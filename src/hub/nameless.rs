@@ -145,8 +145,7 @@ impl Hub {
         // It was refused after all: that is one attempt, which failed just now.
         let row = self.table.row(token.slot);
         (row.phase, row.whereabouts) = (Phase::Dispatched, Whereabouts::Here);
-        let (attempts, due, error, losses) = (row.attempts, self.now.wall, row.error, row.losses);
-        self.journal.append(&Record::Deferred { id: message, attempts, due, error, losses });
+        self.note_attempts(token.slot, self.now.wall);
         let mut again = Vec::new();
         self.take_refusal(token, status, &mut again);
         again.into_iter().for_each(|token| self.dispatch_again(token, None));

@@ -8,6 +8,7 @@ use super::fetch::fetch_if_parked;
 use super::intake::{is_datagram, with_schedule};
 use super::search::{Errand, Wanted};
 use super::table::{Row, Token, flag};
+use super::way::Question;
 use super::{AccountState, Hub};
 use crate::admission::admit;
 use crate::codec::{
@@ -185,12 +186,14 @@ impl Hub {
         // A part that waits for the others of its text stays one: whose would it be with another text?
         let may_be = |row: &&mut Row| row.is_pending() && row.phase != Phase::Gathering;
         let row = self.table.known(token).filter(may_be).ok_or(Status::RREPLACEFAIL)?;
-        let (account, carrier) = (row.account, row.carrier);
+        let (account, carrier, route) = (row.account, row.carrier, row.route);
         let (was_tried, is_counted) = (row.attempts > 0, row.bulk != Row::ALONE);
         let (bulk, at, expires) = self.times_of(token.slot)?;
         let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
+        let question = Question { sm: &sm, account, serial: u64::from(token.serial), due: at };
+        let carrier = self.likely_carrier(&question, route, carrier);
         let passed_on = self.passed_schedule(carrier, &sm);
         let at = passed_on.unwrap_or(at);
         let due = write_absolute(at);

@@ -22,6 +22,7 @@ impl Hub {
         let mut again = Vec::new();
         for outcome in &intake.outcomes {
             let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));
+            self.note_health(carrier, outcome.verdict);
             match outcome.verdict {
                 Verdict::Answered(_) => {
                     self.note_answer(seat);
@@ -34,10 +35,14 @@ impl Hub {
             }
             match outcome.verdict {
                 Verdict::Answered(Status::ROK) => self.take_taken(token, id, Some((seat, session))),
-                Verdict::Late(Status::ROK) => self.take_taken(token, id, None),
-                Verdict::Answered(status) | Verdict::Unfit(status) => {
+                Verdict::Late(Status::ROK) => self.take_late(token, id, carrier),
+                Verdict::Answered(status) => {
                     self.give_room(seat, session);
                     self.take_refusal(token, status, &mut again);
+                }
+                Verdict::Unfit(status) => {
+                    self.give_room(seat, session);
+                    self.take_unfit(token, status);
                 }
                 // The retry that is under way settles it.
                 Verdict::Late(status) => {
@@ -79,21 +84,31 @@ impl Hub {
         }
     }
 
-    /// The carrier took the message; `link` is where its place in the window is to be freed.
-    fn take_taken(&mut self, token: Token, id: &[u8], link: Option<(u32, SessionId)>) {
-        self.effects.stats.late_answers += u64::from(link.is_none());
-        if link.is_none() && self.hear_late(token, Status::ROK, id) {
+    /// A carrier took the message, and says so after it was given up: its retry may be under way, here or elsewhere.
+    fn take_late(&mut self, token: Token, id: &[u8], carrier: CarrierId) {
+        self.effects.stats.late_answers += 1;
+        if self.hear_late(token, Status::ROK, id) {
             return;
         }
+        let waits = |phase| matches!(phase, Phase::Scheduled | Phase::Queued);
+        let Some(row) = self.table.known(token).filter(|row| waits(row.phase)) else {
+            return self.take_second_id(token, id, carrier);
+        };
+        let before = std::mem::replace(&mut row.carrier, carrier);
+        self.wake_carrier(before); // those behind it there may have waited for its body
+        self.take_taken(token, id, None);
+    }
+
+    /// The carrier took the message; `link` is where its place in the window is to be freed.
+    fn take_taken(&mut self, token: Token, id: &[u8], link: Option<(u32, SessionId)>) {
         let fits = |phase| match link {
             Some(_) => phase == Phase::Dispatched,
             // Late: its retry must not be out already.
             None => matches!(phase, Phase::Scheduled | Phase::Queued),
         };
         let Some(row) = self.table.known(token).filter(|row| fits(row.phase)) else {
-            match link {
-                Some((seat, session)) => self.give_room(seat, session),
-                None => self.take_second_id(token, id),
+            if let Some((seat, session)) = link {
+                self.give_room(seat, session);
             }
             return;
         };
@@ -178,9 +193,7 @@ impl Hub {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
             return;
         };
-        let pace = &mut self.carriers[usize::from(row.carrier.0)];
-        pace.counts.refuse(status);
-        pace.pace.note_refused(row.segments, self.now);
+        self.carriers[usize::from(row.carrier.0)].note_refused(status, row.segments, self.now);
         let (carrier, expires, whereabouts) = (row.carrier, row.expires, row.whereabouts);
         row.losses = 0;
         let class = self.carriers[usize::from(carrier.0)].statuses.class(status);
@@ -206,12 +219,29 @@ impl Hub {
             }
             Class::Transient => self.defer(token.slot, Failure::Transient, Outcome::refused(status)),
             Class::QueueFull => self.defer(token.slot, Failure::QueueFull, Outcome::refused(status)),
-            Class::Permanent | Class::Route | Class::Malformed => {
-                self.settle(token.slot, Outcome::refused(status));
-            }
+            Class::Permanent => drop(self.settle(token.slot, Outcome::refused(status))),
+            Class::Route | Class::Malformed => self.go_on_elsewhere(token.slot, status),
             // A success never comes here.
             Class::Ok => {}
         }
+    }
+
+    /// Its carrier can't be told this message.
+    fn take_unfit(&mut self, token: Token, status: Status) {
+        self.effects.stats.refuse_by_carrier(status);
+        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
+            return;
+        };
+        let expires = row.expires;
+        if self.fall_back(token) {
+            return;
+        }
+        if self.now.wall >= expires {
+            let Outcome { error, .. } = Outcome::refused(status);
+            let outcome = Outcome { state: MessageState::Expired, error };
+            return self.expire(token.slot, Stage::InFlight, outcome);
+        }
+        self.go_on_elsewhere(token.slot, status);
     }
 
     /// The carrier did not answer: it may have the message, and gets it again rather than never.
@@ -245,18 +275,6 @@ impl Hub {
         true
     }
 
-    /// Leaves a carrier alone that throttles us: longer each time, until it takes something again.
-    fn pause(&mut self, carrier: CarrierId, salt: u64) {
-        let now = self.now.mono;
-        let state = &mut self.carriers[usize::from(carrier.0)];
-        // What was under way before the pause says nothing new.
-        if state.paused.is_none_or(|until| until <= now) {
-            state.throttles = state.throttles.saturating_add(1);
-        }
-        let until = now + state.retry.throttle.wait(state.throttles, salt);
-        state.paused = state.paused.max(Some(until));
-    }
-
     /// Lets a message wait for its next attempt, if its validity and its ladder allow one; `last` is how it ends without.
     pub(super) fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
         let row = self.table.row(slot);
@@ -273,9 +291,12 @@ impl Hub {
         }
         row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
         (row.phase, row.error) = (Phase::Scheduled, last.error);
-        let (id, attempts, due, error) = (row.id(slot), row.attempts, row.at, row.error);
-        let (losses, carrier) = (row.losses, row.carrier);
-        self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
+        let (due, carrier) = (row.at, row.carrier);
+        // A carrier that said nothing may have it: another one would be paid for the double.
+        if failure != Failure::Unanswered {
+            self.turn_to_next(slot);
+        }
+        self.note_attempts(slot, due);
         self.effects.stats.deferred += 1;
         self.carriers[usize::from(carrier.0)].counts.retries += 1;
         self.await_due(slot);

@@ -4,7 +4,7 @@
 //! counted when it is handed to a link; what an account is allowed, once for each message.
 
 use super::table::{Row, Token, flag};
-use super::{Hub, LinkState};
+use super::{CarrierState, Hub, LinkState};
 use crate::carrier::Carrier;
 use crate::clock::{Now, UnixMs};
 use crate::codec::Status;
@@ -68,15 +68,6 @@ pub struct Hold {
     pub reason: Reason,
     /// `None`: nobody knows, or for ever.
     pub until: Option<Instant>,
-}
-
-/// Whether a carrier takes anything now, and how busy it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// What keeps it from taking one message more now, and for how long; a full window does not, nor an empty queue.
-    pub hold: Option<Hold>,
-    /// What it has and what waits for it, in thousandths of what its links may have out at one time.
-    pub load: u16,
 }
 
 /// A rate and calendar limits, as they stand.
@@ -216,39 +207,11 @@ pub(super) struct AccountPace {
 }
 
 impl Hub {
-    /// Whether a carrier takes anything now, and how busy it is.
-    pub fn standing(&self, carrier: CarrierId) -> Standing {
-        let Some(state) = self.carriers.get(usize::from(carrier.0)) else {
-            return Standing { hold: Some(Hold { reason: Reason::Peer, until: None }), load: u16::MAX };
-        };
-        let links = || self.links.iter().filter(|link| link.carrier == carrier && link.submits);
-        let room: usize = links().map(|link| link.ceiling).sum();
-        let out: usize = links().map(|link| link.window - link.room).sum();
-        let busy = (out + state.queue.len()) * 1000 / room.max(1);
-        Standing { hold: self.held_back(carrier), load: u16::try_from(busy).unwrap_or(u16::MAX) }
-    }
-
-    /// What keeps a carrier from taking one message more, were there any room.
-    fn held_back(&self, carrier: CarrierId) -> Option<Hold> {
-        let state = &self.carriers[usize::from(carrier.0)];
-        let now = self.now;
-        if state.links.is_empty() {
-            return Some(Hold { reason: Reason::Peer, until: None });
-        }
-        let closed = state.pace.closed.iter().filter_map(|closed| closed.until(now.wall)).max();
-        let closed = closed
-            .map(|until| Hold { reason: Reason::Maintenance, until: Some(now.mono + until.since(now.wall)) });
-        let paused = state.paused.filter(|until| now.mono < *until);
-        let paused = paused.map(|until| Hold { reason: Reason::Throttled, until: Some(until) });
-        let held = || state.pace.hold(now.mono);
-        closed.or(paused).or_else(|| state.pace.meter.used_up(now)).or_else(held)
-    }
-
     /// The one thing that limits a carrier now.
     pub(super) fn limited_by(&self, carrier: CarrierId) -> Hold {
         let state = &self.carriers[usize::from(carrier.0)];
-        let is_empty = state.queue.len() + state.suspects.len() == 0;
-        let held = self.held_back(carrier);
+        let is_empty = state.waiting() == 0;
+        let held = state.held_back(self.now);
         let is_peers =
             |hold: &Hold| matches!(hold.reason, Reason::Peer | Reason::Maintenance | Reason::Throttled);
         if let Some(hold) = held.filter(|hold| is_peers(hold) || !is_empty) {
@@ -306,6 +269,27 @@ impl Hub {
     }
 }
 
+impl CarrierState {
+    /// Messages that wait for it, with the places of some that are gone.
+    pub fn waiting(&self) -> usize {
+        self.queue.len() + self.leaving.queue.len() + self.suspects.len()
+    }
+
+    /// What keeps it from taking one message more, were there any room; a full window does not, nor an empty queue.
+    pub fn held_back(&self, now: Now) -> Option<Hold> {
+        if self.links.is_empty() {
+            return Some(Hold { reason: Reason::Peer, until: None });
+        }
+        let closed = self.pace.closed.iter().filter_map(|closed| closed.until(now.wall)).max();
+        let closed = closed
+            .map(|until| Hold { reason: Reason::Maintenance, until: Some(now.mono + until.since(now.wall)) });
+        let paused = self.paused.filter(|until| now.mono < *until);
+        let paused = paused.map(|until| Hold { reason: Reason::Throttled, until: Some(until) });
+        let held = || self.pace.hold(now.mono);
+        closed.or(paused).or_else(|| self.pace.meter.used_up(now)).or_else(held)
+    }
+}
+
 impl AccountPace {
     pub fn new(limits: &Limits, over: OverLimit) -> Option<Box<Self>> {
         (!limits.is_none()).then(|| Box::new(Self { meter: Meter::new(limits), over }))
@@ -357,6 +341,14 @@ impl CarrierPace {
     pub fn recount(&mut self, row: &Row, at: UnixMs) {
         let quotas = self.meter.quotas().chain(self.taken.iter_mut().flatten());
         quotas.for_each(|quota| quota.recount(row.segments.into(), at));
+    }
+}
+
+impl CarrierState {
+    /// It refused a message of so many segments.
+    pub fn note_refused(&mut self, status: Status, segments: u8, now: Now) {
+        self.counts.refuse(status);
+        self.pace.note_refused(segments, now);
     }
 }
 

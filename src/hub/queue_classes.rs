@@ -4,8 +4,10 @@
 //! [`Guard::patience`] gets every so-manieth turn, so that nobody starves. A queue of any length costs little more than eight octets a
 //! message: only what leaves next is read back from the spool.
 
+use super::AccountState;
 use super::queue_turns::Turns;
-use super::table::Token;
+use super::table::{Row, Token};
+use crate::codec::Sm;
 use crate::id::AccountId;
 use std::time::Duration;
 
@@ -121,6 +123,11 @@ impl Classes {
         self.classes.iter_mut().for_each(|class| class.wake(account));
     }
 
+    /// Every account has its turns again.
+    pub fn wake_all(&mut self) {
+        self.classes.iter_mut().for_each(Turns::wake_all);
+    }
+
     /// Has a look at about `most` messages that leave next with the one that [`Classes::front`] gave, unless that was done.
     pub fn look_ahead(&mut self, most: usize, look: impl FnMut(Token)) {
         self.classes[self.chosen].look_ahead(most, look);
@@ -139,6 +146,17 @@ impl Classes {
     fn class(&mut self, stand: Stand) -> &mut Turns {
         &mut self.classes[usize::from(stand.class).min(CLASSES - 1)]
     }
+}
+
+/// Its class in a carrier's queue.
+pub(super) fn class(sm: &Sm<'_>) -> u8 {
+    sm.priority_flag.min(CLASSES as u8 - 1)
+}
+
+/// Where a message stands in its carrier's queue.
+pub(super) fn stand(row: &Row, accounts: &[AccountState]) -> Stand {
+    let weight = accounts[usize::from(row.account.0)].weight;
+    Stand { class: row.class, account: row.account, weight }
 }
 
 /// Priorities 0 to 3 (SMPP 3.4 §5.2.14); what is above counts as the highest.

@@ -153,6 +153,13 @@ impl Turns {
         }
     }
 
+    /// Every account has its turns again.
+    pub fn wake_all(&mut self) {
+        let mut accounts: Vec<AccountId> = self.by_account.keys().copied().collect();
+        accounts.sort_unstable(); // what is done to all is done alike in every run
+        accounts.into_iter().for_each(|account| self.wake(account));
+    }
+
     /// Forgets those that are gone.
     pub fn sweep(&mut self, is_there: impl Fn(Token) -> bool) {
         let flows = self.by_account.values();

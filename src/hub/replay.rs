@@ -1,14 +1,17 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
 use super::aliases::Aliases;
+use super::breaker::Breaker;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
-use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
+use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
 use super::pace::{AccountPace, CarrierPace, OverLimit};
+use super::queue_classes::class;
 use super::table::{Row, Table, flag};
-use super::way;
+use super::unrouted::Unrouted;
+use super::way::{self, Texts};
 use super::whose::Given;
 use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
 use crate::bulk::Bulks;
@@ -19,7 +22,8 @@ use crate::correlation::Correlation;
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
-use crate::route::Turns;
+use crate::route::{RouteId, Turns};
+use crate::schedule::Retry;
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use bytes::BytesMut;
@@ -39,7 +43,7 @@ pub struct Replay {
     pub(super) carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     /// Ids of messages that were taken twice, but for the last, by slot.
-    second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
+    second_ids: SecondIds,
     kin: Kin,
     turns: Turns,
     pub(super) bulks: Bulks,
@@ -51,6 +55,8 @@ pub struct Replay {
     crashed: bool,
 }
 
+/// Ids of messages that were taken twice, but for the last, by slot; and whose they are.
+pub(super) type SecondIds = BTreeMap<u32, Vec<(CarrierId, Box<[u8]>)>>;
 /// What tells a held receipt from its copies: carrier, id, when it came.
 type EarlyKey = (CarrierId, Box<[u8]>, UnixMs);
 
@@ -89,6 +95,7 @@ impl Replay {
             statuses: plan.statuses.clone(),
             retry: plan.retry.clone().unwrap_or_else(|| settings.retry.clone()),
             unanswered: plan.unanswered,
+            breaker: Breaker::new(plan.breaker),
             receipts: plan.carrier.duties.receipts,
             passes_schedule: plan.carrier.passes_schedule,
             pace: CarrierPace::new(&plan.carrier),
@@ -96,7 +103,7 @@ impl Replay {
         };
         Self {
             table: Table::new(settings.limits.final_states),
-            turns: Turns::default(),
+            turns: Turns::of_all(&settings.routes),
             kin: Kin::new(settings.limits.gathering),
             bulks: Bulks::new(settings.limits.bulks),
             accounts: settings.accounts.iter().map(account).collect(),
@@ -142,12 +149,7 @@ impl Replay {
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 self.take_sent(id, carrier, carrier_message_id, at);
             }
-            Record::Deferred { id, attempts, due, error, losses } => {
-                if let Some(row) = self.table.find(id) {
-                    (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
-                    (row.error, row.losses) = (error, losses);
-                }
-            }
+            Record::Deferred { .. } => self.take_deferred(record),
             Record::Settled { id, state, error, at } => {
                 if let Some(row) = self.table.find(id) {
                     row.phase = Phase::Settled;
@@ -197,7 +199,7 @@ impl Replay {
     fn take_sent(&mut self, id: MessageId, carrier: &[u8], carrier_message_id: &[u8], at: UnixMs) {
         let carrier = self.carrier(carrier);
         let Some(row) = self.table.find(id) else { return };
-        row.carrier = carrier;
+        let other = std::mem::replace(&mut row.carrier, carrier);
         if row.is(flag::INBOUND) {
             return; // it came from there
         }
@@ -212,15 +214,35 @@ impl Replay {
         (row.phase, row.at) = (Phase::Awaiting, at);
         let before = row.carrier_message_id.take();
         row.carrier_message_id = (!carrier_message_id.is_empty()).then(|| carrier_message_id.into());
-        if let Some(before) = before.filter(|before| was_taken && **before != *carrier_message_id) {
-            self.second_ids.entry(id.slot).or_default().push(before);
+        let is_other = |before: &[u8]| *before != *carrier_message_id || other != carrier;
+        if let Some(before) = before.filter(|before| was_taken && is_other(before)) {
+            self.second_ids.entry(id.slot).or_default().push((other, before));
         }
     }
 
-    /// The carrier for a message that is due then.
-    fn carrier_for(&mut self, sm: &Sm<'_>, account: AccountId, due: UnixMs) -> Option<CarrierId> {
-        let profile = Arc::clone(&self.accounts.get(usize::from(account.0))?.profile);
-        way::carrier_for(&self.settings.routes, &profile, &mut self.turns, sm, account, due)
+    fn take_deferred(&mut self, record: &Record<'_>) {
+        let Record::Deferred { id, attempts, due, error, losses, tried, from, carrier } = *record else {
+            return;
+        };
+        let Some(row) = self.table.find(id) else { return };
+        (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
+        (row.error, row.losses, row.tried, row.from) = (error, losses, tried, from);
+        if !carrier.is_empty() {
+            // One that is configured no more has left its messages to their routes.
+            let known = self.carriers.iter().position(|known| *known.name == *carrier);
+            row.carrier = known.map_or(row.carrier, |place| CarrierId(place as u16));
+        } else if tried != 0 || from != 0 {
+            row.carrier = Row::NOWHERE; // its next candidate is picked by how they stand then
+        }
+    }
+
+    /// The rule and the carrier for a message.
+    fn way_of(&mut self, question: &way::Question<'_>) -> Option<(RouteId, CarrierId, u8)> {
+        let Self { settings, accounts, turns, .. } = self;
+        let profile = &accounts.get(usize::from(question.account.0))?.profile;
+        let route = way::rule_for(&settings.routes, profile, question)?;
+        let leaf = way::first_candidate(&settings.routes, route, turns, question)?;
+        Some((route, leaf.carrier, leaf.bit))
     }
 
     fn take_accepted(
@@ -239,10 +261,10 @@ impl Replay {
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
         let is_inbound = kept & flag::INBOUND != 0;
-        let carrier = match is_inbound {
-            true => Row::NOWHERE, // whatever else its records say, none gets it
-            false => self.carrier_for(&sm, account, at).unwrap_or(Row::NOWHERE),
-        };
+        let question = way::Question { sm: &sm, account, serial: id.serial, due: at };
+        // Whatever else the records of one from a handset say, no carrier gets it.
+        let way = (!is_inbound).then(|| self.way_of(&question)).flatten();
+        let (route, carrier, from) = way.unwrap_or((Row::NO_ROUTE, Row::NOWHERE, 0));
         // A schedule that was for a carrier to keep is ours again if the carrier there is now keeps none.
         let keeps = self.carriers.get(usize::from(carrier.0)).is_some_and(|carrier| carrier.passes_schedule);
         let at = match guarded(|| read_time(sm.schedule_delivery_time, accepted)).unwrap_or(Ok(None)) {
@@ -256,6 +278,8 @@ impl Replay {
             at,
             account,
             carrier,
+            route,
+            from,
             phase: Phase::Scheduled,
             registered_delivery: if is_inbound || is_datagram(&sm) {
                 0
@@ -357,6 +381,8 @@ impl Replay {
         self.free_of_lost_bulks();
         let slots = self.table.oldest_first();
         let (watch, change) = Watch::start(self.settings.caution, self.newest, now);
+        let ladders = self.carriers.iter().map(|carrier| &carrier.retry).chain([&self.settings.retry]);
+        let longest_wait = ladders.map(Retry::longest).max().unwrap_or_default();
         let mut hub = Hub {
             id_key: journal.id_key(),
             correlation: Correlation::new(self.settings.limits.early_receipts),
@@ -398,6 +424,9 @@ impl Replay {
             sleepers: BinaryHeap::new(),
             disk_wait: Duration::ZERO,
             turns: self.turns,
+            unrouted: Unrouted::default(),
+            texts: Texts::default(),
+            longest_wait,
             scratch: BytesMut::new(),
             settings: self.settings,
         };

@@ -1,8 +1,9 @@
 //! Long texts as their carrier wants them: divided into parts, or joined into one.
 
-use super::intake::stand;
 use super::kin::TextKey;
+use super::queue_classes::stand;
 use super::table::{Row, Token, flag};
+use super::way::FIXED;
 use super::{Hub, Overdue};
 use crate::assembly;
 use crate::codec::{MessageState, Reading, Sm, Status};
@@ -60,7 +61,7 @@ impl Hub {
             Some(Shape::Kept) => self.requeue(token),
             Some(Shape::Part(part)) => self.gather(token, part, &body),
             Some(Shape::Divided(bodies)) => self.divide(token, bodies),
-            Some(Shape::Refused(status)) => drop(self.settle(token.slot, Outcome::refused(status))),
+            Some(Shape::Refused(status)) => self.go_on_elsewhere(token.slot, status),
             // Our own words fail for it, and will the next time: nothing is worth a second try.
             None => self.give_up(token, Outcome::plain(MessageState::Undeliverable)),
         }
@@ -77,6 +78,7 @@ impl Hub {
 
     /// Sends the parts of a message in its place.
     fn divide(&mut self, token: Token, bodies: Vec<Bytes>) {
+        let is_chosen = !self.is_sole(token.slot);
         let whole = self.table.row(token.slot);
         whole.phase = Phase::Divided;
         let id = whole.id(token.slot);
@@ -86,6 +88,9 @@ impl Hub {
             at: whole.at,
             account: whole.account,
             carrier: whole.carrier,
+            route: whole.route,
+            tried: if is_chosen { FIXED } else { 0 },
+            from: whole.from,
             registered_delivery: whole.registered_delivery,
             flags: whole.flags & (flag::SHORT_ID | flag::SUCCESS_ONLY | flag::ONCE)
                 | flag::PART
@@ -104,6 +109,9 @@ impl Hub {
         let mut parts = Vec::with_capacity(rows.len());
         for (row, body) in rows.into_iter().zip(bodies) {
             let (_, part) = self.admit_row(row, body, Some(id));
+            if is_chosen {
+                self.note_attempts(part.slot, self.now.wall); // it is in the words of this carrier
+            }
             parts.push(part);
         }
         self.journal.append(&Record::Divided { id });
@@ -212,6 +220,8 @@ impl Hub {
             at: like.accepted,
             account,
             carrier: like.carrier,
+            route: like.route,
+            from: like.from,
             registered_delivery: like.registered_delivery,
             flags: flag::WHOLE,
             source: like.source,

@@ -1,20 +1,15 @@
 //! After a restart, messages are taken up where their records leave them.
 
+use super::replay::SecondIds;
 use super::table::{Row, Whereabouts, flag};
 use super::{Hub, PartReceipts};
 use crate::clock::UnixMs;
 use crate::message::{Outcome, Phase, wants_receipt};
-use std::collections::BTreeMap;
 
 impl Hub {
     /// Takes up all messages, which are in `slots`, oldest first. If the hub before was cut off, that was after `cut_off`;
     /// `second_ids` are what their carriers call messages beside their usual ids.
-    pub(super) fn take_up(
-        &mut self,
-        slots: &[u32],
-        cut_off: Option<UnixMs>,
-        second_ids: BTreeMap<u32, Vec<Box<[u8]>>>,
-    ) {
+    pub(super) fn take_up(&mut self, slots: &[u32], cut_off: Option<UnixMs>, second_ids: SecondIds) {
         self.mend_kin(slots);
         slots.iter().for_each(|slot| self.adopt(*slot));
         let fired = self.bulks.resume();
@@ -32,10 +27,11 @@ impl Hub {
         }
         for (slot, mut ids) in second_ids {
             let row = self.table.row(slot);
-            ids.retain(|id| row.carrier_message_id.as_ref() != Some(id));
+            ids.retain(|(carrier, id)| {
+                row.carrier != *carrier || row.carrier_message_id.as_ref() != Some(id)
+            });
             if row.phase == Phase::Awaiting {
-                let carrier = row.carrier;
-                self.resume_aliases(slot, carrier, ids);
+                self.resume_aliases(slot, ids);
             }
         }
         self.end_kin(slots);
@@ -110,7 +106,7 @@ impl Hub {
                 self.set_timer(slot, until);
             }
             // Its route was taken out of the configuration: the account hears so rather than nothing.
-            Phase::Scheduled if carrier == Row::NOWHERE => {
+            Phase::Scheduled if row.route == Row::NO_ROUTE && carrier == Row::NOWHERE => {
                 self.settle(slot, Outcome::NO_ROUTE);
             }
             // Its bulk brings it on, as soon as there are turns.

@@ -1,5 +1,6 @@
 //! What the hub is told once, at its start.
 
+use super::breaker::BreakerRules;
 use super::held::Durability;
 use super::pace::OverLimit;
 use super::queue_classes::Guard;
@@ -50,6 +51,8 @@ impl Settings {
 #[derive(Clone, Debug)]
 pub struct AccountPlan {
     pub account: Account,
+    /// What it has in common with others, for the rules of routes.
+    pub group: Option<String>,
     /// Messages of it that the hub holds at most; beyond it ESME_RMSGQFUL.
     pub queue_max: usize,
     /// What its texts mean.
@@ -78,6 +81,7 @@ impl AccountPlan {
     pub fn new(account: Account) -> Self {
         Self {
             account,
+            group: None,
             queue_max: 5_000_000,
             profile: Arc::default(),
             part_receipts: PartReceipts::default(),
@@ -135,6 +139,8 @@ pub struct CarrierPlan {
     pub retry: Option<Retry>,
     /// What becomes of a message that it does not answer.
     pub unanswered: Unanswered,
+    /// When it counts as sick.
+    pub breaker: BreakerRules,
 }
 
 impl CarrierPlan {
@@ -146,6 +152,7 @@ impl CarrierPlan {
             statuses: Statuses::default(),
             retry: None,
             unanswered: Unanswered::default(),
+            breaker: BreakerRules::default(),
         }
     }
 }
@@ -178,6 +185,8 @@ pub struct Limits {
     pub poison_attempts: u8,
     /// Dispatches in a row that a link leaves unanswered before it is ended, to be connected anew; 0: any number.
     pub silences: u32,
+    /// How long a carrier is down before what waits for it goes on to other candidates.
+    pub failover: Duration,
     /// Receipts held for messages that are not known yet.
     pub early_receipts: usize,
     /// How long after its validity a message waits for its receipt.
@@ -231,6 +240,7 @@ impl Default for Limits {
             body_age: Duration::from_secs(2),
             poison_attempts: 5,
             silences: 10,
+            failover: Duration::from_secs(10),
             early_receipts: 100_000,
             receipt_grace: Duration::from_secs(3600),
             unreceipted: Unreceipted::Unknown,

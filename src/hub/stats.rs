@@ -43,6 +43,10 @@ pub struct Stats {
     pub doubtful: u64,
     /// Dispatches of messages that the carrier may have already, by carrier.
     pub repeated: Vec<(CarrierId, u64)>,
+    /// Messages that came to a carrier after another candidate had failed or refused them, by carrier.
+    pub passed_on: Vec<(CarrierId, u64)>,
+    /// Times that a carrier was taken for sick, by carrier.
+    pub sick: Vec<(CarrierId, u64)>,
     pub receipts_in: u64,
     pub receipts_intermediate: u64,
     pub receipts_early: u64,
@@ -189,6 +193,8 @@ pub struct Gauges {
     pub awaiting: u64,
     pub scheduled: u64,
     pub waiting: u64,
+    /// Messages that are due and wait for their bodies before they get a carrier.
+    pub unrouted: u64,
     /// Messages whose bodies may still be at hand.
     pub bodies: u64,
     pub early_receipts: u64,
@@ -225,6 +231,16 @@ impl Stats {
     /// Counts a dispatch to `carrier` of what that may have already.
     pub(super) fn repeat(&mut self, carrier: CarrierId) {
         count(&mut self.repeated, carrier);
+    }
+
+    /// Counts a message that came to `carrier` from another candidate.
+    pub(super) fn pass_on(&mut self, carrier: CarrierId) {
+        count(&mut self.passed_on, carrier);
+    }
+
+    /// Counts that `carrier` is taken for sick.
+    pub(super) fn sicken(&mut self, carrier: CarrierId) {
+        count(&mut self.sick, carrier);
     }
 
     pub(super) fn refuse(&mut self, status: Status) {
@@ -333,6 +349,7 @@ impl Gauges {
             ("awaiting_receipt", self.awaiting),
             ("timed", self.scheduled),
             ("receipt_waiting", self.waiting),
+            ("unrouted", self.unrouted),
             ("waiting_for_disk", self.held),
             ("body_watched", self.bodies),
             ("early_receipts", self.early_receipts),

@@ -50,9 +50,8 @@ impl Hub {
 
     /// The wait for a next attempt is a distance, not a date: no clock makes it longer.
     pub(super) fn cut_backoff(&mut self, slot: u32) {
+        let longest = self.now.wall.after(self.longest_wait);
         let row = self.table.row(slot);
-        let own = self.carriers.get(usize::from(row.carrier.0)).map(|carrier| &carrier.retry);
-        let longest = self.now.wall.after(own.unwrap_or(&self.settings.retry).longest());
         if row.phase == Phase::Scheduled && row.attempts > 0 {
             row.at = row.at.min(longest);
         }

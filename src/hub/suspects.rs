@@ -21,7 +21,6 @@ use crate::codec::MessageState;
 use crate::id::CarrierId;
 use crate::message::{Outcome, Phase};
 use crate::schedule::Failure;
-use crate::spool::Record;
 use std::time::{Duration, Instant};
 
 /// The suspects of one carrier.
@@ -181,8 +180,8 @@ impl Hub {
             self.defer(token.slot, Failure::Unanswered, Outcome::plain(MessageState::Unknown));
         } else {
             if losses != before {
-                let (id, attempts, due, error) = (row.id(token.slot), row.attempts, row.at, row.error);
-                self.journal.append(&Record::Deferred { id, attempts, due, error, losses });
+                let due = row.at;
+                self.note_attempts(token.slot, due);
             }
             let expires = self.table.row(token.slot).expires;
             self.suspect(token);
@@ -248,7 +247,8 @@ impl Hub {
         let now = self.now.mono;
         let Self { carriers, links, .. } = self;
         let state = &mut carriers[place];
-        let rests = state.paused.or(state.suspects.rest).is_some_and(|until| now < until);
+        let rests = state.paused.or(state.suspects.rest).is_some_and(|until| now < until)
+            || !state.breaker.lets_through();
         if state.suspects.queue.len() == 0 || rests || !state.pace.is_open(self.now) {
             return false;
         }

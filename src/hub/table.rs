@@ -8,6 +8,7 @@ use crate::codec::MessageState;
 use crate::correlation::IdHash;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::Phase;
+use crate::route::RouteId;
 use crate::spool::Locator;
 use bytes::Bytes;
 use foldhash::SharedSeed;
@@ -36,7 +37,14 @@ pub(super) struct Row {
     pub carrier_message_id: Option<Box<[u8]>>,
     pub whereabouts: Whereabouts,
     pub account: AccountId,
+    /// [`Row::NOWHERE`] until one is picked.
     pub carrier: CarrierId,
+    /// The rule that it goes by, or [`Row::NO_ROUTE`].
+    pub route: RouteId,
+    /// Which candidates of that have refused it, or [`super::way::FIXED`].
+    pub tried: u32,
+    /// Which of them it is at; from which on the next one is looked for, while it waits for another attempt.
+    pub from: u8,
     pub phase: Phase,
     pub attempts: u8,
     /// Links that were lost in a row while they had it, see [`super::suspects`].
@@ -123,8 +131,10 @@ impl Place {
 impl Row {
     /// No bulk.
     pub const ALONE: u32 = u32::MAX;
-    /// No carrier: no route leads to the message's destination any more, or none is wanted.
+    /// No carrier: none is picked yet, or none is wanted.
     pub const NOWHERE: CarrierId = CarrierId(u16::MAX);
+    /// No rule: none is for the message any more, or none is wanted.
+    pub const NO_ROUTE: RouteId = RouteId(u16::MAX);
 
     /// Whether its body waits on disk alone.
     pub fn is_parked(&self) -> bool {
@@ -400,6 +410,9 @@ impl Default for Row {
             whereabouts: Whereabouts::Here,
             account: AccountId(0),
             carrier: CarrierId(0),
+            route: Self::NO_ROUTE,
+            tried: 0,
+            from: 0,
             phase: Phase::Free,
             attempts: 0,
             losses: 0,

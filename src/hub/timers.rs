@@ -52,6 +52,7 @@ impl Hub {
         }
         self.fired = fired;
         self.wake_accounts();
+        self.look_at_carriers();
         for place in 0..self.carriers.len() {
             if self.carriers[place].paused.is_some_and(|until| self.now.mono >= until) {
                 self.carriers[place].paused = None;
@@ -163,6 +164,7 @@ impl Hub {
             stalls,
             suspects,
             held,
+            self.next_look().filter(|_| !resting),
             body,
             gathering,
             transaction,

@@ -180,11 +180,10 @@ impl Hub {
         if row.is(flag::FETCHING) {
             row.set(flag::MOVED);
         }
-        let (attempts, error, losses) = (row.attempts, row.error, row.losses);
-        if attempts == 0 && losses == 0 {
+        if row.attempts == 0 && row.losses == 0 && row.tried == 0 {
             return appended.lsn;
         }
-        self.journal.append(&Record::Deferred { id, attempts, due, error, losses }).lsn
+        self.note_attempts(slot, due)
     }
 
     /// Writes again where a message stands that was accepted before.
@@ -196,10 +195,10 @@ impl Hub {
             _ if row.is(flag::INBOUND) => drop(self.note_origin(slot)),
             // Of one that is out again its carrier has only what it took before.
             Phase::Awaiting | Phase::Dispatched => {
-                let carrier = &self.carriers[usize::from(row.carrier.0)].name;
                 let taken = row.carrier_message_id.as_deref().unwrap_or(b"");
-                let taken = (row.phase == Phase::Awaiting).then_some(taken);
-                for carrier_message_id in self.aliases.of(slot).chain(taken) {
+                let taken = (row.phase == Phase::Awaiting).then_some((row.carrier, taken));
+                for (carrier, carrier_message_id) in self.aliases.of(slot).chain(taken) {
+                    let carrier = &self.carriers[usize::from(carrier.0)].name;
                     self.journal.append(&Record::Sent { id, carrier, carrier_message_id, at: self.now.wall });
                 }
             }

@@ -2,21 +2,19 @@
 
 use foldhash::HashMap;
 
-/// All classes; a number's is found by [`super::span::Spans`].
+/// All classes; a number's is found by [`super::span::Spans`]. A class is where it begins in one row of words, so that what is looked
+/// at together lies together: its summary (bit n is set if it has rules 64 n and on), its network and targets
+/// ([`Tail`]), and the words of rules that the summary names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Classes {
-    classes: Vec<Class>,
-    /// Rules as bits; of each class only the words that aren't 0.
     words: Vec<u64>,
     /// Targets that the rows of a rule's prefixes name themselves, by rule.
     targets: Vec<(u16, u16)>,
 }
 
+/// The network of a class, and where its targets are.
 #[derive(Clone, Copy, Debug)]
-struct Class {
-    /// Which words of rules it has: bit n for rules 64 n and on.
-    summary: u64,
-    first_word: u32,
+struct Tail {
     first_target: u32,
     targets: u16,
     network: u16,
@@ -25,19 +23,30 @@ struct Class {
 /// One class, to be looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'c> {
-    class: &'c Class,
+    at: usize,
+    summary: u64,
     all: &'c Classes,
 }
 
 impl Classes {
     #[inline]
     pub fn view(&self, class: u32) -> View<'_> {
-        View { class: &self.classes[class as usize], all: self }
+        View { at: class as usize, summary: self.words[class as usize], all: self }
     }
 
     /// Octets that they take.
     pub fn octets(&self) -> usize {
-        self.classes.capacity() * size_of::<Class>() + self.words.capacity() * 8 + self.targets.capacity() * 4
+        self.words.capacity() * 8 + self.targets.capacity() * 4
+    }
+}
+
+impl Tail {
+    const fn pack(self) -> u64 {
+        (self.first_target as u64) << 32 | (self.targets as u64) << 16 | self.network as u64
+    }
+
+    const fn unpack(word: u64) -> Self {
+        Self { first_target: (word >> 32) as u32, targets: (word >> 16) as u16, network: word as u16 }
     }
 }
 
@@ -45,18 +54,18 @@ impl View<'_> {
     /// Which words of rules aren't 0.
     #[inline]
     pub const fn summary(self) -> u64 {
-        self.class.summary
+        self.summary
     }
 
     /// The rules 64 `word` and on whose prefixes fit.
     #[inline]
     pub fn word(self, word: usize) -> u64 {
         let bit = 1 << word;
-        if self.class.summary & bit == 0 {
+        if self.summary & bit == 0 {
             return 0;
         }
-        let before = (self.class.summary & (bit - 1)).count_ones();
-        self.all.words[(self.class.first_word + before) as usize]
+        let before = (self.summary & (bit - 1)).count_ones();
+        self.all.words[self.at + HEAD + before as usize]
     }
 
     /// Whether a prefix of that rule fits.
@@ -66,16 +75,25 @@ impl View<'_> {
 
     /// The network of such numbers, by its place; 0 if it isn't known.
     #[inline]
-    pub const fn network(self) -> u16 {
-        self.class.network
+    pub fn network(self) -> u16 {
+        self.tail().network
     }
 
     /// The target that the fitting row of that rule names itself.
     pub fn target(self, rule: u16) -> Option<u16> {
-        let first = self.class.first_target as usize;
-        let targets = &self.all.targets[first..first + usize::from(self.class.targets)];
+        let targets = self.targets();
         let place = targets.binary_search_by_key(&rule, |(rule, _)| *rule).ok()?;
         Some(targets[place].1)
+    }
+
+    fn targets(&self) -> &[(u16, u16)] {
+        let Tail { first_target, targets, .. } = self.tail();
+        &self.all.targets[first_target as usize..][..usize::from(targets)]
+    }
+
+    #[inline]
+    fn tail(&self) -> Tail {
+        Tail::unpack(self.all.words[self.at + 1])
     }
 }
 
@@ -154,10 +172,9 @@ impl ClassMaker {
     fn content(&self, class: u32) -> Content {
         let view = self.made.view(class);
         let words = (0..64u8).filter(|word| view.summary() >> word & 1 != 0);
-        let first = view.class.first_target as usize;
         Content {
             rules: words.map(|word| (word, view.word(usize::from(word)))).collect(),
-            targets: self.made.targets[first..first + usize::from(view.class.targets)].to_vec(),
+            targets: view.targets().to_vec(),
             network: view.network(),
         }
     }
@@ -165,23 +182,26 @@ impl ClassMaker {
     fn class(&mut self, content: Content) -> u32 {
         let Self { made, known, .. } = self;
         *known.entry(content).or_insert_with_key(|content| {
-            made.classes.push(Class {
-                summary: content.rules.iter().fold(0, |summary, (word, _)| summary | 1 << word),
-                first_word: made.words.len() as u32,
+            let class = made.words.len() as u32;
+            let tail = Tail {
                 first_target: made.targets.len() as u32,
                 targets: content.targets.len() as u16, // one a rule at most
                 network: content.network,
-            });
+            };
+            made.words.push(content.rules.iter().fold(0, |summary, (word, _)| summary | 1 << word));
+            made.words.push(tail.pack());
             made.words.extend(content.rules.iter().map(|(_, bits)| *bits));
             made.targets.extend_from_slice(&content.targets);
-            made.classes.len() as u32 - 1
+            class
         })
     }
 
     pub fn finish(mut self) -> Classes {
-        self.made.classes.shrink_to_fit();
         self.made.words.shrink_to_fit();
         self.made.targets.shrink_to_fit();
         self.made
     }
 }
+
+/// Words of a class before those of its rules.
+const HEAD: usize = 2;

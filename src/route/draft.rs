@@ -4,7 +4,7 @@ use super::class::{ClassMaker, Step};
 use super::mask::{MaskMaker, Masks};
 use super::network::{Network, Networks};
 use super::price::{PriceList, Prices};
-use super::rule::{Rule, SourceKind};
+use super::rule::{Pattern, Rule, SourceKind};
 use super::span::{Prefix, Spans};
 use super::tree::{TreeError, Trees};
 use super::{Compiled, Filters, Group, Routes, Target, bucket};
@@ -200,34 +200,40 @@ impl Draft {
                 })
             })
             .collect();
-        let kinds = [0, 1, 2, 3, 4].map(|bit| {
-            maker.make(|rule| rules[rule].source_kinds == 0 || rules[rule].source_kinds >> bit & 1 != 0)
+        let kinds = SourceKind::ALL.map(|kind| {
+            maker.make(|rule| rules[rule].source_kinds == 0 || rules[rule].source_kinds & kind.bit() != 0)
         });
-        debug_assert_eq!(SourceKind::Absent as usize + 1, kinds.len());
-        let codings = (0..=u8::MAX)
-            .map(|coding| {
-                maker.make(|rule| rules[rule].codings.is_empty() || rules[rule].codings.contains(&coding))
-            })
-            .collect();
-        let can = |rule: usize, fits: &dyn Fn(&super::Pattern) -> bool| {
-            rules[rule].sources.is_empty() || rules[rule].sources.iter().any(fits)
+        let anywhere_words = maker
+            .words(anywhere)
+            .iter()
+            .enumerate()
+            .fold(0, |bits, (place, word)| bits | u64::from(*word != 0) << place);
+        let mut by_octet = |fits: &dyn Fn(&Rule, u8) -> bool| -> Box<[u16]> {
+            (0..=u8::MAX).map(|octet| maker.make(|rule| fits(&rules[rule], octet))).collect()
         };
-        let firsts = (0..=u8::MAX)
-            .map(|first| {
-                maker.make(|rule| can(rule, &|source| source.first().is_none_or(|known| known == first)))
-            })
-            .collect();
-        let buckets = (0..=u8::MAX)
-            .map(|place| {
-                maker.make(|rule| {
-                    can(rule, &|source| source.exact().is_none_or(|known| bucket(known) == place))
-                })
-            })
-            .collect();
-        let mut filters =
-            Filters { strangers, anywhere, networks, accounts, kinds, codings, firsts, buckets, in_use: 0 };
-        let all_words = rules.len().div_ceil(64);
-        filters.in_use = if all_words == 64 { u64::MAX } else { (1 << all_words) - 1 };
+        let codings = by_octet(&|rule, coding| rule.codings.is_empty() || rule.codings.contains(&coding));
+        let priorities =
+            by_octet(&|rule, priority| rule.priorities.is_empty() || rule.priorities.contains(&priority));
+        let any = |rule: &Rule, can: &dyn Fn(&Pattern) -> bool| {
+            rule.sources.is_empty() || rule.sources.iter().any(can)
+        };
+        let firsts =
+            by_octet(&|rule, first| any(rule, &|source| source.first().is_none_or(|known| known == first)));
+        let buckets = by_octet(&|rule, heap| {
+            any(rule, &|source| source.exact().is_none_or(|known| bucket(known) == heap))
+        });
+        let filters = Filters {
+            strangers,
+            anywhere,
+            anywhere_words,
+            networks,
+            accounts,
+            kinds,
+            codings,
+            priorities,
+            firsts,
+            buckets,
+        };
         (maker.finish(), filters)
     }
 }

@@ -22,6 +22,7 @@ pub mod inbound;
 mod mask;
 mod network;
 mod price;
+mod question;
 mod rule;
 mod span;
 mod tree;
@@ -32,6 +33,7 @@ pub use hours::{EVERY_DAY, Hours, Zone, minute_of_day};
 pub use inbound::{Choice, Inbound, Reach};
 pub use network::{Network, Networks};
 pub use price::{Price, PriceList};
+pub use question::{Question, Told, Way};
 pub use rule::{Condition, Parameter, Pattern, Row, Rule, SourceKind, WHOLE};
 pub use span::{PREFIX_MAX, Prefix};
 pub use tree::{DEPTH_MAX, LEAVES_MAX};
@@ -45,13 +47,14 @@ use price::Prices;
 use siphasher::sip::SipHasher24;
 use span::Spans;
 use std::cell::LazyCell;
+use std::fmt;
 use std::hash::Hasher;
 use std::sync::Arc;
 use thiserror::Error;
 use tree::Trees;
 
 /// Rules and where they lead; doesn't change.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Routes {
     /// Classes of destinations.
     spans: Spans,
@@ -81,7 +84,7 @@ struct Compiled {
 }
 
 /// Which rules are in play: sets of [`Masks`], by what of a message is looked up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Filters {
     /// Of accounts beyond the table.
     strangers: u16,
@@ -95,8 +98,9 @@ struct Filters {
     firsts: Box<[u16]>,
     /// By [`bucket`].
     buckets: Box<[u16]>,
-    /// A bit for each word of rules.
-    in_use: u64,
+    priorities: Box<[u16]>,
+    /// A bit for each word of `anywhere` that isn't 0.
+    anywhere_words: u64,
 }
 
 /// What is known of a message that a rule is looked for.
@@ -208,7 +212,9 @@ pub struct Leaf {
 /// Why a prefix can't be entered. The fault is the configuration's.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RouteError {
-    #[error("prefix \"{0}\" is not digits and nothing else")]
+    #[error("a prefix is empty")]
+    Empty,
+    #[error("prefix \"{0}\" has characters other than digits")]
     NotDigits(String),
     #[error("prefix \"{0}\" has more than {PREFIX_MAX} digits")]
     Long(String),
@@ -216,6 +222,15 @@ pub enum RouteError {
     Twice(String),
     #[error("a rule before it is for the same messages")]
     Same,
+}
+
+/// Shown without what only makes it quick.
+impl fmt::Debug for Routes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = out.debug_struct("Routes");
+        all.field("rules", &self.rules).field("spans", &self.spans).field("networks", &self.networks);
+        all.field("trees", &self.trees).field("prices", &self.prices).finish_non_exhaustive()
+    }
 }
 
 impl Routes {
@@ -287,10 +302,11 @@ impl Routes {
             filters.networks[usize::from(class.network())],
             filters.kinds[SourceKind::of(&sm.source) as usize],
             filters.codings[usize::from(sm.data_coding)],
+            filters.priorities[usize::from(sm.priority_flag)],
             filters.buckets[usize::from(bucket(source))],
             filters.firsts[usize::from(source.first().copied().unwrap_or_default())],
         ];
-        let mut words = filters.in_use;
+        let mut words = class.summary() | filters.anywhere_words;
         while words != 0 {
             let word = words.trailing_zeros() as usize;
             words &= words - 1;
@@ -327,6 +343,14 @@ impl Routes {
             prices.of(key, self.network(class.network()).map(|(network, _)| *network))
         };
         self.trees.next(own.or(compiled.tree)?, tried, dice, turns, standing, price)
+    }
+
+    /// Whether the number has a say in which candidate of `route` is next.
+    pub fn asks_number(&self, route: RouteId) -> bool {
+        let of = |compiled: &Compiled| {
+            compiled.has_targets || compiled.tree.is_some_and(|tree| self.trees.asks_price(tree))
+        };
+        self.rules.get(usize::from(route.0)).is_some_and(of)
     }
 
     /// All candidates of `route` for `number`, in the order of their bits.

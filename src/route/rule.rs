@@ -126,12 +126,11 @@ impl Rule {
             && self.parameters.is_empty()
             && self.service_types.is_empty()
             && self.esm_class.is_none()
-            && self.priorities.is_empty()
             && self.hours.is_none()
             && self.share.is_none()
     }
 
-    /// The first of the conditions on account, source kind and data coding that a message doesn't fit.
+    /// The first of the conditions on account, source kind, data coding and priority that a message doesn't fit.
     pub(super) fn misses_early(&self, case: &Case<'_>) -> Option<Condition> {
         if self.accounts.as_ref().is_some_and(|accounts| !accounts.contains(&case.account)) {
             return Some(Condition::Account);
@@ -139,8 +138,11 @@ impl Rule {
         if self.source_kinds != 0 && self.source_kinds & SourceKind::of(&case.sm.source).bit() == 0 {
             return Some(Condition::SourceKind);
         }
-        let is_other = !self.codings.is_empty() && !self.codings.contains(&case.sm.data_coding);
-        is_other.then_some(Condition::DataCoding)
+        if !self.codings.is_empty() && !self.codings.contains(&case.sm.data_coding) {
+            return Some(Condition::DataCoding);
+        }
+        let is_other = !self.priorities.is_empty() && !self.priorities.contains(&case.sm.priority_flag);
+        is_other.then_some(Condition::Priority)
     }
 
     /// The first of all other conditions, but for those on the destination, that a message doesn't fit.
@@ -166,9 +168,6 @@ impl Rule {
         }
         if self.esm_class.is_some_and(|(mask, value)| sm.esm_class & mask != value) {
             return Some(Condition::EsmClass);
-        }
-        if !self.priorities.is_empty() && !self.priorities.contains(&sm.priority_flag) {
-            return Some(Condition::Priority);
         }
         if self.hours.as_ref().is_some_and(|hours| !hours.fit(case.due)) {
             return Some(Condition::Hours);
@@ -250,6 +249,21 @@ impl SourceKind {
             _ => Self::International,
         }
     }
+
+    /// Its name, as rules write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Alphanumeric => "alphanumeric",
+            Self::ShortCode => "short_code",
+            Self::International => "international",
+            Self::National => "national",
+            Self::Absent => "none",
+        }
+    }
+
+    /// All kinds.
+    pub const ALL: [Self; 5] =
+        [Self::Alphanumeric, Self::ShortCode, Self::International, Self::National, Self::Absent];
 
     /// Its bit in a set of kinds.
     pub const fn bit(self) -> u8 {

@@ -1,10 +1,13 @@
 //! What numbers are for, by the longest prefix: prefixes as stretches of a line, and what each stretch leads to.
 //!
 //! A number's digits make one integer, four bits each, from the left ([`Prefix::of_number`]); all numbers that begin with a prefix
-//! are one stretch of that line. [`Spans`] keeps where each stretch begins, twelve octets apiece, two for a prefix at most, and
+//! are one stretch of that line. [`Spans`] keeps where each stretch begins, thirteen octets apiece, two for a prefix at most, and
 //! finds the one of a number in a few steps, each of which looks at two cache lines.
 
 use super::RouteError;
+use siphasher::sip::SipHasher24;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// The first digits of a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,7 +23,10 @@ impl Prefix {
     /// # Errors
     /// If it is anything else.
     pub fn read(text: &str) -> Result<Self, RouteError> {
-        if text.is_empty() || !text.bytes().all(|character| character.is_ascii_digit()) {
+        if text.is_empty() {
+            return Err(RouteError::Empty);
+        }
+        if !text.bytes().all(|character| character.is_ascii_digit()) {
             return Err(RouteError::NotDigits(text.to_owned()));
         }
         if text.len() > PREFIX_MAX {
@@ -55,8 +61,8 @@ impl Prefix {
     }
 }
 
-impl std::fmt::Display for Prefix {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Prefix {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for place in 1..=u32::from(self.len) {
             write!(out, "{}", ((self.key >> (64 - 4 * place)) & 15).saturating_sub(1))?;
         }
@@ -65,11 +71,20 @@ impl std::fmt::Display for Prefix {
 }
 
 /// Stretches of the line, and what each leads to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Spans {
-    /// Where each stretch begins; then the first of each [`FAN`] of those, and so on until a fan is left. All in order.
+    /// Where each stretch begins and what it leads to, in order, [`BLOCK`] at a time.
+    blocks: Vec<Block>,
+    /// Where each block begins; then the first of each [`FAN`] of those, and so on until a fan is left.
     levels: Vec<Vec<u64>>,
-    values: Vec<u32>,
+}
+
+/// Some stretches: what is looked at together lies together.
+#[derive(Clone, Hash)]
+#[repr(align(64))]
+struct Block {
+    starts: [u64; BLOCK],
+    values: [u32; BLOCK],
 }
 
 impl Spans {
@@ -113,12 +128,27 @@ impl Spans {
             let not_after = fan.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
             at = at * FAN + not_after.saturating_sub(1); // the first stretch of all begins at 0
         }
-        self.values[at]
+        let block = &self.blocks[at];
+        let not_after = block.starts.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
+        block.values[not_after.saturating_sub(1)]
     }
 
     /// Octets that it takes.
     pub fn octets(&self) -> usize {
-        self.levels.iter().map(|level| level.capacity() * 8).sum::<usize>() + self.values.capacity() * 4
+        let levels: usize = self.levels.iter().map(|level| level.capacity() * 8).sum();
+        levels + self.blocks.capacity() * size_of::<Block>()
+    }
+}
+
+/// Shown as how many they are, and what tells them from others.
+impl fmt::Debug for Spans {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digest = SipHasher24::new();
+        self.blocks.hash(&mut digest);
+        out.debug_struct("Spans")
+            .field("blocks", &self.blocks.len())
+            .field("digest", &digest.finish())
+            .finish()
     }
 }
 
@@ -141,22 +171,29 @@ impl Line {
         }
     }
 
-    fn finish(mut self) -> Spans {
-        self.starts.shrink_to_fit();
-        self.values.shrink_to_fit();
-        let mut levels = vec![self.starts];
+    fn finish(self) -> Spans {
+        let mut blocks = Vec::with_capacity(self.starts.len().div_ceil(BLOCK));
+        for (starts, values) in self.starts.chunks(BLOCK).zip(self.values.chunks(BLOCK)) {
+            let mut block = Block { starts: [u64::MAX; BLOCK], values: [0; BLOCK] };
+            block.starts[..starts.len()].copy_from_slice(starts);
+            block.values[..values.len()].copy_from_slice(values);
+            blocks.push(block);
+        }
+        let mut levels = vec![blocks.iter().map(|block| block.starts[0]).collect::<Vec<u64>>()];
         while let Some(last) = levels.last().filter(|last| last.len() > FAN) {
             let firsts = last.iter().step_by(FAN).copied().collect();
             levels.push(firsts);
         }
-        Spans { levels, values: self.values }
+        Spans { blocks, levels }
     }
 }
 
 /// Digits of a prefix; the longest international number has 15 (E.164 §6.1).
 pub const PREFIX_MAX: usize = 16;
-/// Stretches that are looked at in one step: two cache lines of them.
+/// Beginnings that are looked at in one step: two cache lines of them.
 const FAN: usize = 16;
+/// Stretches of a block, which takes two cache lines.
+const BLOCK: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -215,6 +252,6 @@ mod tests {
         assert_eq!(Prefix::read("0049").expect("digits").to_string(), "0049");
         assert_eq!(Prefix::read(&"9".repeat(16)).expect("digits").to_string(), "9".repeat(16));
         assert_eq!(Prefix::read(&"9".repeat(17)), Err(RouteError::Long("9".repeat(17))));
-        assert_eq!(Prefix::read(""), Err(RouteError::NotDigits(String::new())));
+        assert_eq!(Prefix::read(""), Err(RouteError::Empty));
     }
 }

@@ -142,6 +142,16 @@ impl Trees {
         &self.leaves[tree.first_leaf as usize..][..usize::from(tree.leaves)]
     }
 
+    /// Whether prices have a say in a tree.
+    pub fn asks_price(&self, tree: u16) -> bool {
+        self.asks_price_below(&self.nodes[self.trees[usize::from(tree)].root as usize])
+    }
+
+    fn asks_price_below(&self, node: &Node) -> bool {
+        matches!(node.kind, Kind::Group(GroupKind::Cheapest))
+            || self.members(node).any(|(member, _)| self.asks_price_below(member))
+    }
+
     /// The best candidate that isn't tried yet.
     pub fn next(
         &self,

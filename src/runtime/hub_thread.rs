@@ -163,6 +163,14 @@ impl HubThread {
             let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
             self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
         }
+        let by_carrier =
+            [(&stats.passed_on, &self.metrics.carrier_passed_on), (&stats.sick, &self.metrics.carrier_sick)];
+        for (counts, counters) in by_carrier {
+            for (carrier, times) in counts {
+                let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+                counters.with_label_values(&[name]).inc_by(*times);
+            }
+        }
         if let Some(change) = stats.clock {
             warn_of(change);
         }

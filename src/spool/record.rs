@@ -42,8 +42,21 @@ pub enum Record<'a> {
         carrier_message_id: &'a [u8],
         at: UnixMs,
     },
-    /// It waits for another attempt; `error` is why the last one failed, and `losses` how often a link was lost with it.
-    Deferred { id: MessageId, attempts: u8, due: UnixMs, error: [u8; 3], losses: u8 },
+    /// It waits for another attempt.
+    Deferred {
+        id: MessageId,
+        attempts: u8,
+        due: UnixMs,
+        /// Why the last attempt failed.
+        error: [u8; 3],
+        /// How often a link was lost with it.
+        losses: u8,
+        /// Which candidates of its route refused it, and from which on the next one is looked for.
+        tried: u32,
+        from: u8,
+        /// The carrier that it is for whatever its route says; empty: any of its candidates.
+        carrier: &'a [u8],
+    },
     /// It has its final state (SMPP 3.4 §5.2.28) and the three characters of a receipt's `err:`.
     Settled { id: MessageId, state: u8, error: [u8; 3], at: UnixMs },
     /// The receipt was taken by the account, or none was owed: the message is gone.
@@ -137,13 +150,19 @@ impl<'a> Record<'a> {
                 put_name(out, carrier);
                 put_name(out, carrier_message_id);
             }
-            Self::Deferred { attempts, due, error, losses, .. } => {
+            Self::Deferred { attempts, due, error, losses, tried, from, carrier, .. } => {
                 out.put_u8(attempts);
                 out.put_u64(due.0);
                 out.put_slice(&error);
                 // At the end, and only if there is something to say: who doesn't know it doesn't look there.
-                if losses > 0 {
+                let has_way = tried != 0 || from != 0 || !carrier.is_empty();
+                if losses > 0 || has_way {
                     out.put_u8(losses);
+                }
+                if has_way {
+                    out.put_u32(tried);
+                    out.put_u8(from);
+                    put_name(out, carrier);
                 }
             }
             Self::Settled { state, error, at, .. } => {
@@ -221,6 +240,9 @@ impl<'a> Record<'a> {
                 // Formats 1 and 2 don't say.
                 error: fields.array("error").unwrap_or_default(),
                 losses: fields.u8("losses").unwrap_or_default(),
+                tried: fields.u32("tried").unwrap_or_default(),
+                from: fields.u8("from").unwrap_or_default(),
+                carrier: fields.name("carrier").unwrap_or_default(),
             },
             SETTLED => Self::Settled {
                 id,
@@ -396,6 +418,11 @@ mod tests {
 
     const ID: MessageId = MessageId { serial: 7, slot: 9 };
 
+    const fn deferred(losses: u8, tried: u32, from: u8, carrier: &[u8]) -> Record<'_> {
+        let (attempts, due, error) = (3, UnixMs(5), [7, 0, 8]);
+        Record::Deferred { id: ID, attempts, due, error, losses, tried, from, carrier }
+    }
+
     #[test]
     fn accepted_costs_at_most_48_octets_beside_account_and_body() {
         let mut out = BytesMut::new();
@@ -476,8 +503,11 @@ mod tests {
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },
-            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5), error: [7, 0, 8], losses: 0 },
-            Record::Deferred { id: ID, attempts: 3, due: UnixMs(5), error: [7, 0, 8], losses: 2 },
+            deferred(0, 0, 0, b""),
+            deferred(2, 0, 0, b""),
+            deferred(0, 5, 3, b""),
+            deferred(0, 0, 1, b""),
+            deferred(2, u32::MAX, 3, b"alpha"),
             Record::Settled { id: ID, state: 2, error: *b"000", at: UnixMs(6) },
             Record::Done { id: ID },
         ];

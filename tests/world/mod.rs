@@ -6,6 +6,7 @@ mod bundles;
 mod handsets;
 mod opening;
 pub mod submissions;
+pub mod ways;
 
 #[allow(unused_imports)]
 pub use asking::{DESTINATION, SOURCE, carrier_that_wants, frame, long_text, status_of};

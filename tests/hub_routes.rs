@@ -1,0 +1,243 @@
+//! Messages with several ways out: which carrier each gets, and what happens when that one refuses it, fails or says nothing.
+
+mod world;
+
+use enroute::carrier::Verdict as Word;
+use enroute::codec::{Command, MessageState, Sm, Status};
+use enroute::conversion::{Fallback, Long, Profile};
+use enroute::correlation::{IdForm, IdForms};
+use enroute::route::GroupKind;
+use enroute::text::Alphabet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use world::ways::*;
+use world::*;
+
+/// Fact sheet 4, class R and B: not here, maybe there; nowhere else: final, with the last one's status.
+#[test]
+fn message_that_a_carrier_refuses_for_good_goes_on_to_the_next_at_once() {
+    let mut world = World::with_links(with(GroupKind::Failover, 3), &[0, 1, 2]);
+    let id = world.accepted(text("a"));
+
+    let mut seen = Vec::new();
+    for status in [Status::RINVDSTADR, Status::RINVTLVSTREAM, Status::RINVSRCADR] {
+        let (place, token) = world.went_once();
+        seen.push(place);
+        world.carrier_refuses(place, token, status);
+    }
+
+    assert_eq!(seen, [0, 1, 2]);
+    assert_eq!(world.states(), [MessageState::Rejected]);
+    assert_eq!(world.query(&id).map(|(_, error)| error), Ok(Status::RINVSRCADR.0 as u8));
+    assert_eq!(world.count(|stats| stats.deferred), 0);
+    assert_eq!(world.count(|stats| stats.passed_on.iter().map(|(_, times)| times).sum()), 2);
+}
+
+#[test]
+fn message_that_nobody_will_take_is_not_offered_to_others() {
+    let mut world = World::with_links(with(GroupKind::Failover, 2), &[0, 1]);
+    world.accepted(text("a"));
+    let (place, token) = world.went_once();
+
+    world.carrier_refuses(place, token, Status::RX_P_APPN);
+
+    assert_eq!(world.states(), [MessageState::Rejected]);
+    assert_eq!(world.went_where(), []);
+}
+
+/// A retry continues at the next candidate, and after the last one at the first again; one that refused for good is not asked again.
+#[test]
+fn retry_goes_round_the_candidates_without_those_that_refused() {
+    let mut world = World::with_links(with(GroupKind::Failover, 3), &[0, 1, 2]);
+    world.accepted(text("a"));
+
+    let mut seen = Vec::new();
+    for status in [
+        Status::RSYSERR,
+        Status::RINVDSTADR,
+        Status::RMSGQFUL,
+        Status::RSYSERR,
+        Status::RSYSERR,
+        Status::RSYSERR,
+    ] {
+        let (place, token) = world.went_once();
+        seen.push(place);
+        world.carrier_refuses(place, token, status);
+        if status != Status::RINVDSTADR {
+            assert_eq!(world.went_where(), []);
+            world.pass(secs(900));
+        }
+    }
+
+    assert_eq!(seen, [0, 1, 2, 0, 2, 0]);
+    assert_eq!(world.states(), []);
+}
+
+/// The double would be paid for at both.
+#[test]
+fn silence_is_tried_again_at_the_same_carrier() {
+    let mut world = World::with_links(with(GroupKind::RoundRobin, 2), &[0, 1]);
+    world.accepted(text("a"));
+    let (first, token) = world.went_once();
+
+    for _ in 0..3 {
+        world.carrier_says(first, token, Word::Unanswered, "");
+        world.pass(secs(900));
+        assert_eq!(world.went_once(), (first, token));
+    }
+}
+
+#[test]
+fn throttled_message_stays_with_its_carrier() {
+    let mut world = World::with_links(with(GroupKind::Failover, 2), &[0, 1]);
+    world.accepted(text("a"));
+    let (place, token) = world.went_once();
+
+    world.carrier_refuses(place, token, Status::RTHROTTLED);
+    world.pass(secs(2));
+
+    assert_eq!(world.went_once(), (0, token));
+}
+
+#[test]
+fn turns_and_weights_share_messages_among_carriers() {
+    for (kind, least) in [(GroupKind::RoundRobin, 100), (GroupKind::Weighted, 70)] {
+        let mut world = World::with_links(with(kind, 3), &[0, 1, 2]);
+        for number in 0..3 {
+            world.now = world.now.after(secs(number));
+            world.numbered_texts(100);
+        }
+
+        let served = world.serve_all();
+
+        assert!(
+            served.len() == 3 && served.values().all(|texts| texts.len() >= least),
+            "{kind:?} {served:?}"
+        );
+    }
+}
+
+/// Field bug R14: parts that came one by one, among others.
+#[test]
+fn parts_of_one_text_take_one_carrier() {
+    for kind in [GroupKind::RoundRobin, GroupKind::Weighted, GroupKind::LeastLoaded] {
+        let mut world = World::with_links(with(kind, 3), &[0, 1, 2]);
+        let mut sequence = 1000;
+        for number in 1..=3 {
+            for reference in 0..8 {
+                sequence += 1;
+                let part = [&[5, 0, 3, reference, 3, number], &[b'a' + reference][..]].concat();
+                let (source, destination) = (SOURCE, DESTINATION);
+                let sm = Sm { source, destination, esm_class: 0x40, short_message: &part, ..Sm::default() };
+                world.hand_in(PORT, Command::SUBMIT_SM, sequence, |body| sm.encode_body(body));
+                world.run();
+            }
+            world.pass(secs(1));
+        }
+
+        let served = world.serve_all();
+        let mut places: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for (place, texts) in &served {
+            for text in texts {
+                let text = text.chars().last().expect("a letter").to_string();
+                places.entry(text).or_default().insert(*place);
+            }
+        }
+        assert_eq!(places.len(), 8, "{kind:?}");
+        assert!(places.values().all(|places| places.len() == 1), "{kind:?} {places:?}");
+    }
+}
+
+/// Field bug R14: parts that we made are in the words of one carrier, also after a crash.
+#[test]
+fn parts_that_we_made_stay_with_their_carrier() {
+    let mut settings = with(GroupKind::RoundRobin, 3);
+    for plan in &mut settings.carriers {
+        plan.carrier.profile = Arc::new(Profile { long: Long::Udh8, ..Profile::default() });
+    }
+    let mut world = World::with_links(settings, &[0, 1, 2]);
+    world.accepted(text("other"));
+    let (place, token) = world.went_once();
+    world.carrier_refuses(place, token, Status::RX_P_APPN);
+    let long = long_text(400, Sm { registered_delivery: 1, ..Sm::default() });
+    world.ask(Command::SUBMIT_SM, |body| body.extend_from_slice(&long));
+    let out = world.went_where();
+    let first = out[0].0;
+    assert!(first != 0 && out.len() == 3 && out.iter().all(|(place, ..)| *place == first), "{out:?}");
+
+    let mut world = world.crash(&mut || false);
+    world.bind_port(PORT);
+    (0..3).for_each(|place| world.link_up(place));
+
+    let again = world.went_where();
+    assert!(again.len() == 3 && again.iter().all(|(place, ..)| *place == first), "{again:?}");
+    let (_, token, _) = again[0];
+    world.carrier_refuses(first, token, Status::RSYSERR);
+    world.pass(secs(30));
+    assert_eq!(world.went_once().0, first);
+}
+
+/// What one carrier can't be told is told to another.
+#[test]
+fn text_that_a_carrier_cannot_be_told_goes_to_one_that_can() {
+    let mut settings = with(GroupKind::Failover, 2);
+    let strict =
+        Profile { default_alphabet: Alphabet::Ascii, fallback: Fallback::Refuse, ..Profile::default() };
+    settings.carriers[0].carrier.profile = Arc::new(strict);
+    let mut world = World::with_links(settings, &[0, 1]);
+
+    world.accepted(text("\u{1}"));
+    world.accepted(text("plain"));
+
+    let out: Vec<usize> = world.went_where().into_iter().map(|(place, ..)| place).collect();
+    assert_eq!(out, [1, 0]);
+}
+
+/// Field bug D5: the same id means another message at each carrier.
+#[test]
+fn ids_are_each_carriers_own() {
+    let mut world = World::with_links(with(GroupKind::RoundRobin, 2), &[0, 1]);
+    let ids = ["a", "b"].map(|name| world.accepted(text(name)));
+    for (place, token, _) in world.went_where() {
+        world.carrier_says(place, token, Word::Answered(Status::ROK), "77");
+    }
+
+    world.receipt(LINKS[1], 1, "77", MessageState::Delivered);
+    world.run();
+    world.receipt(LINKS[0], 2, "77", MessageState::Undeliverable);
+    world.run();
+
+    let told: Vec<_> = world.delivered.drain(..).map(|delivered| (delivered.id, delivered.state)).collect();
+    let [first, second] = ids;
+    assert_eq!(told, [(second, MessageState::Delivered), (first, MessageState::Undeliverable)]);
+}
+
+/// Field bugs D1 and D4: each carrier's ids in its own form, a receipt before its answer.
+#[test]
+fn early_receipt_in_the_carriers_own_form_is_matched() {
+    let mut settings = with(GroupKind::Failover, 2);
+    settings.carriers[1].ids = IdForms { response: IdForm::Decimal, receipt: IdForm::Hex };
+    let mut world = World::with_links(settings, &[1]);
+    world.accepted(text("a"));
+    let (place, token) = world.went_once();
+
+    world.receipt(LINKS[1], 1, "ff", MessageState::Delivered);
+    world.run();
+    world.carrier_says(place, token, Word::Answered(Status::ROK), "255");
+
+    assert_eq!(world.states(), [MessageState::Delivered]);
+}
+
+/// A cancel and a replace find a message that has no carrier yet.
+#[test]
+fn message_that_waits_without_a_carrier_is_cancelled_and_replaced() {
+    let mut world = World::with_links(with(GroupKind::Failover, 2), &[0, 1]);
+    let schedule = b"000000010000000R";
+    let [gone, changed] = ["a", "b"].map(|name| world.accepted(Text { schedule, ..text(name) }));
+
+    assert_eq!(world.cancel(&gone), Status::ROK);
+    assert_eq!(world.replace(&changed, "c", b""), Status::ROK);
+    world.pass(secs(3600));
+
+    assert_eq!(world.sent_texts(), ["c"]);
+}
