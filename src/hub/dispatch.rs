@@ -1,8 +1,8 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
+use super::entry::stand;
 use super::fetch::fetch_if_parked;
 use super::pace::is_old;
-use super::queue_classes::stand;
 use super::queue_turns::AHEAD;
 use super::seats::Out;
 use super::suspects::{SUSPECT, Trial};
@@ -136,16 +136,6 @@ impl Hub {
         self.carriers[usize::from(carrier.0)].out -= freed;
         self.wake_carrier(carrier);
     }
-
-    pub(super) fn wake_account(&mut self, account: AccountId) {
-        self.accounts[usize::from(account.0)].dirty = true;
-    }
-
-    pub(super) fn wake_carrier(&mut self, carrier: CarrierId) {
-        // One that has no carrier yet is looked at each turn.
-        if let Some(state) = self.carriers.get_mut(usize::from(carrier.0)) {
-            state.dirty = true;
-        }
 
     /// Moves everything that can move.
     pub(super) fn pump(&mut self) {

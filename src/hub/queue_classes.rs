@@ -4,10 +4,8 @@
 //! [`Guard::patience`] gets every so-manieth turn, so that nobody starves. A queue of any length costs little more than eight octets a
 //! message: only what leaves next is read back from the spool.
 
-use super::AccountState;
 use super::queue_turns::Turns;
-use super::table::{Row, Token};
-use crate::codec::Sm;
+use super::table::Token;
 use crate::id::AccountId;
 use std::time::Duration;
 
@@ -146,17 +144,6 @@ impl Classes {
     fn class(&mut self, stand: Stand) -> &mut Turns {
         &mut self.classes[usize::from(stand.class).min(CLASSES - 1)]
     }
-}
-
-/// Its class in a carrier's queue.
-pub(super) fn class(sm: &Sm<'_>) -> u8 {
-    sm.priority_flag.min(CLASSES as u8 - 1)
-}
-
-/// Where a message stands in its carrier's queue.
-pub(super) fn stand(row: &Row, accounts: &[AccountState]) -> Stand {
-    let weight = accounts[usize::from(row.account.0)].weight;
-    Stand { class: row.class, account: row.account, weight }
 }
 
 /// Priorities 0 to 3 (SMPP 3.4 §5.2.14); what is above counts as the highest.

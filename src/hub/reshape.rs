@@ -1,7 +1,7 @@
 //! Long texts as their carrier wants them: divided into parts, or joined into one.
 
+use super::entry::stand;
 use super::kin::TextKey;
-use super::queue_classes::stand;
 use super::table::{Row, Token, flag};
 use super::way::FIXED;
 use super::{Hub, Overdue};

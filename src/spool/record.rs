@@ -181,18 +181,12 @@ impl<'a> Record<'a> {
                 put_name(out, destination);
             }
             Self::Bulk { account, name, state, at, changed, gone, .. } => {
-                out.put_u8(state);
-                out.put_u64(at.0);
-                out.put_u64(changed.0);
-                gone.into_iter().for_each(|count| out.put_u64(count));
+                put_bulk(out, state, [at, changed], gone);
                 put_name(out, account);
                 put_name(out, name);
             }
             Self::Used { name, is_account, at, minute, day } => {
-                out.put_u8(is_account.into());
-                out.put_u64(at.0);
-                [minute.0, minute.1, day.0, day.1].into_iter().for_each(|number| out.put_u64(number));
-                put_name(out, name);
+                put_used(out, name, is_account, at, [minute, day])
             }
         }
         let len = out.len() - start;
@@ -341,6 +335,22 @@ impl<'a> Record<'a> {
 fn put_id(out: &mut BytesMut, id: MessageId) {
     out.put_u64(id.serial);
     out.put_u32(id.slot);
+}
+
+fn put_bulk(out: &mut BytesMut, state: u8, times: [UnixMs; 2], gone: [u64; 4]) {
+    out.put_u8(state);
+    times.into_iter().for_each(|at| out.put_u64(at.0));
+    gone.into_iter().for_each(|count| out.put_u64(count));
+}
+
+fn put_used(out: &mut BytesMut, name: &[u8], is_account: bool, at: UnixMs, windows: [(u64, u64); 2]) {
+    out.put_u8(is_account.into());
+    out.put_u64(at.0);
+    windows.into_iter().for_each(|(number, used)| {
+        out.put_u64(number);
+        out.put_u64(used);
+    });
+    put_name(out, name);
 }
 
 fn put_name(out: &mut BytesMut, name: &[u8]) {
