@@ -93,7 +93,7 @@ impl Hub {
                 false => self.enqueue_before_leaving(token.slot),
             }
         }
-        self.unfinished |= self.carriers[place].leaving.queue.len() > 0;
+        self.unfinished |= !self.carriers[place].leaving.queue.is_empty();
     }
 
     /// Begins to look through the queue of a carrier that is down for long enough, if there is anywhere to go.
@@ -170,7 +170,7 @@ impl Hub {
         let patience = self.settings.limits.failover;
         let of_carrier = |carrier: &super::CarrierState| {
             let leaving = &carrier.leaving;
-            let leave = leaving.down.filter(|_| !leaving.seen && carrier.queue.len() > 0);
+            let leave = leaving.down.filter(|_| !leaving.seen && !carrier.queue.is_empty());
             [leave.map(|since| since + patience), carrier.breaker.next_timeout()]
         };
         self.carriers.iter().flat_map(of_carrier).flatten().min()

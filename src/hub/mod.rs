@@ -27,6 +27,7 @@ mod bulks;
 mod caller;
 mod clockwork;
 mod congestion;
+mod counts;
 mod delivery;
 mod dispatch;
 mod effects;
@@ -77,14 +78,14 @@ pub use effects::{Effects, Event, Fetch, Fetched};
 pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
 pub use pace::{Hold, OverLimit, Reason};
-pub use queue_classes::Guard;
+pub use queue_classes::{Classes, Guard, Stand};
 pub use reload::{Names, Reload};
 pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
 pub use stats::{Gauges, Stage, Stats, label};
-pub use table::INBOUND;
+pub use table::{INBOUND, Token};
 
 use crate::admission::{Rules, Times};
 use crate::bulk::Bulks;
@@ -108,6 +109,7 @@ use caller::Caller;
 use clockwork::Clockwork;
 use first_parts::FirstParts;
 use foldhash::HashMap;
+use gauges::CarrierStats;
 use held::{Held, Holding};
 use kin::Kin;
 use leaving::Leaving;
@@ -116,7 +118,6 @@ use notice::Notice;
 use operations::Replacing;
 use pace::{AccountPace, CarrierPace, Sleeper};
 use queue::Queue;
-use queue_classes::Classes;
 use search::Search;
 use seats::{Out, Seats};
 use stand_in::StandIn;
@@ -124,7 +125,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
-use table::{Table, Token};
+use table::Table;
 use unrouted::Unrouted;
 use way::Texts;
 
@@ -290,6 +291,8 @@ struct CarrierState {
     stalls: Option<Instant>,
     /// How often it has asked so since it last took a message.
     throttles: u8,
+    /// What happened in this turn.
+    counts: CarrierStats,
     dirty: bool,
 }
 
@@ -319,6 +322,9 @@ struct LinkState {
     ceiling: usize,
     /// When it was told so last.
     told: Option<Instant>,
+    /// When we last found that it bears less, and answers since the ceiling was raised last.
+    shrunk: Option<Instant>,
+    credit: usize,
     /// It has answered a dispatch.
     answered: bool,
     /// Dispatches in a row that it did not answer, and since when.
@@ -430,6 +436,12 @@ impl Hub {
                 link.dirty = false;
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
+        }
+        for (place, carrier) in
+            self.carriers.iter_mut().enumerate().filter(|(_, carrier)| carrier.counts.is_any())
+        {
+            let counts = std::mem::take(&mut carrier.counts);
+            self.effects.stats.carriers.push((CarrierId(place as u16), counts));
         }
         self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)

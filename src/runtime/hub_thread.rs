@@ -200,6 +200,9 @@ impl HubThread {
             let id = String::from_utf8_lossy(&id);
             warn!(carrier = name, %id, "a message was given up: its carrier, or our own words for it, fell over it each time");
         }
+        for (carrier, counts) in &stats.carriers {
+            counts.fold(&self.metrics, self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str));
+        }
         for (carrier, times) in &stats.repeated {
             let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
             self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
