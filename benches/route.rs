@@ -1,4 +1,5 @@
 //! What a decision costs: by how many rules and prefixes there are, beside walking a `BTreeMap` of prefixes; and what the tables take.
+#![expect(clippy::disallowed_methods, reason = "a bench reads clocks")]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use enroute::clock::UnixMs;
@@ -64,7 +65,8 @@ fn numbers(prefixes: usize, seed: u64) -> Vec<String> {
     let set = prefix_set(prefixes, seed);
     let mut random = fastrand::Rng::with_seed(seed ^ 1);
     let number = |place: usize| {
-        let head = if place % 2 == 0 { set[random.usize(..set.len())].clone() } else { String::new() };
+        let head =
+            if place.is_multiple_of(2) { set[random.usize(..set.len())].clone() } else { String::new() };
         let rest = (head.len()..12).map(|_| char::from(b'1' + random.u8(0..9)));
         head.chars().chain(rest).collect()
     };
@@ -134,7 +136,7 @@ fn next(c: &mut Criterion) {
     let numbers = numbers(100_000, 7);
     let messages: Vec<Sm<'_>> = numbers.iter().map(|number| message(number)).collect();
     let mut turns = Turns::of_all(&routes);
-    let standing = |carrier: CarrierId| Standing { usable: carrier.0 % 5 != 0, load: carrier.0 };
+    let standing = |carrier: CarrierId| Standing { usable: !carrier.0.is_multiple_of(5), load: carrier.0 };
     let mut place = 0;
     c.bench_function("route/next/group_of_4", |bench| {
         bench.iter(|| {

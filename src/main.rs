@@ -11,7 +11,7 @@ use enroute::{guard, http, runtime};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -100,8 +100,7 @@ fn time(text: &str) -> Result<UnixMs, String> {
 fn explain(asked: Asked, config: &Config) -> anyhow::Result<()> {
     let Asked { account, to, from, at, text, coding, segments, priority, service_type, .. } = asked;
     let question = Question { account, to, from, at, text, coding, segments, priority, service_type };
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
-    let now = UnixMs::default().after(now);
+    let now = enroute::runtime::now().wall;
     let told = config.explain(&question, now).map_err(anyhow::Error::msg)?;
     say(told.to_string().trim_end());
     Ok(())

@@ -5,13 +5,14 @@
 //! in order.
 
 use super::Hub;
-use super::queue_classes::Classes;
+use super::pace::Reason;
+use super::queue_classes::{Classes, Guard};
 use super::table::{Row, flag};
 use crate::carrier::Verdict;
 use crate::codec::{Class, Status};
 use crate::id::CarrierId;
 use crate::message::Phase;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a carrier that is down is left.
 #[derive(Debug, Default)]
@@ -22,16 +23,23 @@ pub(super) struct Leaving {
     seen: bool,
     /// Rules have changed: whatever state it is in, its queue is to be looked through for what they lead elsewhere.
     pub is_doubtful: bool,
+    /// That is being done.
+    is_sifted: bool,
     /// What of it is still to be looked at, in order. What comes meanwhile stands behind it.
     pub queue: Classes,
 }
 
 impl Hub {
-    /// Looks who is down, once a turn.
+    /// Looks who is down, or held back, once a turn.
     pub(super) fn look_at_carriers(&mut self) {
         let now = self.now.mono;
         for place in 0..self.carriers.len() {
+            let held = self.held_back(CarrierId(place as u16));
             let state = &mut self.carriers[place];
+            state.far = held.is_some_and(|hold| {
+                hold.reason != Reason::Peer
+                    && hold.until.is_none_or(|until| until.saturating_duration_since(now) >= FAR)
+            });
             if state.breaker.look(now) {
                 state.dirty = true;
             }
@@ -60,7 +68,33 @@ impl Hub {
 
     /// Sends a slice of what waits for a carrier that is down on to other candidates.
     fn leave_carrier(&mut self, place: usize) {
-        if self.carriers[place].leaving.queue.len() == 0 && !self.begin_leaving(place) {
+        let (patience, now) = (self.settings.limits.failover, self.now.mono);
+        let leaving = &self.carriers[place].leaving;
+        let is_left = leaving.down.is_some_and(|down| now.saturating_duration_since(down) >= patience);
+        if leaving.queue.len() == 0 && (leaving.seen || !is_left) && !leaving.is_doubtful {
+            return;
+        }
+        let has_way = self.carriers.iter().any(|carrier| carrier.prospect().usable);
+        let state = &mut self.carriers[place];
+        if state.leaving.queue.len() == 0 && std::mem::take(&mut state.leaving.is_doubtful) {
+            state.leaving.queue = std::mem::take(&mut state.queue);
+            state.leaving.queue.wake_all();
+            state.leaving.is_sifted = true;
+        } else if is_left && !state.leaving.seen {
+            state.leaving.seen = true;
+            if has_way && state.leaving.queue.len() == 0 {
+                state.leaving.queue = std::mem::take(&mut state.queue);
+                state.leaving.queue.wake_all();
+            }
+        }
+        if state.leaving.queue.len() == 0 {
+            state.leaving.is_sifted = false;
+            return;
+        }
+        // It is back, or there is nowhere to go any more: all as it was.
+        if (!is_left || !has_way) && !state.leaving.is_sifted && state.queue.len() == 0 {
+            state.queue = std::mem::take(&mut state.leaving.queue);
+            state.dirty = true;
             return;
         }
         for _ in 0..SLICE {
@@ -68,16 +102,13 @@ impl Hub {
             if self.unrouted.len() >= READ_MAX {
                 return;
             }
-            let state = &mut self.carriers[place];
-            let is_down = state.leaving.down.is_some();
-            if state.leaving.queue.front(self.settings.limits.aging, |_| false).is_none() {
-                return;
-            }
-            let Some(token) = state.leaving.queue.pop(0) else { return };
+            let queue = &mut self.carriers[place].leaving.queue;
+            queue.front(Guard::default(), |_| false);
+            let Some(token) = queue.pop(0) else { return };
             let here = |row: &&mut Row| row.phase == Phase::Queued && usize::from(row.carrier.0) == place;
             let Some(row) = self.table.known(token).filter(here) else { continue };
             row.clear(flag::QUEUED);
-            let may_move = is_down && row.may_move();
+            let may_move = is_left && has_way && row.may_move();
             match may_move && !self.is_sole(token.slot) {
                 _ if self.is_astray(token.slot) => self.decide_again(token.slot),
                 true => {
@@ -87,33 +118,9 @@ impl Hub {
                 false => self.enqueue_before_leaving(token.slot),
             }
         }
-        self.unfinished |= self.carriers[place].leaving.queue.len() > 0;
-    }
-
-    /// Begins to look through the queue of a carrier that is down for long enough, if there is anywhere to go.
-    fn begin_leaving(&mut self, place: usize) -> bool {
-        let now = self.now;
-        let patience = self.settings.limits.failover;
-        if std::mem::take(&mut self.carriers[place].leaving.is_doubtful) {
-            return self.take_queue(place);
-        }
         let leaving = &mut self.carriers[place].leaving;
-        let is_down = leaving.down.is_some_and(|since| now.mono.saturating_duration_since(since) >= patience);
-        if !is_down || std::mem::replace(&mut leaving.seen, true) {
-            return false;
-        }
-        // With nowhere to go, whoever comes up has this done.
-        if !self.carriers.iter().any(|carrier| carrier.standing(now).usable) {
-            return false;
-        }
-        self.take_queue(place)
-    }
-
-    fn take_queue(&mut self, place: usize) -> bool {
-        let state = &mut self.carriers[place];
-        state.leaving.queue = std::mem::take(&mut state.queue);
-        state.leaving.queue.wake_all();
-        state.leaving.queue.len() > 0
+        leaving.is_sifted &= leaving.queue.len() > 0;
+        self.unfinished |= leaving.queue.len() > 0 || leaving.is_doubtful;
     }
 
     /// What became of one dispatch tells how its carrier is.
@@ -172,6 +179,8 @@ impl Hub {
     }
 }
 
+/// A carrier that is held back for so long yet is passed over.
+const FAR: Duration = Duration::from_secs(5);
 /// Messages of one queue that are looked at in one turn.
 const SLICE: usize = 1_000;
 /// Messages that wait for their bodies at one time, so that they can leave.
