@@ -1,5 +1,4 @@
 //! What a decision costs: by how many rules and prefixes there are, beside walking a `BTreeMap` of prefixes; and what the tables take.
-#![expect(clippy::disallowed_methods, reason = "a bench reads clocks")]
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use enroute::clock::UnixMs;

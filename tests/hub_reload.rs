@@ -191,6 +191,7 @@ fn messages_follow_their_rules() {
             world.say(*link, *token, Word::Answered(Status::RSYSERR), "");
         }
         world.bind_link(OTHER_LINK, 10);
+        world.run();
         world.pass(secs(3700));
         let mut late: Vec<_> = world.sent().into_iter().map(|(link, _, text)| (link, text)).collect();
         late.sort();

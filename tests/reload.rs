@@ -33,7 +33,9 @@ fn faulty_configuration_is_told_whole_and_changes_nothing() {
     let has =
         |word: &str| faults.iter().any(|fault| fault.as_str().is_some_and(|fault| fault.contains(word)));
     assert!(
-        has("account[0].window") && has("no carrier is named \"nobody\"") && has("limits.bodies"),
+        has("account[0].window")
+            && has("no carrier and no group is named \"nobody\"")
+            && has("limits.bodies"),
         "{told}"
     );
     assert!(has("enroute.toml:"), "each with its line: {told}");

@@ -498,7 +498,7 @@ carrier = "sim"
         "enroute.toml:24: route.default: no carrier and no group is named \"nobody\"",
         "enroute.toml:27: route.prefix[0].carrier: no carrier and no group is named \"nobody\"",
         "enroute.toml:29: route.prefix[1].prefix: prefix \"49\" is there twice",
-        "enroute.toml:32: route.prefix[2].prefix: prefix \"4x\" is not digits and nothing else",
+        "enroute.toml:32: route.prefix[2].prefix: prefix \"4x\" has characters other than digits",
     ];
     for (fault, expected) in faults.iter().zip(expected) {
         assert!(fault.starts_with(expected), "{fault}\nis not\n{expected}");

@@ -25,6 +25,12 @@ impl Hub {
         let Some(place) = self.settings.carriers.iter().position(|plan| plan.carrier.broadcasts) else {
             return self.refuse(caller, Status::RPROHIBITED);
         };
+        if caller.command == Command::BROADCAST_SM
+            && let Ok(broadcast) = BroadcastSm::decode(body, Reading::Lenient)
+            && let Err(status) = self.check_broadcaster(caller.account, &broadcast.source)
+        {
+            return self.refuse(caller, status);
+        }
         let account = self.accounts[usize::from(caller.account.0)].name.clone();
         let body = match readdressed(caller.command, body, &account, &self.id_key) {
             Ok(body) => body,

@@ -3,7 +3,7 @@
 use super::pace::Reason;
 use super::queue_classes::CLASSES;
 use super::stats::label;
-use super::{Hub, LinkState};
+use super::{Gauges, Hub, LinkState};
 use crate::codec::Status;
 use crate::id::CarrierId;
 use crate::metrics::{Buckets, Metrics};
@@ -79,6 +79,47 @@ impl CarrierStats {
 }
 
 impl Hub {
+    /// How much is remembered beside messages: nothing once they have ended and everybody is answered.
+    pub(super) fn remembered(&self) -> usize {
+        self.kin.len()
+            + self.transactions.len()
+            + self.holding.answers()
+            + self.replacing.len()
+            + self.searches.len()
+            + self.asked.len()
+            + self.aliases.len()
+    }
+
+    /// How much of what there is, for metrics.
+    pub fn gauges(&self) -> Gauges {
+        let mut gauges = Gauges {
+            messages: self.table.len() as u64,
+            held: self.holding.len() as u64,
+            awaiting: self.correlation.len() as u64,
+            early_receipts: self.correlation.early_len() as u64,
+            remembered: self.remembered() as u64,
+            scheduled: 0,
+            unrouted: self.unrouted.len() as u64,
+            bodies: self.bodies.len() as u64,
+            memory: self.memory(),
+            buffers: self.buffers,
+            memory_limit: self.settings.limits.memory_octets,
+            waiting: self.accounts.iter().map(|account| account.waiting.len() as u64).sum(),
+            clock_off_s: self.watch.off_s(),
+            expiry_held: self.watch.expiry_wait().is_some(),
+            spool_octets: self.journal.log_octets(),
+            spool_live_octets: self.journal.live_octets(),
+            bulks: self.bulks.by_state(),
+            opt_outs: self.opt_outs.len() as u64,
+            ..Gauges::default()
+        };
+        gauges.scheduled = self.wheel.len() as u64;
+        gauges.timers = self.wheel.counts();
+        let carriers = 0..self.carriers.len() as u16;
+        gauges.carriers = carriers.map(|carrier| self.carrier_gauges(CarrierId(carrier))).collect();
+        gauges
+    }
+
     pub(super) fn carrier_gauges(&self, carrier: CarrierId) -> CarrierGauges {
         let limited = self.limited_by(carrier);
         let now = self.now;

@@ -66,7 +66,7 @@ impl Hub {
 
     /// Sends a slice of what waits for a carrier that is down on to other candidates.
     fn leave_carrier(&mut self, place: usize) {
-        if self.carriers[place].leaving.queue.len() == 0 && !self.begin_leaving(place) {
+        if self.carriers[place].leaving.queue.is_empty() && !self.begin_leaving(place) {
             return;
         }
         for _ in 0..SLICE {
@@ -93,7 +93,8 @@ impl Hub {
                 false => self.enqueue_before_leaving(token.slot),
             }
         }
-        self.unfinished |= !self.carriers[place].leaving.queue.is_empty();
+        let leaving = &self.carriers[place].leaving;
+        self.unfinished |= !leaving.queue.is_empty() || leaving.is_doubtful;
     }
 
     /// Begins to look through the queue of a carrier that is down for long enough, if there is anywhere to go.
@@ -118,7 +119,7 @@ impl Hub {
         let state = &mut self.carriers[place];
         state.leaving.queue = std::mem::take(&mut state.queue);
         state.leaving.queue.wake_all();
-        state.leaving.queue.len() > 0
+        !state.leaving.queue.is_empty()
     }
 
     /// What became of one dispatch tells how its carrier is.

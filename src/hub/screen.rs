@@ -68,6 +68,26 @@ impl Hub {
         circles.is_over(self.table.fingerprint(sm), self.now.mono)
     }
 
+    /// Whether `account` may broadcast from this sender: nobody else takes his place there.
+    ///
+    /// # Errors
+    /// The status that refuses it; it is counted.
+    pub(super) fn check_broadcaster(
+        &mut self,
+        account: AccountId,
+        source: &Address<'_>,
+    ) -> Result<(), Status> {
+        let policy = &self.accounts[usize::from(account.0)].policy;
+        match screen_source(&self.settings.screening, policy, source) {
+            Ok((_, false)) => Ok(()),
+            Ok((_, true)) | Err(_) if source.addr.is_empty() => Ok(()),
+            Ok((_, true)) | Err(_) => {
+                self.effects.stats.screen(Refusal::Sender.word());
+                Err(Refusal::Sender.status())
+            }
+        }
+    }
+
     /// A message passes, from either side.
     pub(super) fn note_pass(&mut self, sm: &Sm<'_>) {
         if let Some(circles) = &mut self.circles {
