@@ -260,6 +260,7 @@ pub struct Metrics {
     pub submitted: IntCounter,
     pub refused: IntCounterVec,
     pub clamped: IntCounterVec,
+    pub screening: Screening,
     pub expired: IntCounterVec,
     pub accepted: IntCounterVec,
     pub accounts: IntGaugeVec,
@@ -304,6 +305,7 @@ pub struct Metrics {
     pub clock_step: IntGauge,
     pub clock_steps: IntCounter,
     pub expiry_held: IntGauge,
+    pub reloads: IntCounterVec,
     pub ready: IntGauge,
     pub submit_response: Histogram,
     pub receipt: Histogram,
@@ -311,6 +313,27 @@ pub struct Metrics {
     pub inbound_wait: Histogram,
     pub commit: Histogram,
     pub commit_octets: Histogram,
+}
+
+/// What befalls submissions before their route.
+#[derive(Clone, Debug)]
+pub struct Screening {
+    pub refused: IntCounterVec,
+    pub rewritten: IntCounterVec,
+    pub wishes: IntCounterVec,
+    pub opt_outs: IntGauge,
+}
+
+impl Screening {
+    #[rustfmt::skip] // a table: a line each
+    fn new(r: &Registry) -> Self {
+        Self {
+            refused: counters(r, "screening_refused_total", "Submissions refused before their route, by why", &["reason"]),
+            rewritten: counters(r, "screening_rewritten_total", "Addresses of submissions that were written anew, by which", &["what"]),
+            wishes: counters(r, "opt_out_wishes_total", "What handsets wished of what accounts send them: out, in, or not noted for want of room", &["wish"]),
+            opt_outs: gauge(r, "opt_outs", "Handsets that don't want to hear from an account, or from one of its numbers"),
+        }
+    }
 }
 
 impl Default for Metrics {
@@ -342,6 +365,7 @@ impl Metrics {
             cancelled: counter(r, "cancelled_total", "Messages cancelled by their accounts"),
             replaced: counter(r, "replaced_total", "Messages replaced by their accounts"),
             clamped: counters(r, "validity_clamped_total", "Submissions whose validity was cut to the longest allowed, by account", &["account"]),
+            screening: Screening::new(r),
             expired: counters(r, "expired_total", "Messages whose validity ended, by where they were", &["stage"]),
             bulks: gauges(r, "bulks", "Bulks, by state", &["state"]),
             bulks_refused: counters(r, "bulk_changes_refused_total", "What was asked of bulks and not done, by why", &["reason"]),
@@ -381,6 +405,7 @@ impl Metrics {
             clock_step: gauge(r, "clock_step_seconds", "By how much the wall clock is off the time that is believed, while it is doubted; alarm if it isn't 0"),
             clock_steps: counter(r, "clock_steps_total", "Times that the wall clock was found set"),
             expiry_held: gauge(r, "expiry_held", "1 while nothing expires because the clock was far from the log at the start"),
+            reloads: counters(r, "reloads_total", "Times that the configuration was read again, by what came of it: done, faulty or nothing to read", &["outcome"]),
             ready: gauge(r, "ready", "1 while the hub accepts binds"),
             submit_response: Histogram::new(r, "submit_response_seconds", "From a submission in the hub to its durable answer", &BOUNDS_S),
             receipt: Histogram::new(r, "receipt_seconds", "From a message's acceptance to its receipt in the account's hands", &BOUNDS_S),

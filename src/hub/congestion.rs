@@ -123,7 +123,11 @@ impl LinkState {
 
     /// Whether one more message may go out on it.
     pub fn has_room(&self) -> bool {
-        self.submits && !self.reserved && self.room > 0 && self.window - self.room < self.ceiling
+        self.submits
+            && !self.reserved
+            && !self.parting
+            && self.room > 0
+            && self.window - self.room < self.ceiling
     }
 }
 

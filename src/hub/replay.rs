@@ -1,14 +1,14 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
 use super::aliases::Aliases;
-use super::breaker::Breaker;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::class;
 use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
-use super::pace::{AccountPace, CarrierPace, OverLimit};
+use super::pace::OverLimit;
+use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
 use super::unrouted::Unrouted;
 use super::way::{self, Texts};
@@ -24,12 +24,12 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
 use crate::route::{RouteId, Turns};
 use crate::schedule::Retry;
+use crate::screening::{Circles, OptOut, OptOuts};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use bytes::BytesMut;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A hub in the making: takes records in the order of the log.
@@ -47,6 +47,7 @@ pub struct Replay {
     kin: Kin,
     turns: Turns,
     pub(super) bulks: Bulks,
+    opt_outs: OptOuts,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
     /// Above those of all messages so far.
@@ -74,32 +75,15 @@ struct EarlyRecord {
 impl Replay {
     /// Begins with nothing.
     pub fn new(settings: Settings) -> Self {
-        let account = |plan: &super::AccountPlan| AccountState {
-            name: plan.account.system_id.as_bytes().into(),
-            held_max: plan.queue_max,
-            profile: Arc::clone(&plan.profile),
-            part_receipts: plan.part_receipts,
-            joins: plan.join_inbound,
-            times: plan.times,
-            bulk_tlv: plan.bulk_tlv,
-            rules: plan.rules.unwrap_or(settings.rules),
-            durability: plan.durability,
-            weight: plan.weight,
-            pace: AccountPace::new(&plan.limits, plan.over_limit),
-            ..AccountState::default()
+        let account = |plan: &super::AccountPlan| {
+            let mut state = AccountState::default();
+            state.configure(plan, None, &settings);
+            state
         };
-        let carrier = |plan: &super::CarrierPlan| CarrierState {
-            name: plan.carrier.name.as_bytes().into(),
-            ids: plan.ids,
-            profile: Arc::clone(&plan.carrier.profile),
-            statuses: plan.statuses.clone(),
-            retry: plan.retry.clone().unwrap_or_else(|| settings.retry.clone()),
-            unanswered: plan.unanswered,
-            breaker: Breaker::new(plan.breaker),
-            receipts: plan.carrier.duties.receipts,
-            passes_schedule: plan.carrier.passes_schedule,
-            pace: CarrierPace::new(&plan.carrier),
-            ..CarrierState::default()
+        let carrier = |plan: &super::CarrierPlan| {
+            let mut state = CarrierState::default();
+            state.configure(plan, None, &settings);
+            state
         };
         Self {
             table: Table::new(settings.limits.final_states),
@@ -109,6 +93,7 @@ impl Replay {
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             last_account: 0,
+            opt_outs: OptOuts::default(),
             early: BTreeMap::new(),
             second_ids: BTreeMap::new(),
             newest: None,
@@ -164,23 +149,9 @@ impl Replay {
                     self.bulks.leave(bulk, state);
                 }
             }
-            Record::Early { carrier, carrier_message_id, destination, state, error, at } => {
-                let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
-                let carrier = self.carrier(carrier);
-                // The same one, written again by compaction: the last copy counts.
-                let key = (carrier, carrier_message_id.into(), at);
-                self.early.insert(
-                    key,
-                    EarlyRecord {
-                        carrier,
-                        text: carrier_message_id.into(),
-                        destination: destination.into(),
-                        outcome: Outcome { state, error },
-                        at,
-                        serial: self.serial,
-                        lsn: Lsn(locator.at + u64::from(locator.len)),
-                    },
-                );
+            Record::Early { .. } => self.take_early(record, locator),
+            Record::OptOut { account, handset, sender, out, .. } => {
+                self.take_opt_out(account, [handset, sender], out, locator);
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
             Record::Used { name, is_account, minute, day, .. } => {
@@ -194,6 +165,37 @@ impl Replay {
             row.phase = Phase::Joined;
             self.kin.join(into, id);
         }
+    }
+
+    fn take_opt_out(&mut self, account: &[u8], [handset, sender]: [&[u8]; 2], out: bool, locator: Locator) {
+        let account = self.account(account);
+        let Some(opt_out) = OptOut::new(account, handset, sender) else { return };
+        match out {
+            true => self.opt_outs.note(opt_out, Lsn(locator.at + u64::from(locator.len))),
+            false => self.opt_outs.forget(opt_out),
+        }
+    }
+
+    fn take_early(&mut self, early: &Record<'_>, locator: Locator) {
+        let Record::Early { carrier, carrier_message_id, destination, state, error, at } = *early else {
+            return;
+        };
+        let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
+        let carrier = self.carrier(carrier);
+        // The same one, written again by compaction: the last copy counts.
+        let key = (carrier, carrier_message_id.into(), at);
+        self.early.insert(
+            key,
+            EarlyRecord {
+                carrier,
+                text: carrier_message_id.into(),
+                destination: destination.into(),
+                outcome: Outcome { state, error },
+                at,
+                serial: self.serial,
+                lsn: Lsn(locator.at + u64::from(locator.len)),
+            },
+        );
     }
 
     fn take_sent(&mut self, id: MessageId, carrier: &[u8], carrier_message_id: &[u8], at: UnixMs) {
@@ -409,6 +411,7 @@ impl Replay {
             buffers: 0,
             unfinished: false,
             compacting: None,
+            keeping: None,
             compact_again: None,
             kin: self.kin,
             first_parts: FirstParts::new(self.settings.limits.gathering),
@@ -416,6 +419,11 @@ impl Replay {
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
             bulks: self.bulks,
+            stand_ins: self.settings.inbound.failing_over().into_iter().map(StandIn::new).collect(),
+            parting: Vec::new(),
+            has_reloaded: false,
+            opt_outs: self.opt_outs,
+            circles: self.settings.screening.circles.map(Circles::new),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),
@@ -431,6 +439,7 @@ impl Replay {
             settings: self.settings,
         };
         hub.note_clock(change);
+        hub.accounts.iter_mut().for_each(|account| account.away = Some(now.mono));
         hub.kin.references = References::new(now.wall.0);
         let Self { early, second_ids, newest, crashed, .. } = self;
         hub.take_up(&slots, if crashed { newest } else { None }, second_ids);

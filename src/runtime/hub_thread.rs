@@ -8,9 +8,10 @@ use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
-use crate::hub::{Effects, Event, Hub};
+use crate::hub::{Effects, Event, Hub, Reload, Settings};
 use crate::id::{AccountId, SessionId};
 use crate::metrics::Metrics;
+use crate::route;
 use foldhash::HashMap;
 use prometheus::IntCounter;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(super) struct HubThread {
     pub ports: HashMap<SessionId, Arc<Outbox<PortBatch>>>,
     pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
     pub bulks: BulkCalls,
+    /// Who brought settings that the hub has not taken yet, the first one first.
+    pub reloads: Vec<oneshot::Sender<Vec<Settings>>>,
 }
 
 /// Calls about bulks that the hub has not answered yet.
@@ -78,7 +81,7 @@ impl HubThread {
             let show = shown.map_or_else(|| now().mono, |shown| shown + SHOW_EACH);
             self.mailbox.receive(&mut letters, Some(next.map_or(show, |next| next.min(show))));
             let mut stop = false;
-            let mut closed = Vec::new();
+            let (mut closed, mut asked) = (Vec::new(), Vec::<route::Call>::new());
             for letter in letters.drain(..) {
                 match letter {
                     Mail::Event(event) => {
@@ -87,7 +90,13 @@ impl HubThread {
                         }
                         events.push(event);
                     }
+                    Mail::Reload(reload, way) => {
+                        self.learn_names(&reload);
+                        self.reloads.push(way);
+                        events.push(Event::Reload(reload));
+                    }
                     Mail::Bulk(call) => events.extend(self.bulks.take(call)),
+                    Mail::Route(call) => asked.push(call),
                     Mail::Port(session, outbox) => drop(self.ports.insert(session, outbox)),
                     Mail::Link(session, outbox) => drop(self.links.insert(session, outbox)),
                     Mail::Stop => stop = true,
@@ -97,6 +106,9 @@ impl HubThread {
             self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.carry_out(effects);
+            for route::Call { question, answer } in asked {
+                let _ = answer.send(self.hub.explain(&question)); // he may have gone meanwhile
+            }
             for session in closed {
                 self.ports.remove(&session);
                 self.links.remove(&session);
@@ -114,9 +126,41 @@ impl HubThread {
         }
     }
 
+    /// Settings go back to whoever brought the next ones, to be dropped there; or here, if he is gone.
+    fn give_back(&mut self, mut retired: Vec<Settings>) {
+        for way in self.reloads.drain(..) {
+            let _ = way.send(std::mem::take(&mut retired));
+        }
+    }
+
+    /// Takes note of accounts and carriers that are new, for their metrics.
+    fn learn_names(&mut self, reload: &Reload) {
+        for plan in reload.settings.carriers.iter().skip(self.carriers.len()) {
+            self.carriers.push(plan.carrier.name.clone());
+        }
+        for plan in reload.settings.accounts.iter().skip(self.clamped.len()) {
+            self.clamped.push((plan.account.system_id.clone(), None));
+        }
+    }
+
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
-            effects;
+        let Effects {
+            ports,
+            links,
+            frames,
+            fetches,
+            scan,
+            releases,
+            calls,
+            bulks,
+            advice,
+            poisoned,
+            retired,
+            stats,
+        } = effects;
+        if !retired.is_empty() {
+            self.give_back(retired);
+        }
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         self.tasks.send_all(&mut tasks);
         // Not behind the frames: what the hub lets go of is durable elsewhere already.

@@ -75,6 +75,18 @@ pub enum Record<'a> {
         error: [u8; 3],
         at: UnixMs,
     },
+    /// A handset doesn't want to hear from an account any more, or does again: the last one about both counts.
+    OptOut {
+        /// The account's system_id.
+        account: &'a [u8],
+        /// The digits of its number.
+        handset: &'a [u8],
+        /// The digits of the account's number that this is about; empty: about all that it sends.
+        sender: &'a [u8],
+        at: UnixMs,
+        /// It doesn't want to; else it does again.
+        out: bool,
+    },
     /// How a bulk stands: the last one counts.
     Bulk {
         /// Unique among bulks and serials of messages.
@@ -180,6 +192,13 @@ impl<'a> Record<'a> {
                 put_name(out, carrier_message_id);
                 put_name(out, destination);
             }
+            Self::OptOut { account, handset, sender, at, out: is_out } => {
+                out.put_u64(at.0);
+                out.put_u8(is_out.into());
+                put_name(out, account);
+                put_name(out, handset);
+                put_name(out, sender);
+            }
             Self::Bulk { account, name, state, at, changed, gone, .. } => {
                 put_bulk(out, state, [at, changed], gone);
                 put_name(out, account);
@@ -247,6 +266,14 @@ impl<'a> Record<'a> {
             DONE => Self::Done { id },
             DIVIDED => Self::Divided { id },
             JOINED => Self::Joined { id, into: fields.id("into")? },
+            other => Self::decode_other(other, id, &mut fields)?,
+        };
+        Ok((record, len))
+    }
+
+    /// A record that is about no one message.
+    fn decode_other(kind: u8, id: MessageId, fields: &mut Fields<'a>) -> Result<Self, RecordError> {
+        Ok(match kind {
             EARLY => Self::Early {
                 state: fields.u8("state")?,
                 error: fields.array("error")?,
@@ -254,6 +281,13 @@ impl<'a> Record<'a> {
                 carrier: fields.name("carrier")?,
                 carrier_message_id: fields.name("carrier_message_id")?,
                 destination: fields.name("destination")?,
+            },
+            OPT_OUT => Self::OptOut {
+                at: UnixMs(fields.u64("at")?),
+                out: fields.u8("out")? != 0,
+                account: fields.name("account")?,
+                handset: fields.name("handset")?,
+                sender: fields.name("sender")?,
             },
             BULK => Self::Bulk {
                 number: id.serial,
@@ -267,11 +301,11 @@ impl<'a> Record<'a> {
             USED => fields.used()?,
             // Kinds of newer versions: their segments have a newer format, so this one is damage.
             unknown => return Err(RecordError::Kind(unknown)),
-        };
-        Ok((record, len))
+        })
     }
 
-    /// Whose record it is; nobody's (zero) for [`Record::Early`] and [`Record::Used`], and no message's for [`Record::Bulk`], whose number takes the
+    /// Whose record it is; nobody's (zero) for [`Record::Early`], [`Record::OptOut`] and [`Record::Used`], and no message's for
+    /// [`Record::Bulk`], whose number takes the
     /// place of a serial.
     pub const fn id(&self) -> MessageId {
         match *self {
@@ -283,7 +317,7 @@ impl<'a> Record<'a> {
             | Self::Joined { id, .. }
             | Self::Done { id } => id,
             Self::Bulk { number, .. } => MessageId { serial: number, slot: u32::MAX },
-            Self::Early { .. } | Self::Used { .. } => MessageId { serial: 0, slot: 0 },
+            Self::Early { .. } | Self::OptOut { .. } | Self::Used { .. } => MessageId { serial: 0, slot: 0 },
         }
     }
 
@@ -300,6 +334,7 @@ impl<'a> Record<'a> {
             Self::Early { .. } => "early",
             Self::Bulk { .. } => "bulk",
             Self::Used { .. } => "used",
+            Self::OptOut { .. } => "opt_out",
         }
     }
 
@@ -328,6 +363,7 @@ impl<'a> Record<'a> {
             Self::Joined { .. } => JOINED,
             Self::Bulk { .. } => BULK,
             Self::Used { .. } => USED,
+            Self::OptOut { .. } => OPT_OUT,
         }
     }
 }
@@ -420,6 +456,7 @@ const ACCEPTED_IN_BULK: u8 = 11;
 /// One of several messages, and in a bulk.
 const ACCEPTED_OF_BOTH: u8 = 12;
 const USED: u8 = 14;
+const OPT_OUT: u8 = 13;
 
 #[cfg(test)]
 mod tests {
@@ -510,6 +547,14 @@ mod tests {
                 gone: [1, 2, 3, 4],
             },
             Record::Used { name: b"north", is_account: false, at: UnixMs(4), minute: (5, 6), day: (7, 8) },
+            Record::OptOut {
+                account: b"shop",
+                handset: b"447700900123",
+                sender: b"",
+                at: UnixMs(4),
+                out: true,
+            },
+            Record::OptOut { account: b"shop", handset: b"4477", sender: b"1000", at: UnixMs(4), out: false },
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },

@@ -761,6 +761,7 @@ impl Hub {
                 | Record::Divided { .. }
                 | Record::Joined { .. }
                 | Record::Used { .. }
+                | Record::OptOut { .. }
                 | Record::Bulk { .. } => {
                     panic!("nobody wrote one")
                 }
