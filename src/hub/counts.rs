@@ -5,11 +5,12 @@
 //! What compaction writes again is known by its id, and counts once.
 
 use super::Hub;
-use super::pace::{AccountPace, CarrierPace};
+use super::pace::{AccountPace, CarrierPace, Meter, OverLimit};
 use super::replay::Replay;
+use crate::carrier::Carrier;
 use crate::clock::UnixMs;
 use crate::spool::{Journal, Record};
-use crate::throttle::Quota;
+use crate::throttle::{Limits, Quota};
 
 impl Hub {
     /// Writes down what limits have counted in the windows that are open.
@@ -44,6 +45,14 @@ impl Replay {
 }
 
 impl CarrierPace {
+    /// With the limits of `carrier`; what it has counted in this minute and day counts on.
+    pub fn go_on(&self, carrier: &Carrier) -> Self {
+        let mut pace = Self::new(carrier);
+        carry([&self.meter.minute, &self.meter.day], [&mut pace.meter.minute, &mut pace.meter.day]);
+        carry(self.taken.each_ref(), pace.taken.each_mut());
+        pace
+    }
+
     fn counts(&self) -> [Option<&Quota>; 2] {
         self.taken.each_ref().map(Option::as_ref)
     }
@@ -56,6 +65,16 @@ impl CarrierPace {
 }
 
 impl AccountPace {
+    /// As [`CarrierPace::go_on`].
+    pub fn go_on(before: Option<&Self>, limits: &Limits, over: OverLimit) -> Option<Box<Self>> {
+        let mut pace = Self::new(limits, over)?;
+        if let Some(before) = before {
+            let Meter { minute, day, .. } = &mut pace.meter;
+            carry([&before.meter.minute, &before.meter.day], [minute, day]);
+        }
+        Some(pace)
+    }
+
     fn counts(&self) -> [Option<&Quota>; 2] {
         [self.meter.minute.as_ref(), self.meter.day.as_ref()]
     }
@@ -63,6 +82,14 @@ impl AccountPace {
     fn resume(&mut self, minute: (u64, u64), day: (u64, u64)) {
         resume([&mut self.meter.minute], minute);
         resume([&mut self.meter.day], day);
+    }
+}
+
+fn carry(before: [&Option<Quota>; 2], now: [&mut Option<Quota>; 2]) {
+    for (before, now) in before.into_iter().zip(now) {
+        if let (Some((number, used)), Some(now)) = (before.as_ref().and_then(Quota::state), now) {
+            now.resume(number, used);
+        }
     }
 }
 

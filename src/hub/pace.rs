@@ -151,8 +151,10 @@ impl CarrierPace {
     /// Whether it takes anything at this hour.
     pub fn is_open(&mut self, now: Now) -> bool {
         let until = self.closed.iter().filter_map(|closed| closed.until(now.wall)).max();
-        let hold = |until: UnixMs| (Reason::Maintenance, Some(until.since(now.wall)));
-        self.keep(until.map(hold), now)
+        match until {
+            Some(until) => self.keep(Some((Reason::Maintenance, Some(until.since(now.wall)))), now),
+            None => true, // whatever else may hold it back
+        }
     }
 
     /// Whether so many segments may go to it now.
@@ -184,7 +186,8 @@ impl CarrierPace {
         let held = held.map(|(reason, wait)| Hold { reason, until: wait.map(|wait| now.mono + wait) });
         // A calendar goes by the wall clock, which may be set meanwhile.
         let look_at = held.and_then(|hold| hold.until).map(|until| until.min(now.mono + LOOK_AGAIN));
-        (self.hold, self.look_at) = (held, look_at);
+        // Somebody else may still wait for the time that was set before.
+        (self.hold, self.look_at) = (held, look_at.or(self.look_at));
         held.is_none()
     }
 }

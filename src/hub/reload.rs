@@ -5,10 +5,11 @@
 //! without a name is nobody's.
 
 use super::breaker::Breaker;
-use super::pace::{AccountPace, CarrierPace};
+use super::pace::AccountPace;
 use super::stand_in::StandIn;
 use super::way::Texts;
 use super::{AccountPlan, AccountState, CarrierPlan, CarrierState, Hub, Limits, Settings};
+use crate::carrier::Carrier;
 use crate::id::{AccountId, CarrierId};
 use crate::route::Turns;
 use crate::screening::Circles;
@@ -186,10 +187,10 @@ impl AccountState {
         self.policy = Arc::clone(&plan.policy);
         self.durability = plan.durability;
         self.weight = plan.weight;
-        // What it has used of its limits counts on while they are the same.
+        // What it has used of its day counts on.
         if before.is_none_or(|before| (&before.limits, before.over_limit) != (&plan.limits, plan.over_limit))
         {
-            self.pace = AccountPace::new(&plan.limits, plan.over_limit);
+            self.pace = AccountPace::go_on(self.pace.as_deref(), &plan.limits, plan.over_limit);
         }
     }
 }
@@ -217,12 +218,11 @@ impl CarrierState {
         if before.is_none_or(|before| before.breaker != plan.breaker) {
             self.breaker = Breaker::new(plan.breaker);
         }
-        let held = |plan: &CarrierPlan| {
-            let carrier = &plan.carrier;
-            (carrier.limits.clone(), carrier.maintenance.clone(), carrier.slow_answer)
+        let held = |Carrier { limits, maintenance, slow_answer, .. }: &Carrier| {
+            (limits.clone(), maintenance.clone(), *slow_answer)
         };
-        if before.is_none_or(|before| held(before) != held(plan)) {
-            self.pace = CarrierPace::new(&plan.carrier);
+        if before.is_none_or(|before| held(&before.carrier) != held(&plan.carrier)) {
+            self.pace = self.pace.go_on(&plan.carrier);
         }
     }
 }

@@ -304,7 +304,8 @@ impl<'a> Record<'a> {
         })
     }
 
-    /// Whose record it is; nobody's (zero) for [`Record::Early`], [`Record::OptOut`] and [`Record::Used`], and no message's for [`Record::Bulk`], whose number takes the
+    /// Whose record it is; nobody's (zero) for [`Record::Early`], [`Record::OptOut`] and [`Record::Used`], and no message's for
+    /// [`Record::Bulk`], whose number takes the
     /// place of a serial.
     pub const fn id(&self) -> MessageId {
         match *self {
