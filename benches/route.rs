@@ -65,7 +65,8 @@ fn numbers(prefixes: usize, seed: u64) -> Vec<String> {
     let set = prefix_set(prefixes, seed);
     let mut random = fastrand::Rng::with_seed(seed ^ 1);
     let number = |place: usize| {
-        let head = if place.is_multiple_of(2) { set[random.usize(..set.len())].clone() } else { String::new() };
+        let head =
+            if place.is_multiple_of(2) { set[random.usize(..set.len())].clone() } else { String::new() };
         let rest = (head.len()..12).map(|_| char::from(b'1' + random.u8(0..9)));
         head.chars().chain(rest).collect()
     };
