@@ -275,8 +275,6 @@ pub struct Metrics {
     pub carrier_events: IntCounterVec,
     pub carrier_binds_refused: IntCounterVec,
     pub possible_duplicates: IntCounterVec,
-    pub carrier_passed_on: IntCounterVec,
-    pub carrier_sick: IntCounterVec,
     pub poisoned: IntCounterVec,
     pub settled: IntCounterVec,
     pub receipts: IntCounterVec,
@@ -288,7 +286,7 @@ pub struct Metrics {
     pub timers: IntGaugeVec,
     pub queued: IntGaugeVec,
     pub links: IntGaugeVec,
-    pub breaker: IntGaugeVec,
+    pub way: WayMetrics,
     pub window: IntGaugeVec,
     pub window_used: IntGaugeVec,
     pub pace: Pace,
@@ -375,8 +373,6 @@ impl Metrics {
             carrier_events: counters(r, "carrier_events_total", "What else befell dispatches: deferred, unanswered, answered late, doubtful, without an id, assumed sent", &["event"]),
             carrier_binds_refused: counters(r, "carrier_binds_refused_total", "Our binds that a carrier refused, by command_status; alarm if it grows", &["carrier", "status"]),
             possible_duplicates: counters(r, "possible_duplicates_total", "Messages handed to a carrier that may have them already, since it did not answer", &["carrier"]),
-            carrier_passed_on: counters(r, "carrier_passed_on_total", "Messages that came to a carrier after another candidate of their route had failed or refused them", &["carrier"]),
-            carrier_sick: counters(r, "carrier_sick_total", "Times that a carrier was taken for sick and left alone for a while", &["carrier"]),
             poisoned: counters(r, "poisoned_total", "Messages given up because their carrier, or our words for it, fell over them each time; alarm if it grows", &["carrier"]),
             settled: counters(r, "settled_total", "Messages that reached their final state", &["state"]),
             receipts: counters(r, "receipts_total", "Receipts, by what became of them", &["event"]),
@@ -387,7 +383,7 @@ impl Metrics {
             messages: gauges(r, "messages", "Messages in the hub, by where they are", &["place"]),
             timers: gauges(r, "timers", "Messages that wait for a time, by what for", &["kind"]),
             queued: gauges(r, "carrier_queue_messages", "Messages that wait for a link", &["carrier"]),
-            breaker: gauges(r, "carrier_breaker", "How a carrier is held for: 0 well, 1 tried with one message at a time, 2 sick and left alone", &["carrier"]),
+            way: WayMetrics::new(r),
             links: gauges(r, "carrier_links", "Bound links", &["carrier"]),
             window: gauges(r, "carrier_window", "Places in the windows of all bound links", &["carrier"]),
             window_used: gauges(r, "carrier_window_used", "Places in use in the windows of all bound links", &["carrier"]),
@@ -431,6 +427,53 @@ fn counter(registry: &Registry, name: &str, help: &str) -> IntCounter {
     let counter = IntCounter::new(format!("enroute_{name}"), help).expect("a valid name");
     registry.register(Box::new(counter.clone())).expect("each name is used once");
     counter
+}
+
+/// What each carrier makes of messages.
+#[derive(Clone, Debug)]
+pub struct WayMetrics {
+    pub passed_on: IntCounterVec,
+    pub sick: IntCounterVec,
+    pub ended: IntCounterVec,
+    pub waited_ms: IntCounterVec,
+    pub breaker: IntGaugeVec,
+}
+
+impl WayMetrics {
+    fn new(r: &Registry) -> Self {
+        Self {
+            passed_on: counters(
+                r,
+                "carrier_passed_on_total",
+                "Messages that came to a carrier after another candidate of their route had failed or refused them",
+                &["carrier"],
+            ),
+            sick: counters(
+                r,
+                "carrier_sick_total",
+                "Times that a carrier was taken for sick and left alone for a while",
+                &["carrier"],
+            ),
+            ended: counters(
+                r,
+                "carrier_ended_total",
+                "Messages that a carrier had taken, by how they ended",
+                &["carrier", "state"],
+            ),
+            waited_ms: counters(
+                r,
+                "carrier_receipt_wait_milliseconds_total",
+                "From a carrier's answer to the end of its message, over all in carrier_ended_total",
+                &["carrier"],
+            ),
+            breaker: gauges(
+                r,
+                "carrier_breaker",
+                "How a carrier is held for: 0 well, 1 tried with one message at a time, 2 sick and left alone",
+                &["carrier"],
+            ),
+        }
+    }
 }
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {

@@ -202,6 +202,7 @@ fn ids_are_each_carriers_own() {
         world.carrier_says(place, token, Word::Answered(Status::ROK), "77");
     }
 
+    world.pass(secs(5));
     world.receipt(LINKS[1], 1, "77", MessageState::Delivered);
     world.run();
     world.receipt(LINKS[0], 2, "77", MessageState::Undeliverable);
@@ -210,6 +211,14 @@ fn ids_are_each_carriers_own() {
     let told: Vec<_> = world.delivered.drain(..).map(|delivered| (delivered.id, delivered.state)).collect();
     let [first, second] = ids;
     assert_eq!(told, [(second, MessageState::Delivered), (first, MessageState::Undeliverable)]);
+    let ended = |place: usize, state: MessageState| {
+        let of = |stats: &enroute::hub::Stats| {
+            stats.ended.get(place).map_or(0, |ended| ended.states[usize::from(state.octet())])
+        };
+        world.count(of)
+    };
+    assert_eq!([ended(0, MessageState::Undeliverable), ended(1, MessageState::Delivered)], [1, 1]);
+    assert_eq!(world.count(|stats| stats.ended.get(1).map_or(0, |ended| ended.waited_ms)), 5_000);
 }
 
 /// Field bugs D1 and D4: each carrier's ids in its own form, a receipt before its answer.

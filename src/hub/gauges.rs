@@ -164,7 +164,7 @@ impl CarrierGauges {
         };
         set(&metrics.queued, self.queued);
         set(&metrics.links, self.links);
-        set(&metrics.breaker, self.breaker);
+        set(&metrics.way.breaker, self.breaker);
         set(&metrics.window, self.window);
         set(&metrics.window_used, self.in_flight);
         set(&metrics.pace.window_allowed, self.allowed);

@@ -84,7 +84,7 @@ pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
-pub use stats::{Gauges, Stage, Stats, label};
+pub use stats::{Ended, Gauges, Stage, Stats, label};
 pub use table::{INBOUND, Token};
 
 use crate::admission::{Rules, Times};

@@ -104,7 +104,7 @@ impl Hub {
     /// Takes a message that was not answered as taken, under no id.
     pub(super) fn assume_taken(&mut self, token: Token) {
         let row = self.table.row(token.slot);
-        (row.phase, row.losses) = (Phase::Awaiting, 0);
+        (row.phase, row.losses, row.at) = (Phase::Awaiting, 0, self.now.wall);
         let (id, expires) = (row.id(token.slot), row.expires);
         let carrier = &self.carriers[usize::from(row.carrier.0)].name;
         self.journal.append(&Record::Sent { id, carrier, carrier_message_id: b"", at: self.now.wall });
@@ -144,7 +144,7 @@ impl Hub {
         }
         // It was refused after all: that is one attempt, which failed just now.
         let row = self.table.row(token.slot);
-        (row.phase, row.whereabouts) = (Phase::Dispatched, Whereabouts::Here);
+        (row.phase, row.whereabouts, row.at) = (Phase::Dispatched, Whereabouts::Here, row.accepted);
         self.note_attempts(token.slot, self.now.wall);
         let mut again = Vec::new();
         self.take_refusal(token, status, &mut again);

@@ -112,7 +112,7 @@ impl Hub {
             }
             return;
         };
-        (row.phase, row.losses) = (Phase::Awaiting, 0);
+        (row.phase, row.losses, row.at) = (Phase::Awaiting, 0, self.now.wall);
         let (carrier, message, expires) = (row.carrier, row.id(token.slot), row.expires);
         self.carriers[usize::from(carrier.0)].throttles = 0;
         if row.is(flag::QUEUED) {

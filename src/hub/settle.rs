@@ -12,6 +12,9 @@ impl Hub {
     pub(super) fn settle(&mut self, slot: u32, outcome: Outcome) -> Lsn {
         let now = self.now.wall;
         let row = self.table.row(slot);
+        if row.phase == Phase::Awaiting {
+            self.effects.stats.end_at(row.carrier, outcome.state, now.since(row.at));
+        }
         (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
         let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);
         (row.carrier_message_id, row.losses) = (None, 0);

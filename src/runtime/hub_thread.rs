@@ -207,8 +207,11 @@ impl HubThread {
             let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
             self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
         }
+        for (name, ended) in self.carriers.iter().zip(&stats.ended) {
+            ended.fold(&self.metrics, name);
+        }
         let by_carrier =
-            [(&stats.passed_on, &self.metrics.carrier_passed_on), (&stats.sick, &self.metrics.carrier_sick)];
+            [(&stats.passed_on, &self.metrics.way.passed_on), (&stats.sick, &self.metrics.way.sick)];
         for (counts, counters) in by_carrier {
             for (carrier, times) in counts {
                 let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
