@@ -1,7 +1,7 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
+use super::entry::stand;
 use super::fetch::fetch_if_parked;
-use super::intake::stand;
 use super::pace::is_old;
 use super::queue_turns::AHEAD;
 use super::seats::Out;

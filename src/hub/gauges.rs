@@ -53,8 +53,8 @@ impl Hub {
         let until = limited.until.map(|until| until.saturating_duration_since(now.mono));
         CarrierGauges {
             queued: state.waiting() as u64,
-            breaker: state.breaker.stage(),
             links: links().count() as u64,
+            breaker: state.breaker.stage(),
             window: links().map(|link| link.window as u64).sum(),
             in_flight: links().map(|link| (link.window - link.room) as u64).sum(),
             allowed: links().map(allowed).sum(),

@@ -5,13 +5,14 @@
 //! in order.
 
 use super::Hub;
-use super::queue_classes::Classes;
+use super::pace::Reason;
+use super::queue_classes::{Classes, Guard};
 use super::table::{Row, flag};
 use crate::carrier::Verdict;
 use crate::codec::{Class, Status};
 use crate::id::CarrierId;
 use crate::message::Phase;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a carrier that is down is left.
 #[derive(Debug, Default)]
@@ -25,11 +26,16 @@ pub(super) struct Leaving {
 }
 
 impl Hub {
-    /// Looks who is down, once a turn.
+    /// Looks who is down, or held back, once a turn.
     pub(super) fn look_at_carriers(&mut self) {
         let now = self.now.mono;
         for place in 0..self.carriers.len() {
+            let held = self.held_back(CarrierId(place as u16));
             let state = &mut self.carriers[place];
+            state.far = held.is_some_and(|hold| {
+                hold.reason != Reason::Peer
+                    && hold.until.is_none_or(|until| until.saturating_duration_since(now) >= FAR)
+            });
             if state.breaker.look(now) {
                 state.dirty = true;
             }
@@ -58,7 +64,28 @@ impl Hub {
 
     /// Sends a slice of what waits for a carrier that is down on to other candidates.
     fn leave_carrier(&mut self, place: usize) {
-        if self.carriers[place].leaving.queue.len() == 0 && !self.begin_leaving(place) {
+        let (patience, now) = (self.settings.limits.failover, self.now.mono);
+        let leaving = &self.carriers[place].leaving;
+        let is_left = leaving.down.is_some_and(|down| now.saturating_duration_since(down) >= patience);
+        if leaving.queue.len() == 0 && (leaving.seen || !is_left) {
+            return;
+        }
+        let has_way = self.carriers.iter().any(|carrier| carrier.prospect().usable);
+        let state = &mut self.carriers[place];
+        if is_left && !state.leaving.seen {
+            state.leaving.seen = true;
+            if has_way && state.leaving.queue.len() == 0 {
+                state.leaving.queue = std::mem::take(&mut state.queue);
+                state.leaving.queue.wake_all();
+            }
+        }
+        if state.leaving.queue.len() == 0 {
+            return;
+        }
+        // It is back, or there is nowhere to go any more: all as it was.
+        if (!is_left || !has_way) && state.queue.len() == 0 {
+            state.queue = std::mem::take(&mut state.leaving.queue);
+            state.dirty = true;
             return;
         }
         for _ in 0..SLICE {
@@ -66,16 +93,13 @@ impl Hub {
             if self.unrouted.len() >= READ_MAX {
                 return;
             }
-            let state = &mut self.carriers[place];
-            let is_down = state.leaving.down.is_some();
-            if state.leaving.queue.front(self.settings.limits.aging, |_| false).is_none() {
-                return;
-            }
-            let Some(token) = state.leaving.queue.pop(0) else { return };
+            let queue = &mut self.carriers[place].leaving.queue;
+            queue.front(Guard::default(), |_| false);
+            let Some(token) = queue.pop(0) else { return };
             let here = |row: &&mut Row| row.phase == Phase::Queued && usize::from(row.carrier.0) == place;
             let Some(row) = self.table.known(token).filter(here) else { continue };
             row.clear(flag::QUEUED);
-            let may_move = is_down && row.may_move();
+            let may_move = is_left && row.may_move();
             match may_move && !self.is_sole(token.slot) {
                 true => {
                     self.table.row(token.slot).from = 0;
@@ -85,25 +109,6 @@ impl Hub {
             }
         }
         self.unfinished |= self.carriers[place].leaving.queue.len() > 0;
-    }
-
-    /// Begins to look through the queue of a carrier that is down for long enough, if there is anywhere to go.
-    fn begin_leaving(&mut self, place: usize) -> bool {
-        let now = self.now;
-        let patience = self.settings.limits.failover;
-        let leaving = &mut self.carriers[place].leaving;
-        let is_down = leaving.down.is_some_and(|since| now.mono.saturating_duration_since(since) >= patience);
-        if !is_down || std::mem::replace(&mut leaving.seen, true) {
-            return false;
-        }
-        // With nowhere to go, whoever comes up has this done.
-        if !self.carriers.iter().any(|carrier| carrier.standing(now).usable) {
-            return false;
-        }
-        let state = &mut self.carriers[place];
-        state.leaving.queue = std::mem::take(&mut state.queue);
-        state.leaving.queue.wake_all();
-        state.leaving.queue.len() > 0
     }
 
     /// What became of one dispatch tells how its carrier is.
@@ -162,6 +167,8 @@ impl Hub {
     }
 }
 
+/// A carrier that is held back for so long yet is passed over.
+const FAR: Duration = Duration::from_secs(5);
 /// Messages of one queue that are looked at in one turn.
 const SLICE: usize = 1_000;
 /// Messages that wait for their bodies at one time, so that they can leave.

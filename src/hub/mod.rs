@@ -29,6 +29,7 @@ mod congestion;
 mod delivery;
 mod dispatch;
 mod effects;
+mod entry;
 mod fetch;
 mod first_parts;
 mod gauges;
@@ -252,6 +253,8 @@ struct CarrierState {
     out: usize,
     breaker: Breaker,
     leaving: Leaving,
+    /// Something else than its links holds it back, and will for a while.
+    far: bool,
     turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,

@@ -194,11 +194,27 @@ pub(super) struct AccountPace {
 }
 
 impl Hub {
+    /// What keeps a carrier from taking one message more, were there any room.
+    pub(super) fn held_back(&self, carrier: CarrierId) -> Option<Hold> {
+        let state = &self.carriers[usize::from(carrier.0)];
+        let now = self.now;
+        if state.links.is_empty() {
+            return Some(Hold { reason: Reason::Peer, until: None });
+        }
+        let closed = state.pace.closed.iter().filter_map(|closed| closed.until(now.wall)).max();
+        let closed = closed
+            .map(|until| Hold { reason: Reason::Maintenance, until: Some(now.mono + until.since(now.wall)) });
+        let paused = state.paused.filter(|until| now.mono < *until);
+        let paused = paused.map(|until| Hold { reason: Reason::Throttled, until: Some(until) });
+        let held = || state.pace.hold(now.mono);
+        closed.or(paused).or_else(|| state.pace.meter.used_up(now)).or_else(held)
+    }
+
     /// The one thing that limits a carrier now.
     pub(super) fn limited_by(&self, carrier: CarrierId) -> Hold {
         let state = &self.carriers[usize::from(carrier.0)];
         let is_empty = state.waiting() == 0;
-        let held = state.held_back(self.now);
+        let held = self.held_back(carrier);
         let is_peers =
             |hold: &Hold| matches!(hold.reason, Reason::Peer | Reason::Maintenance | Reason::Throttled);
         if let Some(hold) = held.filter(|hold| is_peers(hold) || !is_empty) {
@@ -236,6 +252,7 @@ impl Hub {
             }
             self.sleepers.pop();
             self.carriers[usize::from(carrier.0)].queue.wake(account);
+            self.carriers[usize::from(carrier.0)].leaving.queue.wake(account);
             self.wake_carrier(carrier);
         }
     }
@@ -245,20 +262,6 @@ impl CarrierState {
     /// Messages that wait for it, with the places of some that are gone.
     pub fn waiting(&self) -> usize {
         self.queue.len() + self.leaving.queue.len() + self.suspects.len()
-    }
-
-    /// What keeps it from taking one message more, were there any room; a full window does not, nor an empty queue.
-    pub fn held_back(&self, now: Now) -> Option<Hold> {
-        if self.links.is_empty() {
-            return Some(Hold { reason: Reason::Peer, until: None });
-        }
-        let closed = self.pace.closed.iter().filter_map(|closed| closed.until(now.wall)).max();
-        let closed = closed
-            .map(|until| Hold { reason: Reason::Maintenance, until: Some(now.mono + until.since(now.wall)) });
-        let paused = self.paused.filter(|until| now.mono < *until);
-        let paused = paused.map(|until| Hold { reason: Reason::Throttled, until: Some(until) });
-        let held = || self.pace.hold(now.mono);
-        closed.or(paused).or_else(|| self.pace.meter.used_up(now)).or_else(held)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Long texts as their carrier wants them: divided into parts, or joined into one.
 
-use super::intake::stand;
+use super::entry::stand;
 use super::kin::TextKey;
 use super::table::{Row, Token, flag};
 use super::way::FIXED;

@@ -247,9 +247,9 @@ impl Hub {
         let now = self.now.mono;
         let Self { carriers, links, .. } = self;
         let state = &mut carriers[place];
-        let rests = state.paused.or(state.suspects.rest).is_some_and(|until| now < until)
-            || !state.breaker.lets_through();
-        if state.suspects.queue.len() == 0 || rests || !state.pace.is_open(self.now) {
+        let rests = state.paused.or(state.suspects.rest).is_some_and(|until| now < until);
+        let is_open = state.pace.is_open(self.now) && state.breaker.lets_through();
+        if state.suspects.queue.len() == 0 || rests || !is_open {
             return false;
         }
         let used = |seat: &u32, links: &mut super::Seats<LinkState>| {

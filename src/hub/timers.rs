@@ -51,8 +51,8 @@ impl Hub {
             self.fire(slot);
         }
         self.fired = fired;
-        self.wake_accounts();
         self.look_at_carriers();
+        self.wake_accounts();
         for place in 0..self.carriers.len() {
             if self.carriers[place].paused.is_some_and(|until| self.now.mono >= until) {
                 self.carriers[place].paused = None;
@@ -163,8 +163,8 @@ impl Hub {
             paused,
             stalls,
             suspects,
-            held,
             self.next_look().filter(|_| !resting),
+            held,
             body,
             gathering,
             transaction,

@@ -2,7 +2,7 @@
 
 use super::Effects;
 use super::fetch::fetch_if_parked;
-use super::queue::AHEAD;
+use super::queue_turns::AHEAD;
 use super::table::{Row, Table, Token, flag};
 use crate::clock::UnixMs;
 use crate::id::Lsn;

@@ -13,7 +13,7 @@
 
 use super::table::{Row, Token, flag};
 use super::{CarrierState, Hub};
-use crate::clock::{Now, UnixMs};
+use crate::clock::UnixMs;
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Status, read_time};
 use crate::conversion::{self, Long, Profile};
 use crate::guard::guarded;
@@ -102,12 +102,12 @@ impl Hub {
     /// The best candidate for a message; `None`: all have refused it.
     pub(super) fn pick(&mut self, draw: Draw<'_>, place: Place) -> Option<Leaf> {
         let Draw { number, dice, is_part } = draw;
-        let now = self.now;
+        let now = self.now.mono;
         let Self { settings, turns, carriers, texts, .. } = self;
         let Place { route, tried, from } = place;
-        let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].standing(now);
+        let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].prospect();
         if is_part
-            && let Some(leaf) = texts.find(dice, route, now.mono)
+            && let Some(leaf) = texts.find(dice, route, now)
             && tried.0 & 1 << leaf.bit == 0
             && leaf.bit >= from
             && standing(leaf.carrier).usable
@@ -127,7 +127,7 @@ impl Hub {
             Some(_) | None => return None,
         };
         if is_part {
-            texts.keep(dice, route, leaf, now.mono);
+            texts.keep(dice, route, leaf, now);
         }
         Some(leaf)
     }
@@ -342,13 +342,14 @@ impl CarrierState {
     }
 
     /// How it stands for messages that are about to get a carrier.
-    pub fn standing(&self, now: Now) -> Standing {
-        let is_near = |until: Instant| until.saturating_duration_since(now.mono) < FAR;
-        let is_held = self.held_back(now).is_some_and(|hold| !hold.until.is_some_and(is_near));
+    pub fn prospect(&self) -> Standing {
         // One that is about to show whether it is well again gets what it takes to show it.
         let is_well = self.breaker.is_closed() || self.breaker.lets_through() && self.queue.len() == 0;
         let busy = (self.queue.len() + self.out) as u64 * 1000 / self.places.max(1) as u64;
-        Standing { usable: is_well && !is_held, load: u16::try_from(busy).unwrap_or(u16::MAX) }
+        Standing {
+            usable: !self.links.is_empty() && is_well && !self.far,
+            load: u16::try_from(busy).unwrap_or(u16::MAX),
+        }
     }
 }
 
@@ -387,8 +388,6 @@ impl Texts {
 
 /// As [`Row::tried`]: the message is for its carrier, whatever its route says.
 pub(super) const FIXED: u32 = u32::MAX;
-/// A carrier that is to be left alone for so long yet is passed over.
-const FAR: Duration = Duration::from_secs(5);
 /// Messages that get a carrier in one turn at most, beside those that come with their bodies.
 const PICKED_MAX: usize = 2_000;
 /// How long, and how many, texts are remembered whose parts are to follow the first.
