@@ -21,7 +21,7 @@
 //! **What a message says.** [`text`] knows the alphabets and how many short messages a text takes, [`conversion`] says the same to a
 //! peer with other habits, [`assembly`] gathers the parts of a long text.
 //!
-//! **What becomes of a message.** [`message`] names its phases. [`admission`] says whether it may come in, [`spool`] keeps
+//! **What becomes of a message.** [`message`] names its phases. [`screening`] says as whom and to whom, [`admission`] whether it may come in, [`spool`] keeps
 //! it, [`wheel`] wakes it, [`schedule`] says how long to wait, [`route`] whither, and [`correlation`] whose receipt this is; [`bulk`] has the messages that are scheduled and controlled together. None of these rooms knows
 //! another; the hub knows them all.
 //!
@@ -65,6 +65,7 @@ pub mod metrics;
 pub mod route;
 pub mod runtime;
 pub mod schedule;
+pub mod screening;
 pub mod session;
 pub mod spool;
 pub mod text;

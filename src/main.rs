@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use enroute::clock::UnixMs;
-use enroute::config::{Config, Fault};
+use enroute::config::{Config, Fault, Reloading};
 use enroute::metrics::Metrics;
 use enroute::route::Question;
 use enroute::tool::{Conduct, inspect, load, repair, smsc};
@@ -110,7 +110,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         None => demo(),
         Some(Command::Serve { config }) => match read(&config) {
-            Ok(config) => run(config),
+            Ok((text, parsed)) => run(parsed, (config, text)),
             Err(refused) => return refused,
         },
         Some(Command::Check { file }) => match read(&file) {
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
             Err(refused) => return refused,
         },
         Some(Command::Route(asked)) => match read(&asked.config) {
-            Ok(config) => explain(asked, &config),
+            Ok((_, config)) => explain(asked, &config),
             Err(refused) => return refused,
         },
         Some(Command::Load(options)) => tool_runtime().and_then(|tool| tool.block_on(load::run(options))),
@@ -150,12 +150,12 @@ fn end_with_the_first_panic() {
     }));
 }
 
-/// Reads a configuration, or prints all that is wrong with it.
-fn read(file: &Path) -> Result<Config, ExitCode> {
+/// Reads a configuration, text and all, or prints all that is wrong with it.
+fn read(file: &Path) -> Result<(String, Config), ExitCode> {
     let name = file.display().to_string();
     let faults: Vec<Fault> = match std::fs::read_to_string(file) {
         Ok(text) => match Config::parse(&text, &name) {
-            Ok(config) => return Ok(config),
+            Ok(config) => return Ok((text, config)),
             Err(faults) => faults,
         },
         Err(error) => {
@@ -171,10 +171,10 @@ fn read(file: &Path) -> Result<Config, ExitCode> {
     Err(ExitCode::from(FAULTY_CONFIG))
 }
 
-/// Runs the hub until SIGTERM or SIGINT.
-fn run(config: Config) -> anyhow::Result<()> {
+/// Runs the hub until SIGTERM or SIGINT; `file` is where its configuration comes from, and what that said.
+fn run(config: Config, file: (PathBuf, String)) -> anyhow::Result<()> {
     log_to_stderr(config.log);
-    sockets_runtime(config.io_threads)?.block_on(work(config, None))
+    sockets_runtime(config.io_threads)?.block_on(work(config, Some(file), None))
 }
 
 /// Runs the hub of the demonstration.
@@ -182,7 +182,7 @@ fn demo() -> anyhow::Result<()> {
     log_to_stderr(Level::INFO);
     sockets_runtime(None)?.block_on(async {
         let carrier = simulated_carrier().await?;
-        work(Config::default_plan(&carrier), Some(first_message())).await
+        work(Config::default_plan(&carrier), None, Some(first_message())).await
     })
 }
 
@@ -192,8 +192,9 @@ async fn simulated_carrier() -> anyhow::Result<String> {
     Ok(address.to_string())
 }
 
-async fn work(config: Config, hint: Option<String>) -> anyhow::Result<()> {
+async fn work(config: Config, file: Option<(PathBuf, String)>, hint: Option<String>) -> anyhow::Result<()> {
     let mut told = Told::listen().context("signals")?;
+    let hangup = signal(SignalKind::hangup()).context("signals")?;
     let metrics = Metrics::new();
     let door = TcpListener::bind(&config.http)
         .await
@@ -204,13 +205,26 @@ async fn work(config: Config, hint: Option<String>) -> anyhow::Result<()> {
     let (calls, asked) = mpsc::channel(http::SEATS);
     let (questions, asked_of_routes) = mpsc::channel(http::SEATS);
     let desk = http::Desk::new(&accounts, calls).asking(questions);
-    let door = tokio::spawn(http::serve(door, metrics.clone(), desk, async move {
+    let known = desk.accounts();
+    let (reloads, asked_to_reload) = mpsc::channel(1);
+    let behind = (desk, http::Admin::new(reloads));
+    let door = tokio::spawn(http::serve(door, metrics.clone(), behind, async move {
         // Told to shut, or the teller is gone: either way it is over.
         let _ = shutting.await;
     }));
 
     let mut hub = runtime::start(config.plan, metrics.clone()).await?;
     hub.answer(asked);
+    let (file, text) = file.map_or((None, String::new()), |(file, text)| (Some(file), text));
+    let reloading = hub.reloader().map(|reloader| Reloading {
+        file,
+        started: text.clone(),
+        text,
+        reloader,
+        desk: known,
+        metrics: metrics.clone(),
+    });
+    let reloading = reloading.map(|reloading| tokio::spawn(reloading.serve(hangup, asked_to_reload)));
     hub.explain(asked_of_routes);
     say(&format!("smpp listening on {}", hub.address));
     say(&format!("http listening on {http_address}"));
@@ -223,6 +237,8 @@ async fn work(config: Config, hint: Option<String>) -> anyhow::Result<()> {
     let word = told.stop().await;
     info!(signal = word, "stopping");
     metrics.ready.set(0);
+    // From here on nobody keeps carriers' links up.
+    reloading.iter().for_each(tokio::task::JoinHandle::abort);
     hub.stop().await;
     drop(shut);
     if let Ok(ended) = tokio::time::timeout(HTTP_PATIENCE, door).await {
@@ -317,5 +333,6 @@ Examples:
 
 const SERVE_HELP: &str = "\
 Prints \"smpp listening on ADDRESS\", \"http listening on ADDRESS\" and \"ready\" to stdout; logs go to stderr.
+SIGHUP has it read its configuration again: a faulty one changes nothing.
 SIGTERM and SIGINT stop it: nobody new is accepted, what is out may come back, then all sessions are unbound.
 Exit codes: 0 stopped in good order, 1 can't start, 2 faulty configuration.";

@@ -35,7 +35,7 @@ fn two_accounts(rules: impl IntoIterator<Item = Rule>) -> Settings {
 }
 
 fn rule(destination: Reach, keyword: Option<&str>, account: AccountId) -> Rule {
-    Rule { carrier: None, destination, keyword: keyword.map(str::to_owned), account }
+    Rule { keyword: keyword.map(str::to_owned), ..Rule::new(destination, account) }
 }
 
 fn bound(settings: Settings) -> World {

@@ -21,7 +21,7 @@ const FLOOR_1: &[&str] = &["clock", "guard", "id", "metrics"];
 const FLOOR_2: &[&str] = &["codec", "wheel", "throttle", "text", "assembly"];
 const FLOOR_3: &[&str] = &["session", "message", "conversion"];
 const FLOOR_4: &[&str] =
-    &["admission", "spool", "schedule", "correlation", "route", "esme", "carrier", "bulk"];
+    &["admission", "screening", "spool", "schedule", "correlation", "route", "esme", "carrier", "bulk"];
 const FLOOR_5: &[&str] = &["hub"];
 const FLOOR_6: &[&str] = &["runtime", "http"];
 

@@ -3,8 +3,8 @@
 use super::{Carrier, Dispatch, Duties, Validity, Words};
 use crate::clock::Now;
 use crate::codec::{
-    Address, Command, DataSm, FieldError, Reading, Relay, Sm, SmppTime, Status, Tag, Tlvs, Version, put_tlv,
-    read_time, relay_submit, write_absolute, write_relative,
+    Address, Command, DataSm, FieldError, Reading, Relay, SUBMITTED_AS, Sm, SmppTime, Status, Tag, Tlvs,
+    Version, put_tlv, read_time, relay_submit, write_absolute, write_relative,
 };
 use crate::conversion::{Profile, convert, status_for_refused_text};
 use bytes::BytesMut;
@@ -146,7 +146,7 @@ impl Said<'_> {
             tlvs: Tlvs::empty(),
         }
         .encode_body(out);
-        let is_ours = |tag| matches!(tag, Tag::QOS_TIME_TO_LIVE | Tag::MESSAGE_PAYLOAD);
+        let is_ours = |tag| matches!(tag, Tag::QOS_TIME_TO_LIVE | Tag::MESSAGE_PAYLOAD | SUBMITTED_AS);
         for tlv in self.sm.tlvs.iter().filter(|tlv| !is_ours(tlv.tag)) {
             put_tlv(out, tlv.tag, tlv.value);
         }

@@ -3,6 +3,10 @@
 use super::{FieldError, Reading, Sm, Status, Tag, Tlvs, put_tlv};
 use bytes::BytesMut;
 
+/// A parameter of our own, from the range that nobody uses (SMPP 5.0 §4.8.1): the addresses that a customer wrote, where the hub wrote
+/// others; source and destination, each as TON, NPI, length and characters. It is in the hub's bodies alone, and no carrier is told.
+pub const SUBMITTED_AS: Tag = Tag(0xE0A1);
+
 /// What the hub says in place of the customer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relay<'a> {
@@ -42,8 +46,8 @@ pub fn relay_submit(
         (false, _) if is_long => &[],
         (false, _) => sm.short_message,
     };
-    let has_lifetime = sm.tlvs.find(Tag::QOS_TIME_TO_LIVE).is_some();
-    let tlvs = if takes_tlvs && !has_lifetime { sm.tlvs } else { Tlvs::empty() };
+    let has_ours = sm.tlvs.iter().any(|tlv| is_ours(tlv.tag));
+    let tlvs = if takes_tlvs && !has_ours { sm.tlvs } else { Tlvs::empty() };
 
     out.reserve(body.len() + ROOM);
     let start = out.len();
@@ -64,8 +68,8 @@ pub fn relay_submit(
         ..sm
     }
     .encode_tail(out);
-    if takes_tlvs && has_lifetime {
-        put_without_lifetime(out, sm.tlvs);
+    if takes_tlvs && has_ours {
+        put_without_ours(out, sm.tlvs);
     }
     if is_long && !has_payload {
         put_tlv(out, Tag::MESSAGE_PAYLOAD, text);
@@ -81,8 +85,13 @@ fn head_len(sm: &Sm<'_>) -> usize {
     service_type + source + destination + 3
 }
 
-fn put_without_lifetime(out: &mut BytesMut, tlvs: Tlvs<'_>) {
-    for tlv in tlvs.iter().filter(|tlv| tlv.tag != Tag::QOS_TIME_TO_LIVE) {
+/// What the hub says otherwise, or to nobody.
+fn is_ours(tag: Tag) -> bool {
+    matches!(tag, Tag::QOS_TIME_TO_LIVE | SUBMITTED_AS)
+}
+
+fn put_without_ours(out: &mut BytesMut, tlvs: Tlvs<'_>) {
+    for tlv in tlvs.iter().filter(|tlv| !is_ours(tlv.tag)) {
         put_tlv(out, tlv.tag, tlv.value);
     }
 }

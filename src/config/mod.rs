@@ -6,22 +6,28 @@
 
 mod conduct;
 mod csv;
+mod difference;
 mod fault;
 mod pace;
 mod part;
 mod peer;
 mod profile;
+mod reload;
 mod route;
 mod rule;
+mod screening;
 mod section;
 mod value;
 
 pub use fault::Fault;
+pub use reload::Reloading;
 
 use crate::clock::UnixMs;
+use crate::hub::Names;
 use crate::id::CarrierId;
 use crate::route::{Question, Routes, Told, Turns};
 use crate::runtime::Plan;
+use crate::screening::{Policy, SenderEntry, Senders};
 use crate::spool;
 use fault::Report;
 use section::Section;
@@ -50,6 +56,15 @@ impl Config {
     /// # Errors
     /// All faults, in the order of their lines.
     pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Fault>> {
+        Self::parse_for(text, file, &Names::default())
+    }
+
+    /// As [`Config::parse`], for a hub that knows these `names` already: each account and carrier has the place that it has there,
+    /// those who are new stand behind, and in the places of those who are gone are plans without a name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_for(text: &str, file: &str, names: &Names) -> Result<Self, Vec<Fault>> {
         let report = Report::new(text, file);
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
@@ -59,7 +74,7 @@ impl Config {
         if !errors.is_empty() {
             return Err(report.into_faults());
         }
-        let config = Self::read(Section::document(&report, document.get_ref()));
+        let config = Self::read(Section::document(&report, document.get_ref()), names);
         let faults = report.into_faults();
         if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
@@ -72,6 +87,11 @@ impl Config {
         for plan in &mut accounts {
             plan.account.system_id = "demo".to_owned();
             plan.account.password = "demo".to_owned();
+            // To try out what one likes: its messages go nowhere.
+            plan.policy = Arc::new(Policy {
+                senders: Senders::new(Some(vec![SenderEntry::Anything]), None),
+                ..Policy::default()
+            });
         }
         let mut sim = peer::carrier();
         sim.carrier.name = "sim".to_owned();
@@ -104,6 +124,7 @@ impl Config {
             lists: Vec::new(),
             routes: Arc::new(Routes::none()),
             inbound: Default::default(),
+            screening: Arc::new(screening::usual()),
             rules: Default::default(),
             retry: Default::default(),
             limits: Default::default(),
@@ -128,7 +149,7 @@ impl Config {
         }
     }
 
-    fn read(mut document: Section<'_>) -> Self {
+    fn read(mut document: Section<'_>, names: &Names) -> Self {
         let mut config = Self::defaults();
         part::listener(&mut document.section("listener"), &mut config.plan);
         document.section("http").set_text("address", value::own_address, &mut config.http);
@@ -139,10 +160,14 @@ impl Config {
         part::validity(&mut document.section("validity"), &mut hub.rules);
         part::retry(&mut document.section("retry"), &mut hub.retry);
         pace::queue(&mut document.section("queue"), &mut hub.limits.aging);
-        hub.accounts = peer::accounts(&mut document, &hub.rules, durability);
-        hub.carriers = peer::carriers(&mut document, &hub.retry);
+        let lists = screening::Lists::default();
+        hub.screening = Arc::new(screening::common(&mut document.section("screening"), &lists));
+        let usual = peer::Usual { rules: hub.rules, durability, lists: &lists };
+        hub.accounts = peer::placed_accounts(peer::accounts(&mut document, &usual), names);
+        hub.carriers = peer::placed_carriers(peer::carriers(&mut document, &hub.retry), names);
         hub.lists = peer::lists(&mut document, &hub.accounts);
-        hub.routes = Arc::new(route::routes(&mut document.section("route"), &hub.accounts, &hub.carriers));
+        let routes = route::routes(&mut document.section("route"), &hub.accounts, &hub.carriers);
+        hub.routes = Arc::new(routes.numbered_after(&names.routes));
         hub.inbound = part::inbound(&mut document, &hub.accounts, &hub.carriers);
         document.section("log").set_text("level", value::level, &mut config.log);
         config.io_threads = document

@@ -6,8 +6,8 @@ use super::value::{HOUR, SECOND, choice, directory, octets, own_address};
 use crate::admission::Rules;
 use crate::clock::Caution;
 use crate::hub::{AccountPlan, CarrierPlan, Durability, Limits, Overdue, Unreceipted};
-use crate::id::CarrierId;
-use crate::route::inbound::Rule;
+use crate::id::{AccountId, CarrierId};
+use crate::route::inbound::{Failover, Rule};
 use crate::route::{Inbound, Reach};
 use crate::runtime::Plan;
 use crate::schedule::{Ladder, Retry};
@@ -126,18 +126,15 @@ pub(super) fn inbound(
         let (whole, prefix) = (entry.text("destination", number), entry.text("prefix", number));
         let keyword = entry.text("keyword", word);
         let account = entry.required("account", |text| account_named(text, accounts));
-        let destination = match (whole, prefix) {
-            (Some(_), Some(_)) => {
-                entry
-                    .fault("prefix", "stands beside destination: the whole of it or its beginning, not both");
-                continue;
-            }
-            (Some(number), None) => Reach::Whole(number),
-            (None, Some(digits)) => Reach::Prefix(digits),
-            (None, None) => Reach::Any,
+        let (from, from_prefix) = (entry.text("source", number), entry.text("source_prefix", number));
+        let failover = failover(entry, account, accounts);
+        let destination = reach(entry, "prefix", (whole, prefix));
+        let source = reach(entry, "source_prefix", (from, from_prefix));
+        let (Some(account), Some(destination), Some(source)) = (account, destination, source) else {
+            continue;
         };
-        let Some(account) = account else { continue };
-        if let Err(error) = inbound.insert(Rule { carrier, destination, keyword, account }) {
+        if let Err(error) = inbound.insert(Rule { carrier, destination, source, keyword, account, failover })
+        {
             entry.fault("account", error.to_string());
         }
     }
@@ -147,6 +144,45 @@ pub(super) fn inbound(
         document.fault("inbound", format!("{count} are too many; at most {INBOUND_MAX}"));
     }
     inbound
+}
+
+/// What a rule says of one address: the whole of it, how it begins, or nothing.
+fn reach(
+    entry: &mut Section<'_>,
+    prefix_key: &str,
+    (whole, prefix): (Option<String>, Option<String>),
+) -> Option<Reach> {
+    match (whole, prefix) {
+        (Some(_), Some(_)) => {
+            let other = if prefix_key == "prefix" { "destination" } else { "source" };
+            entry.fault(
+                prefix_key,
+                format!("stands beside {other}: the whole of it or its beginning, not both"),
+            );
+            None
+        }
+        (Some(number), None) => Some(Reach::Whole(number)),
+        (None, Some(digits)) => Some(Reach::Prefix(digits)),
+        (None, None) => Some(Reach::Any),
+    }
+}
+
+/// Who gets what is for an account that isn't there.
+fn failover(
+    entry: &mut Section<'_>,
+    account: Option<AccountId>,
+    accounts: &[AccountPlan],
+) -> Option<Failover> {
+    let other = entry.text("failover", |text| account_named(text, accounts));
+    let mut after = Duration::ZERO;
+    entry.set_time("failover_s", SECOND, 0..=2_592_000, &mut after);
+    if entry.has("failover_s") && !entry.has("failover") {
+        entry.fault("failover_s", "says when, and no failover says who");
+    }
+    if other.is_some() && other == account {
+        entry.fault("failover", "is the account itself");
+    }
+    other.map(|account| Failover { account, after })
 }
 
 /// A keyword as it stands in a text: one word, which begins and ends with letters or digits.
@@ -162,7 +198,7 @@ fn word(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<CarrierId, String> {
-    let place = carriers.iter().position(|plan| plan.carrier.name == text);
+    let place = carriers.iter().position(|plan| !text.is_empty() && plan.carrier.name == text);
     place.map(|place| CarrierId(place as u16)).ok_or_else(|| format!("no carrier is named \"{text}\""))
 }
 

@@ -1,5 +1,6 @@
 //! Accounts, carriers and distribution lists: their keys, their ranges, and what they set.
 
+use super::screening::{self, Lists};
 use super::section::Section;
 use super::value::{MILLISECOND, PASSWORD_HINT, address, choice, octets, password, system_id};
 use super::{conduct, pace, profile};
@@ -8,11 +9,12 @@ use crate::carrier::{Caller, Carrier, Unmarked};
 use crate::codec::{Command, Tag, Version};
 use crate::correlation::IdForm;
 use crate::esme::{Account, Outbind};
-use crate::hub::{AccountPlan, CarrierPlan, Durability, List, Member, PartReceipts};
+use crate::hub::{AccountPlan, CarrierPlan, Durability, List, Member, Names, PartReceipts};
 use crate::id::AccountId;
 use crate::schedule::Retry;
 use crate::session::BindKind;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An account at its defaults, without a name.
@@ -20,12 +22,19 @@ pub(super) fn account() -> AccountPlan {
     AccountPlan::new(Account::new("", ""))
 }
 
-pub(super) fn accounts(document: &mut Section<'_>, all: &Rules, durability: Durability) -> Vec<AccountPlan> {
+/// What holds for accounts that don't say it themselves.
+pub(super) struct Usual<'l> {
+    pub rules: Rules,
+    pub durability: Durability,
+    pub lists: &'l Lists,
+}
+
+pub(super) fn accounts(document: &mut Section<'_>, usual: &Usual<'_>) -> Vec<AccountPlan> {
     let mut plans: Vec<AccountPlan> = Vec::new();
     let mut names = HashSet::new();
     for section in &mut document.list("account") {
-        let mut plan = AccountPlan { durability, ..account() };
-        read_account(section, all, &mut plan);
+        let mut plan = AccountPlan { durability: usual.durability, ..account() };
+        read_account(section, usual, &mut plan);
         let name = &plan.account.system_id;
         if !name.is_empty() && !names.insert(name.clone()) {
             section.fault("system_id", format!("\"{name}\" is the name of an account before it"));
@@ -36,7 +45,8 @@ pub(super) fn accounts(document: &mut Section<'_>, all: &Rules, durability: Dura
     plans
 }
 
-fn read_account(section: &mut Section<'_>, all: &Rules, plan: &mut AccountPlan) {
+fn read_account(section: &mut Section<'_>, usual: &Usual<'_>, plan: &mut AccountPlan) {
+    plan.policy = Arc::new(screening::policy(section, usual.lists));
     let AccountPlan { account, queue_max, part_receipts, profile, times, rules, bulk_tlv, .. } = plan;
     section.set_text("durability", |text| choice(text, &DURABILITIES), &mut plan.durability);
     account.system_id = section.required("system_id", system_id).unwrap_or_default();
@@ -59,7 +69,7 @@ fn read_account(section: &mut Section<'_>, all: &Rules, plan: &mut AccountPlan) 
     let origins = [("submission", ValidityFrom::Submission), ("schedule", ValidityFrom::Schedule)];
     section.set_text("validity_from", |text| choice(text, &origins), &mut times.validity_from);
     *bulk_tlv = section.number("bulk_tlv", VENDOR_TAGS).map(|tag| Tag(tag as u16)); // in range
-    *rules = own_rules(section, all);
+    *rules = own_rules(section, &usual.rules);
     *profile = profile::account(section);
     pace::account(section, plan);
     let AccountPlan { account, .. } = plan;
@@ -204,7 +214,8 @@ pub(super) fn lists(document: &mut Section<'_>, accounts: &[AccountPlan]) -> Vec
 
 /// The account of that name.
 pub(super) fn account_named(text: &str, accounts: &[AccountPlan]) -> Result<AccountId, String> {
-    let place = accounts.iter().position(|plan| plan.account.system_id == text);
+    let is_named = |plan: &AccountPlan| !text.is_empty() && plan.account.system_id == text;
+    let place = accounts.iter().position(is_named);
     place.map(|place| AccountId(place as u16)).ok_or_else(|| format!("no account is named \"{text}\""))
 }
 
@@ -216,6 +227,28 @@ fn member(text: &str) -> Result<Member, String> {
     };
     let addr = octets(digits, 1..=20, "SMPP's limit for an address (SMPP 3.4 §5.2.9)")?;
     Ok(Member { ton, npi, addr })
+}
+
+/// Each account in the place that it has in `names`, the others behind.
+pub(super) fn placed_accounts(plans: Vec<AccountPlan>, names: &Names) -> Vec<AccountPlan> {
+    placed(plans, &names.accounts, |plan| &plan.account.system_id, account)
+}
+
+/// The same of carriers.
+pub(super) fn placed_carriers(plans: Vec<CarrierPlan>, names: &Names) -> Vec<CarrierPlan> {
+    placed(plans, &names.carriers, |plan| &plan.carrier.name, carrier)
+}
+
+fn placed<T>(plans: Vec<T>, names: &[String], name: impl Fn(&T) -> &str, nobody: impl Fn() -> T) -> Vec<T> {
+    let places: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+    let mut all: Vec<T> = names.iter().map(|_| nobody()).collect();
+    for plan in plans {
+        match places.get(name(&plan)) {
+            Some(place) => all[*place] = plan,
+            None => all.push(plan),
+        }
+    }
+    all
 }
 
 fn check_count(document: &Section<'_>, key: &str, count: usize, max: usize) {

@@ -13,6 +13,8 @@ use crate::text::Alphabet;
 use std::collections::BTreeSet;
 
 const SAMPLE: &str = include_str!("../../docs/enroute.toml");
+/// The sample where it is: the files that it names lie beside it.
+const BESIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/enroute.toml");
 const REFERENCE: &str = include_str!("../../docs/configuration.md");
 
 /// A sound file with one account and one carrier, and `more`.
@@ -54,7 +56,7 @@ fn all_keys() -> BTreeSet<String> {
         false => format!("{line}\n"),
     };
     let text: String = sample_with_all_keys().lines().map(with_stranger).collect();
-    let faults = Config::parse(&text, "docs/enroute.toml").expect_err("strangers");
+    let faults = Config::parse(&text, BESIDE).expect_err("strangers");
     let mut keys = BTreeSet::new();
     for fault in faults {
         let known = fault.message.strip_prefix(UNKNOWN).expect("no other faults");
@@ -80,6 +82,8 @@ fn sample_is_the_defaults() {
 #[test]
 fn file_with_the_least_in_it_is_the_defaults_too() {
     let mut least = Config::parse(&with(""), "least").expect("sound");
+    let usual = Config::default_plan("127.0.0.1:2776").plan.hub.accounts;
+    least.plan.hub.accounts[0].policy = Arc::clone(&usual[0].policy); // the demonstration takes any sender
 
     assert_eq!(least.plan.hub.carriers[0].carrier.password, "");
     least.plan.hub.carriers[0].carrier.password = "enroute".to_owned();
@@ -114,8 +118,7 @@ fn account_without_a_durability_has_that_of_the_spool() {
 
 #[test]
 fn every_key_reaches_its_setting() {
-    let defaults =
-        format!("{:?}", Config::parse(&sample_with_all_keys(), "docs/enroute.toml").expect("sound"));
+    let defaults = format!("{:?}", Config::parse(&sample_with_all_keys(), BESIDE).expect("sound"));
     let changed = |line: &str| {
         let (key, rest) = line.split_once(" = ")?;
         let value = rest.split(" #").next().unwrap_or(rest).trim();
@@ -175,13 +178,20 @@ fn every_key_reaches_its_setting() {
             // What it needs beside it is another one's; see the test of the rules.
             "action" => return None,
             "bind" => "\"receiver\"",
+            "senders" => "[\"1\"]",
+            "sender_default" => "\"77\"",
+            "block" | "allow" => "[\"blocked.txt\", \"blocked.txt\"]",
+            "opt_out" => "\"sender\"",
+            "opt_out_words" | "opt_in_words" => "[\"NO\"]",
+            "of" => "\"source\"",
+            "replace" | "source" | "source_prefix" => "\"49\"",
             "level" => "\"debug\"",
             "response_ids" | "receipt_ids" => "\"hex\"",
             "prefix" => "\"48\"",
             "destination" => "\"+4910\"",
             "keyword" => "\"go\"",
             // Routes by name: another name needs another carrier.
-            "name" | "default" | "carrier" | "account" => return None,
+            "name" | "default" | "carrier" | "account" | "failover" => return None,
             "default_h" => "47",
             "reconnect_min_ms" => "999",
             _ => return Some(format!("{key} = {}", value.parse::<u64>().ok()? + 1)),
@@ -204,7 +214,10 @@ fn every_key_reaches_its_setting() {
         if line.starts_with("group = ") {
             other = other.replace("[\"retail\"]", "[\"other\"]"); // a rule names it
         }
-        let config = Config::parse(&other, "docs/enroute.toml").expect("sound");
+        if line.starts_with("system_id = \"second\"") {
+            other = other.replace("failover = \"second\"", "failover = \"other\"");
+        }
+        let config = Config::parse(&other, BESIDE).expect("sound");
 
         assert_ne!(format!("{config:?}"), defaults, "{new} changes nothing");
         tried += 1;
@@ -485,7 +498,7 @@ carrier = "sim"
         "enroute.toml:24: route.default: no carrier and no group is named \"nobody\"",
         "enroute.toml:27: route.prefix[0].carrier: no carrier and no group is named \"nobody\"",
         "enroute.toml:29: route.prefix[1].prefix: prefix \"49\" is there twice",
-        "enroute.toml:32: route.prefix[2].prefix: prefix \"4x\" has characters other than digits",
+        "enroute.toml:32: route.prefix[2].prefix: prefix \"4x\" is not digits and nothing else",
     ];
     for (fault, expected) in faults.iter().zip(expected) {
         assert!(fault.starts_with(expected), "{fault}\nis not\n{expected}");
@@ -582,7 +595,12 @@ carrier = "sim"
 "#,
     );
     let inbound = Config::parse(&text, "").expect("sound").plan.hub.inbound;
-    let case = |carrier, keyword| Case { carrier: CarrierId(carrier), destination: b"10010", keyword };
+    let case = |carrier, keyword| Case {
+        carrier: CarrierId(carrier),
+        destination: b"10010",
+        source: b"447700900123",
+        keyword,
+    };
 
     assert_eq!(inbound.choose(&case(0, Some("stop"))), Choice::To(AccountId(0)));
     assert_eq!(inbound.choose(&case(0, Some("go"))), Choice::Nowhere);

@@ -27,7 +27,7 @@ pub use divide::{divide, needs_division};
 pub use join::join;
 pub use submit::convert;
 pub use tlvs::TlvRules;
-pub use word::first_word;
+pub use word::{first_word, short_text};
 
 use crate::codec::{Sm, Status, Tag, Version};
 use crate::text::{Alphabet, Headers, split};

@@ -16,6 +16,16 @@ pub fn first_word(sm: &Sm<'_>, from: &Profile) -> String {
     word.trim_end_matches(|char: char| !char.is_alphanumeric()).to_lowercase()
 }
 
+/// All that `sm` says, as its sender `from` means it; `None` if that is no text, or more than [`WORD_MAX`] characters.
+pub fn short_text(sm: &Sm<'_>, from: &Profile) -> Option<String> {
+    let said = Said::read(sm, from);
+    if !said.alphabet.is_text() {
+        return None;
+    }
+    let text: String = said.chars().take(WORD_MAX + 1).collect();
+    (text.chars().count() <= WORD_MAX).then_some(text)
+}
+
 /// Characters among which the first word has to be.
 const WORD_MAX: usize = 64;
 
@@ -40,6 +50,18 @@ mod tests {
         }
         assert_eq!(word(4, b"stop"), "", "binary");
         assert_eq!(word(0, &[b' '; 200]), "");
+    }
+
+    #[test]
+    fn short_text_is_told_whole_and_a_long_one_not_at_all() {
+        let told = |data_coding, text: &[u8]| {
+            short_text(&Sm { data_coding, short_message: text, ..Sm::default() }, &Profile::default())
+        };
+
+        assert_eq!(told(0, b" Stop it "), Some(" Stop it ".to_owned()));
+        assert_eq!(told(8, b"\x04\x21\x04\x22"), Some("СТ".to_owned()));
+        assert_eq!(told(0, b""), Some(String::new()));
+        assert_eq!((told(4, b"stop"), told(0, &[b'a'; 65])), (None, None));
     }
 
     #[test]

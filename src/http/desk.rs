@@ -52,6 +52,11 @@ impl Desk {
         Self { routes: Some(calls), ..self }
     }
 
+    /// Those who may ask.
+    pub fn accounts(&self) -> Arc<Registry> {
+        Arc::clone(&self.accounts)
+    }
+
     async fn ask(&self, Customer(account): Customer, id: &str, ask: Ask) -> Response {
         let name = match Name::read(id.as_bytes()) {
             Ok(name) => name,

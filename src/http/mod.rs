@@ -5,16 +5,19 @@
 //! | `/metrics` | every metric, in Prometheus' text format 0.0.4 |
 //! | `/livez` | 200 while the process answers at all |
 //! | `/readyz` | 200 while the hub accepts binds, else 503 |
+//! | `POST /admin/reload` | what came of reading the configuration again |
 //! | `/route` | where a message would go and why, to the machine itself alone |
 //!
-//! Nothing of these can change anything: GET (and HEAD) only, no body is read. Whoever can connect can read them, so the door is on
-//! loopback unless told otherwise. At the desk an account shows who it is, and asks for what is its own.
+//! Only a reload can change anything: all else is GET (and HEAD), and no body is read. Whoever can connect can read them, so the door is on
+//! loopback unless told otherwise; routes and reloads are for the machine itself, wherever the door is. At the desk an account shows who it is, and asks for what is its own.
 //! At most [`SEATS`] connections are served at one time.
 
+mod admin;
 mod asking;
 mod desk;
 mod door;
 
+pub use admin::{Admin, ReloadCall, Reloaded};
 pub use desk::Desk;
 
 use crate::metrics::Metrics;
@@ -35,10 +38,10 @@ use tokio::net::TcpListener;
 pub async fn serve(
     listener: TcpListener,
     metrics: Metrics,
-    desk: Desk,
+    (desk, admin): (Desk, Admin),
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = router(metrics).merge(desk::routes(desk));
+    let router = router(metrics).merge(desk::routes(desk)).merge(admin::routes(admin));
     let service = router.into_make_service_with_connect_info::<Peer>();
     axum::serve(Door::new(listener, SEATS, Patience::default()), service)
         .with_graceful_shutdown(shutdown)
@@ -84,7 +87,14 @@ mod tests {
         let address = listener.local_addr().expect("bound");
         let (shut, shutting) = oneshot::channel::<()>();
         let (calls, _) = tokio::sync::mpsc::channel(1);
-        let door = tokio::spawn(serve(listener, metrics, Desk::new(&[], calls), async move {
+        let (reloads, mut asked) = tokio::sync::mpsc::channel::<ReloadCall>(1);
+        tokio::spawn(async move {
+            while let Some(call) = asked.recv().await {
+                let _ = call.send(Reloaded::Faulty(vec!["enroute.toml:1: no".to_owned()]));
+            }
+        });
+        let behind = (Desk::new(&[], calls), Admin::new(reloads));
+        let door = tokio::spawn(serve(listener, metrics, behind, async move {
             let _ = shutting.await;
         }));
         let mut stream = TcpStream::connect(address).await.expect("it listens");
@@ -150,6 +160,15 @@ mod tests {
         drop(first);
         asked.await.expect("answered at last");
         door.abort();
+    }
+
+    #[tokio::test]
+    async fn faults_of_a_configuration_are_told_to_whoever_has_it_read_again() {
+        let answer = ask(Metrics::new(), "POST /admin/reload").await;
+
+        assert!(answer.starts_with("HTTP/1.1 422 "), "{answer}");
+        assert!(answer.ends_with("{\"error\":\"faulty\",\"faults\":[\"enroute.toml:1: no\"]}\n"), "{answer}");
+        assert!(ask(Metrics::new(), "GET /admin/reload").await.starts_with("HTTP/1.1 405 "));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the hub is asked about its routes; nothing changes by it.
 
-use super::{CarrierState, Hub};
+use super::Hub;
 use crate::id::{AccountId, CarrierId};
 use crate::route::{Question, Standing, Told};
 
@@ -14,7 +14,7 @@ impl Hub {
         let Some(place) = place else { return Err(format!("no account is named \"{}\"", question.account)) };
         let standing = |carrier: CarrierId| {
             let state = self.carriers.get(usize::from(carrier.0));
-            state.map_or(Standing { usable: false, load: u16::MAX }, CarrierState::prospect)
+            state.map_or(Standing { usable: false, load: u16::MAX }, |state| state.prospect())
         };
         let name = |carrier: CarrierId| {
             let plan = self.settings.carriers.get(usize::from(carrier.0));

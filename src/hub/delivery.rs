@@ -3,6 +3,7 @@
 use super::fetch::fetch_if_parked;
 use super::inbound::{wants_parameters, write_inbound};
 use super::kin::Kin;
+use super::screen::as_submitted;
 use super::table::{Row, Token, Whereabouts, flag};
 use super::{AccountState, Hub, Limits, PortState};
 use crate::clock::UnixMs;
@@ -170,7 +171,7 @@ impl Hub {
             let (row, body) = table.row_and_body(token.slot);
             match Sm::decode(body, Reading::Lenient) {
                 _ if row.is(flag::INBOUND) => write_inbound(body, port, &account.profile),
-                Ok(sm) => write_receipt(row, &sm, id, id_key, port),
+                Ok(sm) => write_receipt(row, &as_submitted(&sm), id, id_key, port),
                 Err(_) => effects.stats.bodies_lost += 1, // can't be: it was read when it came in
             }
             let end = port.batch.bodies.len() as u32;

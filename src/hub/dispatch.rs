@@ -1,5 +1,6 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
+use super::astray::is_led_astray;
 use super::entry::stand;
 use super::fetch::fetch_if_parked;
 use super::pace::is_old;
@@ -39,15 +40,20 @@ impl Hub {
             moved: self.now.mono,
             ceiling: if is_wary { 1 } else { window },
             told: None,
+            shrunk: None,
+            credit: 0,
             answered: false,
             silences: None,
             reserved: false,
+            parting: self.carriers[usize::from(carrier.0)].is_gone,
             out: Out::default(),
             batch: LinkBatch::default(),
             dirty: false,
         };
         let seat = self.links.insert(session, link);
-        if submits {
+        if self.carriers[usize::from(carrier.0)].is_gone {
+            self.parting.push(seat);
+        } else if submits {
             let state = &mut self.carriers[usize::from(carrier.0)];
             state.links.push(seat);
             state.places += window;
@@ -71,6 +77,9 @@ impl Hub {
         for token in link.out.newest_first() {
             if self.table.is_out(token, Phase::Dispatched, seat) {
                 let doubtful = lost.contains(&token.to_u64());
+                if !doubtful {
+                    self.note_unsent(token);
+                }
                 self.dispatch_again(token, doubtful.then_some(Loss { trial }));
             }
         }
@@ -106,6 +115,9 @@ impl Hub {
             if self.mode != Mode::Resting && self.blame(token, trial) {
                 return;
             }
+        }
+        if self.is_astray(token.slot) {
+            return self.decide_again(token.slot);
         }
         let row = self.table.row(token.slot);
         let (carrier, expires, is_suspect) = (row.carrier, row.expires, row.losses >= SUSPECT);
@@ -159,7 +171,10 @@ impl Hub {
     /// Sends what a carrier's links have room for.
     fn pump_carrier(&mut self, place: usize) {
         let carrier = &mut self.carriers[place];
-        if carrier.links.is_empty() || carrier.paused.is_some_and(|until| self.now.mono < until) {
+        if carrier.is_gone
+            || carrier.links.is_empty()
+            || carrier.paused.is_some_and(|until| self.now.mono < until)
+        {
             return;
         }
         (carrier.paused, carrier.stalls) = (None, None);
@@ -171,6 +186,7 @@ impl Hub {
             match self.next_of(place, &mut passed) {
                 Next::Goes(token, seat) => self.hand_to(place, token, seat),
                 Next::Changes(token) => self.reshape(token),
+                Next::Strays(token) => self.decide_again(token.slot),
                 Next::Waits => return,
             }
         }
@@ -222,6 +238,15 @@ impl Hub {
                 }
                 return Next::Waits;
             }
+            if self.has_reloaded {
+                let (row, body) = table.row_and_body(token.slot);
+                if is_led_astray(&settings.routes, row, body) {
+                    table.row(token.slot).clear(flag::QUEUED);
+                    carrier.queue.pop(0);
+                    return Next::Strays(token);
+                }
+            }
+            let row = table.row(token.slot);
             if row.is(flag::RESHAPE) {
                 row.clear(flag::QUEUED);
                 carrier.queue.pop(0);
@@ -251,6 +276,7 @@ impl Hub {
         row.clear(flag::QUEUED);
         row.phase = Phase::Dispatched;
         carriers[place].pace.note(row, *now);
+        carriers[place].counts.segments += u64::from(row.segments);
         if let Some(pace) = &mut accounts[usize::from(row.account.0)].pace {
             pace.note(row, *now);
         }
@@ -287,6 +313,8 @@ impl Hub {
 enum Next {
     /// It goes to the link in this seat.
     Goes(Token, u32),
+    /// Its rule does not lead here any more.
+    Strays(Token),
     /// It has to change its shape first.
     Changes(Token),
     /// Nothing can be done now.
@@ -330,7 +358,7 @@ fn same_link(
             return Ok(seat);
         }
         let stalls = link.moved + STALL;
-        if !link.reserved && now < stalls {
+        if !link.reserved && !link.parting && now < stalls {
             return Err(Some(stalls));
         }
     }

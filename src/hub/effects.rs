@@ -1,6 +1,6 @@
 //! What goes into a turn of the hub and what comes out of it.
 
-use super::Stats;
+use super::{Reload, Settings, Stats};
 use crate::bulk;
 use crate::carrier::{LinkBatch, LinkIntake};
 use crate::codec::Version;
@@ -71,6 +71,8 @@ pub enum Event {
     Roomy,
     /// Frames that are durable, for their memory.
     Spent(Vec<Frames>),
+    /// Go by other settings.
+    Reload(Box<Reload>),
     /// Come to rest: hand out nothing new, and let what is out come back.
     Rest,
     /// Say goodbye to everybody.
@@ -111,5 +113,7 @@ pub struct Effects {
     pub advice: Vec<(CarrierId, Reading)>,
     /// Messages that were given up because their carrier, or our own words for it, fell over them each time.
     pub poisoned: Vec<(CarrierId, MessageId)>,
+    /// Settings that are the hub's no more: whoever brought the next ones lets them go, which takes time.
+    pub retired: Vec<Settings>,
     pub stats: Stats,
 }

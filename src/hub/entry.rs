@@ -10,9 +10,14 @@ impl Hub {
     /// Puts a message at the end of its carrier's queue, or of its suspects; picks its carrier before that, if that is to be done.
     pub(super) fn enqueue(&mut self, slot: u32) {
         let row = self.table.row(slot);
-        let Some(carrier) = self.carriers.get(usize::from(row.carrier.0)) else {
+        if row.carrier == Row::NOWHERE {
             return self.route_out(slot);
-        };
+        }
+        if self.is_astray(slot) {
+            return self.decide_again(slot);
+        }
+        let row = self.table.row(slot);
+        let Some(carrier) = self.carriers.get(usize::from(row.carrier.0)) else { return };
         // It waited for another attempt at this one, which is not there any more.
         let is_retry = row.attempts > 0 && row.losses < SUSPECT && row.may_move();
         if is_retry && !carrier.prospect().usable && !self.is_sole(slot) {
@@ -32,7 +37,7 @@ impl Hub {
     pub(super) fn enqueue_with_others(&mut self, slot: u32) {
         let carrier = self.table.row(slot).carrier;
         let leaving = &self.carriers[usize::from(carrier.0)].leaving;
-        let is_left = leaving.queue.len() > 0;
+        let is_left = !leaving.queue.is_empty();
         self.stand_in_queue(slot, is_left);
     }
 

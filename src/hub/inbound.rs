@@ -9,6 +9,7 @@
 
 use super::first_parts::Word;
 use super::kin::TextKey;
+use super::stand_in::case_of;
 use super::table::{Row, Token, flag};
 use super::{Held, Hub, Mode, PortState};
 use crate::codec::{Command, Reading, Sm, Status, Tag, Tlvs, put_tlv};
@@ -21,6 +22,7 @@ use crate::route::Choice;
 use crate::route::inbound::Case;
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
 
 /// Why an inbound message doesn't come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub(super) enum Refusal {
     AccountFull,
     /// The hub has.
     HubFull,
+    /// It has passed too often.
+    Circle,
+    /// It wishes to hear no more, and no more such wishes can be remembered.
+    OptOuts,
     /// Nothing can be written.
     Store,
 }
@@ -43,8 +49,10 @@ impl Refusal {
     /// What the carrier is told: for good, or to come again (fact sheet 4.1, 11; field bug D13).
     const fn status(self) -> Status {
         match self {
-            Self::Illegible | Self::Nowhere => Status::RX_R_APPN,
-            Self::FirstPart | Self::AccountFull | Self::HubFull | Self::Store => Status::RX_T_APPN,
+            Self::Illegible | Self::Nowhere | Self::Circle => Status::RX_R_APPN,
+            Self::FirstPart | Self::AccountFull | Self::HubFull | Self::OptOuts | Self::Store => {
+                Status::RX_T_APPN
+            }
         }
     }
 
@@ -56,6 +64,8 @@ impl Refusal {
             Self::FirstPart => "first_part_awaited",
             Self::AccountFull => "account_full",
             Self::HubFull => "hub_full",
+            Self::Circle => "circle",
+            Self::OptOuts => "opt_outs_full",
             Self::Store => "store",
         }
     }
@@ -92,7 +102,8 @@ impl Hub {
 
     fn admit_inbound(&mut self, carrier: CarrierId, body: &[u8]) -> Result<(Lsn, Token), Refusal> {
         let sm = Sm::decode(body, Reading::Lenient).map_err(|_| Refusal::Illegible)?;
-        let account = self.account_for(carrier, &sm)?;
+        let wanted = self.account_for(carrier, &sm)?;
+        let account = self.stand_in_for(wanted, &case_of(carrier, &sm)).unwrap_or(wanted);
         if self.is_crowded() {
             self.effects.stats.crowded += 1;
             return Err(Refusal::HubFull);
@@ -107,6 +118,11 @@ impl Hub {
         if state.held >= state.held_max {
             return Err(Refusal::AccountFull);
         }
+        if self.is_in_circles(&sm) {
+            return Err(Refusal::Circle);
+        }
+        let wish = self.take_wish(carrier, wanted, &sm).map_err(|_| Refusal::OptOuts)?;
+        let state = &self.accounts[usize::from(account.0)];
         let is_gathered = state.joins && conversion::part_of(&sm).is_some();
         let row = Row {
             accepted: self.now.wall,
@@ -120,8 +136,11 @@ impl Hub {
             phase: Phase::Accepting,
             ..Row::default()
         };
-        let body = self.in_words_of(account, carrier, &sm, body);
+        self.note_pass(&sm);
+        let from = Arc::clone(&self.carriers[usize::from(carrier.0)].profile);
+        let body = self.in_words_of(account, &from, &sm, body);
         let (mut lsn, token) = self.admit_row(row, body, None);
+        lsn = lsn.max(wish.unwrap_or(lsn));
         if is_gathered {
             lsn = self.note_origin(token.slot).unwrap_or(lsn);
         }
@@ -143,7 +162,7 @@ impl Hub {
 
     /// Whose it is. A text's keyword stands in its first part, and counts for all of them.
     fn account_for(&mut self, carrier: CarrierId, sm: &Sm<'_>) -> Result<AccountId, Refusal> {
-        let case = Case { carrier, destination: sm.destination.addr, keyword: None };
+        let case = case_of(carrier, sm);
         match self.settings.inbound.choose(&case) {
             Choice::To(account) => return Ok(account),
             Choice::Nowhere => return Err(Refusal::Nowhere),
@@ -181,8 +200,13 @@ impl Hub {
 
     /// The body as `account` takes it. What it can't be told otherwise it gets with question marks, or else as it came: nobody is
     /// there who could send it in other words.
-    fn in_words_of(&mut self, account: AccountId, carrier: CarrierId, sm: &Sm<'_>, body: &[u8]) -> Bytes {
-        let from = &self.carriers[usize::from(carrier.0)].profile;
+    pub(super) fn in_words_of(
+        &mut self,
+        account: AccountId,
+        from: &Profile,
+        sm: &Sm<'_>,
+        body: &[u8],
+    ) -> Bytes {
         let to = &self.accounts[usize::from(account.0)].profile;
         if from.is_plain() && to.is_plain() {
             return Bytes::copy_from_slice(body);

@@ -2,6 +2,7 @@
 
 use super::caller::Caller;
 use super::queue_classes::CLASSES;
+use super::screen::{with_addresses, written_anew};
 use super::seats::Out;
 use super::table::{Row, flag};
 use super::way::{Place, Question};
@@ -42,14 +43,23 @@ impl Hub {
         };
         let seat = self.ports.insert(session, port);
         if receives {
-            self.accounts[usize::from(account.0)].ports.push(seat);
+            let state = &mut self.accounts[usize::from(account.0)];
+            state.ports.push(seat);
+            state.away = None;
             self.wake_account(account);
+            self.look_for_stand_ins();
         }
+        self.send_strangers_away(seat);
     }
 
     pub(super) fn close_port(&mut self, session: SessionId) {
         let Some((seat, port)) = self.ports.remove(session) else { return };
-        self.accounts[usize::from(port.account.0)].ports.retain(|known| *known != seat);
+        let state = &mut self.accounts[usize::from(port.account.0)];
+        state.ports.retain(|known| *known != seat);
+        if state.ports.is_empty() && state.away.is_none() {
+            state.away = Some(self.now.mono);
+            self.look_for_stand_ins();
+        }
         for token in port.out.newest_first() {
             if self.table.is_out(token, Phase::Delivering, seat) {
                 self.deliver_again(token);
@@ -114,6 +124,8 @@ impl Hub {
         self.check_room(account)?;
         let AccountState { rules, times, .. } = &self.accounts[usize::from(account.0)];
         let admitted = admit(sm, rules, times, self.now)?;
+        let screened = self.screened(sm, account)?;
+        let (whole, sm) = (sm, &with_addresses(sm, &screened));
         let question = Question { sm, account, serial: self.journal.serial(), due: admitted.due };
         let route = self.rule_for(&question).ok_or(Status::RINVDSTADR)?;
         let (leaf, tried, seen) = self.first_taker(&question, route)?;
@@ -152,7 +164,8 @@ impl Hub {
             class: class(sm),
             ..Row::default()
         };
-        Ok(Judged { row, segments: seen.segments, clamped: admitted.clamped, bulk, schedule })
+        let anew = screened.changes().then(|| written_anew(whole, &screened));
+        Ok(Judged { row, anew, segments: seen.segments, clamped: admitted.clamped, bulk, schedule })
     }
 
     /// A submission that may come in does: counted, and written.
@@ -162,7 +175,13 @@ impl Hub {
         mut body: Bytes,
         group: Option<MessageId>,
     ) -> (Lsn, Token) {
-        let Judged { mut row, segments, clamped, bulk, schedule } = judged;
+        let Judged { mut row, anew, segments, clamped, bulk, schedule } = judged;
+        body = anew.unwrap_or(body);
+        if self.circles.is_some()
+            && let Ok(sm) = Sm::decode(&body, Reading::Lenient)
+        {
+            self.note_pass(&sm);
+        }
         self.effects.stats.segments += u64::from(segments);
         self.effects.stats.accepted[self.durability_for(row.account) as usize] += 1;
         if clamped {
@@ -358,6 +377,8 @@ impl Hub {
 /// A submission that may come in.
 pub(super) struct Judged {
     pub row: Row,
+    /// Its body, if screening changed its addresses.
+    anew: Option<Bytes>,
     /// Short messages that it amounts to.
     segments: u8,
     /// Whether it asked for a longer validity than it got.

@@ -48,7 +48,11 @@ impl Hub {
             (self.bulks.len(), BULK),
         ];
         let small: u64 = numbers.iter().map(|(number, octets)| *number as u64 * octets).sum();
-        small + self.table.body_octets() + self.kin.gathering.octets() as u64 + self.buffers
+        small
+            + self.table.body_octets()
+            + self.kin.gathering.octets() as u64
+            + self.opt_outs.octets() as u64
+            + self.buffers
     }
 }
 

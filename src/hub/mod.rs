@@ -20,12 +20,14 @@
 
 mod aliases;
 mod asked;
+mod astray;
 mod breaker;
 mod broadcast;
 mod bulks;
 mod caller;
 mod clockwork;
 mod congestion;
+mod counts;
 mod delivery;
 mod dispatch;
 mod effects;
@@ -43,20 +45,24 @@ mod multi;
 mod nameless;
 mod notice;
 mod operations;
+mod opt_out;
 mod outcome;
 mod pace;
 mod queue;
 mod queue_classes;
 mod queue_turns;
 mod rejoin;
+mod reload;
 mod replay;
 mod reshape;
 mod resume;
 mod rows;
+mod screen;
 mod search;
 mod seats;
 mod settings;
 mod settle;
+mod stand_in;
 mod stats;
 mod steps;
 mod suspects;
@@ -72,13 +78,14 @@ pub use effects::{Effects, Event, Fetch, Fetched};
 pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
 pub use pace::{Hold, OverLimit, Reason};
-pub use queue_classes::Guard;
+pub use queue_classes::{Classes, Guard, Stand};
+pub use reload::{Names, Reload};
 pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
 pub use stats::{Gauges, Stage, Stats, label};
-pub use table::INBOUND;
+pub use table::{INBOUND, Token};
 
 use crate::admission::{Rules, Times};
 use crate::bulk::Bulks;
@@ -92,6 +99,7 @@ use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::message::Phase;
 use crate::route::Turns;
 use crate::schedule::Retry;
+use crate::screening::{Circles, OptOuts, Policy};
 use crate::spool::Journal;
 use aliases::Aliases;
 use breaker::Breaker;
@@ -101,6 +109,7 @@ use caller::Caller;
 use clockwork::Clockwork;
 use first_parts::FirstParts;
 use foldhash::HashMap;
+use gauges::CarrierStats;
 use held::{Held, Holding};
 use kin::Kin;
 use leaving::Leaving;
@@ -109,14 +118,14 @@ use notice::Notice;
 use operations::Replacing;
 use pace::{AccountPace, CarrierPace, Sleeper};
 use queue::Queue;
-use queue_classes::Classes;
 use search::Search;
 use seats::{Out, Seats};
+use stand_in::StandIn;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
-use table::{Table, Token};
+use table::Table;
 use unrouted::Unrouted;
 use way::Texts;
 
@@ -158,6 +167,8 @@ pub struct Hub {
     unfinished: bool,
     /// A segment is being compacted: where it ends.
     compacting: Option<Lsn>,
+    /// Its messages stand elsewhere; its opt-outs are being written again.
+    keeping: Option<(u64, Lsn)>,
     /// Compaction rests until then: a segment could not be read.
     compact_again: Option<Instant>,
     kin: Kin,
@@ -168,6 +179,14 @@ pub struct Hub {
     /// Slots by the low half of their serials, of messages whose customers know them by their short ids.
     short_ids: HashMap<u32, u32>,
     bulks: Bulks,
+    stand_ins: Vec<StandIn>,
+    /// Seats of links that are to end once they are quiet.
+    parting: Vec<u32>,
+    /// Messages may go by rules that are gone.
+    has_reloaded: bool,
+    opt_outs: OptOuts,
+    /// What passed lately, if circles are looked for.
+    circles: Option<Circles>,
     replacing: Vec<Replacing>,
     searches: VecDeque<Search>,
     /// What carriers were asked in our place.
@@ -202,6 +221,8 @@ enum Mode {
 #[derive(Debug, Default)]
 struct AccountState {
     name: Box<[u8]>,
+    /// Other settings came, and it isn't among them.
+    is_gone: bool,
     /// Its share of a carrier.
     weight: u16,
     /// What it is allowed, if there is a limit.
@@ -220,12 +241,16 @@ struct AccountState {
     times: Times,
     bulk_tlv: Option<Tag>,
     rules: Rules,
+    /// What screening wants of it.
+    policy: Arc<Policy>,
     /// What its answers wait for.
     durability: Durability,
     /// When it was last asked to be called.
     called: Option<Instant>,
     /// Seats of its ports that receive.
     ports: Vec<u32>,
+    /// Since when it has had none; nothing is said while it has some.
+    away: Option<Instant>,
     /// Which of them is next.
     turn: usize,
     dirty: bool,
@@ -235,6 +260,8 @@ struct AccountState {
 #[derive(Debug, Default)]
 struct CarrierState {
     name: Box<[u8]>,
+    /// Other settings came, and it isn't among them.
+    is_gone: bool,
     ids: IdForms,
     profile: Arc<Profile>,
     statuses: Statuses,
@@ -264,6 +291,8 @@ struct CarrierState {
     stalls: Option<Instant>,
     /// How often it has asked so since it last took a message.
     throttles: u8,
+    /// What happened in this turn.
+    counts: CarrierStats,
     dirty: bool,
 }
 
@@ -293,12 +322,17 @@ struct LinkState {
     ceiling: usize,
     /// When it was told so last.
     told: Option<Instant>,
+    /// When we last found that it bears less, and answers since the ceiling was raised last.
+    shrunk: Option<Instant>,
+    credit: usize,
     /// It has answered a dispatch.
     answered: bool,
     /// Dispatches in a row that it did not answer, and since when.
     silences: Option<(u32, Instant)>,
     /// Suspects have it for themselves.
     reserved: bool,
+    /// It ends once it is quiet.
+    parting: bool,
     out: Out,
     batch: LinkBatch,
     dirty: bool,
@@ -321,8 +355,10 @@ impl Hub {
         self.give_up_gathering();
         self.go_on_searching();
         self.release_remembered();
+        self.go_on_standing_in();
         self.pump(); // before bodies that came back are parked again, however few may be at hand
         self.upkeep();
+        self.go_on_parting();
         self.effects.frames.extend(self.journal.seal());
         self.take_effects()
     }
@@ -350,6 +386,7 @@ impl Hub {
             Event::Full => self.full = true,
             Event::Roomy => self.full = false,
             Event::Spent(frames) => frames.into_iter().for_each(|frames| self.journal.recycle(frames)),
+            Event::Reload(reload) => self.reload(*reload),
             Event::Rest => self.mode = Mode::Resting,
             Event::Leave => self.leave(),
         }
@@ -400,6 +437,12 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
+        for (place, carrier) in
+            self.carriers.iter_mut().enumerate().filter(|(_, carrier)| carrier.counts.is_any())
+        {
+            let counts = std::mem::take(&mut carrier.counts);
+            self.effects.stats.carriers.push((CarrierId(place as u16), counts));
+        }
         self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
     }
@@ -441,6 +484,7 @@ impl Hub {
             spool_octets: self.journal.log_octets(),
             spool_live_octets: self.journal.live_octets(),
             bulks: self.bulks.by_state(),
+            opt_outs: self.opt_outs.len() as u64,
             ..Gauges::default()
         };
         gauges.scheduled = self.wheel.len() as u64;

@@ -80,7 +80,7 @@ impl Hub {
                 done_date: Some(ReceiptDate::from_utc(now)),
                 ..Receipt::new(text.as_bytes(), state)
             };
-            hand_over(port, &receipt, &sm);
+            hand_over(port, &receipt, &super::screen::as_submitted(&sm));
             self.effects.stats.notices += 1;
             if !std::mem::replace(&mut port.dirty, true) {
                 self.ports.mark(seat);

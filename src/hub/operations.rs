@@ -6,6 +6,7 @@
 use super::caller::Caller;
 use super::fetch::fetch_if_parked;
 use super::intake::{is_datagram, with_schedule};
+use super::screen::EitherWay;
 use super::search::{Errand, Wanted};
 use super::table::{Row, Token, flag};
 use super::way::Question;
@@ -34,7 +35,7 @@ impl Hub {
             Ok(query) => query,
             Err(error) => return self.refuse(caller, error.status),
         };
-        let source = self.table.hash(query.source.addr);
+        let source = self.source_either_way(caller.account, &query.source);
         let Some(id) = self.parse_id(query.message_id) else { return self.refuse(caller, Status::RINVMSGID) };
         let told = match self.kin_of(id, caller.account, source) {
             alive if !alive.is_empty() => {
@@ -50,7 +51,7 @@ impl Hub {
             _ => self
                 .table
                 .gone(id)
-                .filter(|row| row.account == caller.account && row.source == source)
+                .filter(|row| row.account == caller.account && source.contains(&row.source))
                 .map(told),
         };
         let Some((state, error, at)) = told else { return self.refuse(caller, Status::RINVMSGID) };
@@ -78,8 +79,8 @@ impl Hub {
         if let Err(status) = self.check_store() {
             return self.refuse(caller, status);
         }
-        let source = self.table.hash(cancel.source.addr);
-        let destination = self.table.hash(cancel.destination.addr);
+        let source = self.source_either_way(caller.account, &cancel.source);
+        let destination = self.destination_either_way(caller.account, &cancel.destination);
         if cancel.message_id.is_empty() {
             if cancel.destination.addr.is_empty() {
                 return self.refuse(caller, Status::RINVDSTADR);
@@ -94,13 +95,16 @@ impl Hub {
         };
         let known = self.kin_of(id, caller.account, source);
         if known.is_empty() {
-            let is_gone =
-                self.table.gone(id).is_some_and(|row| row.account == caller.account && row.source == source);
+            let is_gone = self
+                .table
+                .gone(id)
+                .is_some_and(|row| row.account == caller.account && source.contains(&row.source));
             return self.refuse(caller, if is_gone { Status::RCANCELFAIL } else { Status::RINVMSGID });
         }
         let mut last = None;
         for slot in known {
-            let fits = cancel.destination.addr.is_empty() || self.table.row(slot).destination == destination;
+            let fits =
+                cancel.destination.addr.is_empty() || destination.contains(&self.table.row(slot).destination);
             if fits {
                 last = self.cancel(slot).or(last);
             }
@@ -135,7 +139,9 @@ impl Hub {
 
     pub(super) fn take_replace(&mut self, caller: Caller, body: Bytes) {
         let (message_id, source) = match ReplaceSm::decode(&body, Reading::Lenient) {
-            Ok(replace) => (self.parse_id(replace.message_id), self.table.hash(replace.source.addr)),
+            Ok(replace) => {
+                (self.parse_id(replace.message_id), self.source_either_way(caller.account, &replace.source))
+            }
             Err(error) => return self.refuse(caller, error.status),
         };
         let Some(id) = message_id else { return self.refuse(caller, Status::RINVMSGID) };
@@ -274,14 +280,15 @@ impl Hub {
     }
 
     /// Slots of the messages that `account` knows by `id`, sent from `source`; none if it is nobody's, or another's.
-    fn kin_of(&mut self, id: MessageId, account: AccountId, source: u32) -> Vec<u32> {
+    fn kin_of(&mut self, id: MessageId, account: AccountId, source: EitherWay) -> Vec<u32> {
         let mut known = vec![id];
         known.extend(self.kin.members(id));
         known.retain(|member| {
             self.table.find(*member).is_some_and(|row| {
                 // A part of a divided text is nobody's to ask for; its whole is. Nor is what we joined.
                 let is_own = *member == id && !row.is(flag::PART | flag::WHOLE) || row.is(flag::SHARED);
-                is_own && !row.is(flag::INBOUND) && row.account == account && row.source == source
+                let is_theirs = row.account == account && source.contains(&row.source);
+                is_own && !row.is(flag::INBOUND) && is_theirs
             })
         });
         known.into_iter().map(|id| id.slot).collect()

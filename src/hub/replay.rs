@@ -1,13 +1,14 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
 use super::aliases::Aliases;
-use super::breaker::Breaker;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
-use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
+use super::intake::class;
+use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
-use super::pace::{AccountPace, CarrierPace};
+use super::pace::OverLimit;
+use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
 use super::unrouted::Unrouted;
 use super::way::{self, Texts};
@@ -23,12 +24,12 @@ use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::{Outcome, Phase, receipt_wish};
 use crate::route::{RouteId, Turns};
 use crate::schedule::Retry;
+use crate::screening::{Circles, OptOut, OptOuts};
 use crate::spool::{Journal, Locator, Record};
 use crate::text::References;
 use bytes::BytesMut;
 use foldhash::HashMap;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A hub in the making: takes records in the order of the log.
@@ -36,16 +37,17 @@ use std::time::Duration;
 pub struct Replay {
     pub(super) settings: Settings,
     pub(super) table: Table,
-    accounts: Vec<AccountState>,
+    pub(super) accounts: Vec<AccountState>,
     /// The account that was looked for last.
     last_account: usize,
-    carriers: Vec<CarrierState>,
+    pub(super) carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     /// Ids of messages that were taken twice, but for the last, by slot.
     second_ids: SecondIds,
     kin: Kin,
     turns: Turns,
     pub(super) bulks: Bulks,
+    opt_outs: OptOuts,
     /// The latest time that a record tells.
     newest: Option<UnixMs>,
     /// Above those of all messages so far.
@@ -73,32 +75,15 @@ struct EarlyRecord {
 impl Replay {
     /// Begins with nothing.
     pub fn new(settings: Settings) -> Self {
-        let account = |plan: &super::AccountPlan| AccountState {
-            name: plan.account.system_id.as_bytes().into(),
-            held_max: plan.queue_max,
-            profile: Arc::clone(&plan.profile),
-            part_receipts: plan.part_receipts,
-            joins: plan.join_inbound,
-            times: plan.times,
-            bulk_tlv: plan.bulk_tlv,
-            rules: plan.rules.unwrap_or(settings.rules),
-            durability: plan.durability,
-            weight: plan.weight,
-            pace: AccountPace::new(&plan.limits, plan.over_limit),
-            ..AccountState::default()
+        let account = |plan: &super::AccountPlan| {
+            let mut state = AccountState::default();
+            state.configure(plan, None, &settings);
+            state
         };
-        let carrier = |plan: &super::CarrierPlan| CarrierState {
-            name: plan.carrier.name.as_bytes().into(),
-            ids: plan.ids,
-            profile: Arc::clone(&plan.carrier.profile),
-            statuses: plan.statuses.clone(),
-            retry: plan.retry.clone().unwrap_or_else(|| settings.retry.clone()),
-            unanswered: plan.unanswered,
-            breaker: Breaker::new(plan.breaker),
-            receipts: plan.carrier.duties.receipts,
-            passes_schedule: plan.carrier.passes_schedule,
-            pace: CarrierPace::new(&plan.carrier.limits, &plan.carrier.maintenance),
-            ..CarrierState::default()
+        let carrier = |plan: &super::CarrierPlan| {
+            let mut state = CarrierState::default();
+            state.configure(plan, None, &settings);
+            state
         };
         Self {
             table: Table::new(settings.limits.final_states),
@@ -108,6 +93,7 @@ impl Replay {
             accounts: settings.accounts.iter().map(account).collect(),
             carriers: settings.carriers.iter().map(carrier).collect(),
             last_account: 0,
+            opt_outs: OptOuts::default(),
             early: BTreeMap::new(),
             second_ids: BTreeMap::new(),
             newest: None,
@@ -144,12 +130,7 @@ impl Replay {
             Record::Divided { id } => {
                 self.table.find(id).into_iter().for_each(|row| row.phase = Phase::Divided);
             }
-            Record::Joined { id, into } => {
-                if let Some(row) = self.table.find(id) {
-                    row.phase = Phase::Joined;
-                    self.kin.join(into, id);
-                }
-            }
+            Record::Joined { id, into } => self.take_joined(id, into),
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 self.take_sent(id, carrier, carrier_message_id, at);
             }
@@ -168,26 +149,53 @@ impl Replay {
                     self.bulks.leave(bulk, state);
                 }
             }
-            Record::Early { carrier, carrier_message_id, destination, state, error, at } => {
-                let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
-                let carrier = self.carrier(carrier);
-                // The same one, written again by compaction: the last copy counts.
-                let key = (carrier, carrier_message_id.into(), at);
-                self.early.insert(
-                    key,
-                    EarlyRecord {
-                        carrier,
-                        text: carrier_message_id.into(),
-                        destination: destination.into(),
-                        outcome: Outcome { state, error },
-                        at,
-                        serial: self.serial,
-                        lsn: Lsn(locator.at + u64::from(locator.len)),
-                    },
-                );
+            Record::Early { .. } => self.take_early(record, locator),
+            Record::OptOut { account, handset, sender, out, .. } => {
+                self.take_opt_out(account, [handset, sender], out, locator);
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
+            Record::Used { name, is_account, minute, day, .. } => {
+                self.take_used(name, is_account, minute, day)
+            }
         }
+    }
+
+    fn take_joined(&mut self, id: MessageId, into: MessageId) {
+        if let Some(row) = self.table.find(id) {
+            row.phase = Phase::Joined;
+            self.kin.join(into, id);
+        }
+    }
+
+    fn take_opt_out(&mut self, account: &[u8], [handset, sender]: [&[u8]; 2], out: bool, locator: Locator) {
+        let account = self.account(account);
+        let Some(opt_out) = OptOut::new(account, handset, sender) else { return };
+        match out {
+            true => self.opt_outs.note(opt_out, Lsn(locator.at + u64::from(locator.len))),
+            false => self.opt_outs.forget(opt_out),
+        }
+    }
+
+    fn take_early(&mut self, early: &Record<'_>, locator: Locator) {
+        let Record::Early { carrier, carrier_message_id, destination, state, error, at } = *early else {
+            return;
+        };
+        let state = MessageState::from_octet(state).unwrap_or(MessageState::Unknown);
+        let carrier = self.carrier(carrier);
+        // The same one, written again by compaction: the last copy counts.
+        let key = (carrier, carrier_message_id.into(), at);
+        self.early.insert(
+            key,
+            EarlyRecord {
+                carrier,
+                text: carrier_message_id.into(),
+                destination: destination.into(),
+                outcome: Outcome { state, error },
+                at,
+                serial: self.serial,
+                lsn: Lsn(locator.at + u64::from(locator.len)),
+            },
+        );
     }
 
     fn take_sent(&mut self, id: MessageId, carrier: &[u8], carrier_message_id: &[u8], at: UnixMs) {
@@ -196,6 +204,13 @@ impl Replay {
         let other = std::mem::replace(&mut row.carrier, carrier);
         if row.is(flag::INBOUND) {
             return; // it came from there
+        }
+        if !row.is(flag::COUNTED) {
+            row.set(flag::COUNTED);
+            self.carriers[usize::from(carrier.0)].pace.recount(row, at);
+            if let Some(pace) = &mut self.accounts[usize::from(row.account.0)].pace {
+                pace.recount(OverLimit::Queue, row, at);
+            }
         }
         let was_taken = row.phase == Phase::Awaiting;
         (row.phase, row.at) = (Phase::Awaiting, at);
@@ -282,6 +297,11 @@ impl Replay {
             ..Row::default()
         };
         row.set_locator(locator);
+        // Written again by compaction: counted before, if at all.
+        match self.table.find(id) {
+            Some(before) => row.flags |= before.flags & flag::COUNTED,
+            None => self.recount_submission(&row),
+        }
         self.table.put(id.slot, row);
         self.second_ids.remove(&id.slot);
     }
@@ -297,6 +317,16 @@ impl Replay {
         match self.carriers.get(usize::from(carrier.0)) {
             Some(state) if !is_reshaped && state.profile.long != Long::Pass => flags | flag::RESHAPE,
             Some(_) | None => flags,
+        }
+    }
+
+    /// Counts a submission among those that its account is allowed.
+    fn recount_submission(&mut self, row: &Row) {
+        let is_whole = row.flags & (flag::INBOUND | flag::PART | flag::WHOLE) == 0;
+        if let Some(pace) = &mut self.accounts[usize::from(row.account.0)].pace
+            && is_whole
+        {
+            pace.recount(OverLimit::Refuse, row, row.accepted);
         }
     }
 
@@ -323,7 +353,7 @@ impl Replay {
     }
 
     /// The carrier of that name; receipts of one that is configured no more are still awaited.
-    fn carrier(&mut self, name: &[u8]) -> CarrierId {
+    pub(super) fn carrier(&mut self, name: &[u8]) -> CarrierId {
         let known = self.carriers.iter().position(|carrier| *carrier.name == *name);
         CarrierId(known.unwrap_or_else(|| {
             self.carriers.push(CarrierState { name: name.into(), ..CarrierState::default() });
@@ -381,6 +411,7 @@ impl Replay {
             buffers: 0,
             unfinished: false,
             compacting: None,
+            keeping: None,
             compact_again: None,
             kin: self.kin,
             first_parts: FirstParts::new(self.settings.limits.gathering),
@@ -388,6 +419,11 @@ impl Replay {
             transaction_ends: VecDeque::new(),
             short_ids: HashMap::default(),
             bulks: self.bulks,
+            stand_ins: self.settings.inbound.failing_over().into_iter().map(StandIn::new).collect(),
+            parting: Vec::new(),
+            has_reloaded: false,
+            opt_outs: self.opt_outs,
+            circles: self.settings.screening.circles.map(Circles::new),
             replacing: Vec::new(),
             searches: VecDeque::new(),
             asked: HashMap::default(),
@@ -403,6 +439,7 @@ impl Replay {
             settings: self.settings,
         };
         hub.note_clock(change);
+        hub.accounts.iter_mut().for_each(|account| account.away = Some(now.mono));
         hub.kin.references = References::new(now.wall.0);
         let Self { early, second_ids, newest, crashed, .. } = self;
         hub.take_up(&slots, if crashed { newest } else { None }, second_ids);

@@ -4,6 +4,7 @@
 //! search at a time, in the order in which they were asked; ten million messages take some two hundred turns.
 
 use super::caller::Caller;
+use super::screen::EitherWay;
 use super::table::{Row, Token, flag};
 use super::{Held, Hub};
 use crate::codec::{Reading, Sm, Status};
@@ -16,8 +17,8 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub account: Option<AccountId>,
-    pub source: Option<u32>,
-    pub destination: u32,
+    pub source: Option<EitherWay>,
+    pub destination: EitherWay,
     pub service_type: Option<[u8; 5]>,
 }
 
@@ -25,8 +26,8 @@ impl Wanted {
     fn is(&self, row: &Row) -> bool {
         row.phase != Phase::Free
             && !row.is(flag::INBOUND)
-            && row.destination == self.destination
-            && self.source.is_none_or(|source| source == row.source)
+            && self.destination.contains(&row.destination)
+            && self.source.is_none_or(|source| source.contains(&row.source))
             && self.account.is_none_or(|account| account == row.account)
             && self.service_type.is_none_or(|service| service == row.service_type)
     }
@@ -65,7 +66,7 @@ impl Hub {
 
     /// Begins a search that nobody waits for; one too many is dropped and counted.
     pub(super) fn search_for_alert(&mut self, destination: &[u8], body: Bytes) {
-        let destination = self.table.hash(destination);
+        let destination = self.handset_either_way(destination);
         if self.searches.iter().filter(|search| search.caller.is_none()).count() >= SEARCHES_EACH {
             self.effects.stats.alerts_dropped += 1;
             return;
@@ -87,8 +88,8 @@ impl Hub {
         }
         let wanted = Wanted {
             account: Some(caller.account),
-            source: Some(self.table.hash(sm.source.addr)),
-            destination: self.table.hash(sm.destination.addr),
+            source: Some(self.source_either_way(caller.account, &sm.source)),
+            destination: self.destination_either_way(caller.account, &sm.destination),
             service_type: Some(super::intake::service_type(&sm)),
         };
         self.search(caller, wanted, Errand::Submit { newest: None, body });

@@ -16,6 +16,7 @@ use crate::esme::Account;
 use crate::id::AccountId;
 use crate::route;
 use crate::schedule::Retry;
+use crate::screening;
 use crate::spool::CompactionRules;
 use crate::throttle;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub routes: Arc<route::Routes>,
     /// Whose messages from handsets are.
     pub inbound: route::Inbound,
+    /// What screening wants of everybody.
+    pub screening: Arc<screening::Common>,
     pub rules: Rules,
     pub retry: Retry,
     pub limits: Limits,
@@ -48,7 +51,7 @@ impl Settings {
 }
 
 /// A customer, and what it may have in the hub.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AccountPlan {
     pub account: Account,
     /// What it has in common with others, for the rules of routes.
@@ -67,6 +70,8 @@ pub struct AccountPlan {
     pub join_inbound: bool,
     /// What validity and schedule its messages may have; `None`: what everybody's may.
     pub rules: Option<Rules>,
+    /// What screening wants of it.
+    pub policy: Arc<screening::Policy>,
     /// What its answers wait for.
     pub durability: Durability,
     /// Its share of a carrier against others that wait there: 1 to 1000.
@@ -89,6 +94,7 @@ impl AccountPlan {
             bulk_tlv: None,
             join_inbound: false,
             rules: None,
+            policy: Arc::default(),
             durability: Durability::default(),
             weight: 1,
             limits: throttle::Limits::default(),
@@ -129,7 +135,7 @@ pub struct Member {
 }
 
 /// A carrier, and how it writes message ids.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CarrierPlan {
     pub carrier: Carrier,
     pub ids: IdForms,

@@ -1,7 +1,7 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use super::clockwork::KINDS;
-use super::gauges::CarrierGauges;
+use super::gauges::{CarrierGauges, CarrierStats};
 use super::held::Durability;
 use crate::bulk::State;
 use crate::clock::Change;
@@ -15,6 +15,11 @@ pub struct Stats {
     pub submitted: u64,
     /// Submissions whose validity was cut, by account; one may be there more than once.
     pub clamped: Vec<(AccountId, u64)>,
+    /// Submissions that screening kept out, by why, and addresses that it wrote anew, by which.
+    pub screened: Vec<(&'static str, u64)>,
+    pub rewritten: Vec<(&'static str, u64)>,
+    /// What handsets wished of what accounts send them.
+    pub wishes: Vec<(&'static str, u64)>,
     /// Messages whose validity ended, by [`Stage`].
     pub expired: [u64; Stage::EACH.len()],
     /// Submissions taken over, by what their answers wait for, in the order of [`Durability::EACH`].
@@ -72,6 +77,8 @@ pub struct Stats {
     /// Messages that were not taken for want of memory, from either side.
     pub crowded: u64,
     pub carrier_refused: Vec<(Status, u64)>,
+    /// By carrier, each at most once.
+    pub carriers: Vec<(CarrierId, CarrierStats)>,
     /// What was asked of bulks and not done, by why.
     pub bulks_refused: Vec<(&'static str, u64)>,
     /// From submission to answer.
@@ -111,6 +118,8 @@ pub struct InboundStats {
     pub replaced: u64,
     /// Texts that could not be put in their account's words at all.
     pub as_it_came: u64,
+    /// Given to the account that stands in for their own.
+    pub stood_in: u64,
     /// Not taken over, by reason.
     pub refused: Vec<(&'static str, u64)>,
     /// From its acceptance to its account's hands.
@@ -140,6 +149,7 @@ impl InboundStats {
             ("cut", self.cut),
             ("characters_replaced", self.replaced),
             ("as_it_came", self.as_it_came),
+            ("failed_over", self.stood_in),
         ];
         for (event, times) in events.into_iter().filter(|(_, times)| *times > 0) {
             metrics.inbound.with_label_values(&[event]).inc_by(times);
@@ -196,6 +206,8 @@ pub struct Gauges {
     /// Messages whose bodies may still be at hand.
     pub bodies: u64,
     pub early_receipts: u64,
+    /// Handsets that don't want to hear from an account, or from one of its numbers.
+    pub opt_outs: u64,
     /// Octets of memory in use by the hub's own books, and how many there may be.
     pub memory: u64,
     pub memory_limit: u64,
@@ -253,6 +265,18 @@ impl Stats {
         count(&mut self.bulks_refused, word);
     }
 
+    pub(super) fn screen(&mut self, word: &'static str) {
+        count(&mut self.screened, word);
+    }
+
+    pub(super) fn rewrite(&mut self, which: &'static str) {
+        count(&mut self.rewritten, which);
+    }
+
+    pub(super) fn wish(&mut self, what: &'static str) {
+        count(&mut self.wishes, what);
+    }
+
     pub(super) fn settle(&mut self, state: MessageState) {
         self.settled[usize::from(state.octet())] += 1;
     }
@@ -308,6 +332,15 @@ impl Stats {
         for (event, times) in carrier_events.into_iter().filter(|(_, times)| *times > 0) {
             metrics.carrier_events.with_label_values(&[event]).inc_by(times);
         }
+        for (counters, counts) in [
+            (&metrics.screening.refused, &self.screened),
+            (&metrics.screening.rewritten, &self.rewritten),
+            (&metrics.screening.wishes, &self.wishes),
+        ] {
+            for (word, times) in counts {
+                counters.with_label_values(&[word]).inc_by(*times);
+            }
+        }
         self.fold_receipts(metrics);
         metrics.spool_compacted.inc_by(self.compacted);
         metrics.refused_for_memory.inc_by(self.crowded);
@@ -352,6 +385,7 @@ impl Gauges {
             ("body_watched", self.bodies),
             ("early_receipts", self.early_receipts),
         ];
+        metrics.screening.opt_outs.set(self.opt_outs as i64);
         for (place, count) in places {
             metrics.messages.with_label_values(&[place]).set(count as i64);
         }

@@ -58,6 +58,11 @@ impl Suspects {
         self.mute_links >= MUTE_LINKS
     }
 
+    /// Takes all of them out.
+    pub fn take_all(&mut self) -> Vec<Token> {
+        std::iter::from_fn(|| self.queue.pop_front()).collect()
+    }
+
     /// When the carrier is to be looked at again.
     pub fn next_timeout(&self) -> Option<Instant> {
         match self.trial {
@@ -255,12 +260,12 @@ impl Hub {
         let used = |seat: &u32, links: &mut super::Seats<LinkState>| {
             links.here(*seat).map_or(usize::MAX, |(_, link)| link.window - link.room)
         };
-        let has_others = state.queue.len() > 0 || state.links.iter().any(|seat| used(seat, links) > 0);
+        let has_others = !state.queue.is_empty() || state.links.iter().any(|seat| used(seat, links) > 0);
         if has_others && !state.suspects.proven {
             return false; // they show first whether the carrier works at all
         }
         let is_sick = |seat: &u32, links: &mut super::Seats<LinkState>| {
-            links.here(*seat).is_none_or(|(_, link)| link.reserved)
+            links.here(*seat).is_none_or(|(_, link)| link.reserved || link.parting)
         };
         let able = state.links.iter().copied().filter(|seat| !is_sick(seat, links));
         let Some(seat) = able.collect::<Vec<_>>().into_iter().min_by_key(|seat| used(seat, links)) else {

@@ -4,7 +4,7 @@
 
 use super::rows::Rows;
 use crate::clock::UnixMs;
-use crate::codec::MessageState;
+use crate::codec::{MessageState, Sm};
 use crate::correlation::IdHash;
 use crate::id::{AccountId, CarrierId, Lsn, MessageId};
 use crate::message::Phase;
@@ -187,7 +187,7 @@ impl Row {
 
 /// A message as others know it for a while: its slot, and the low half of its serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub struct Token {
     pub slot: u32,
     pub serial: u32,
 }
@@ -233,6 +233,14 @@ impl Table {
     /// the next (fact sheet 5.4).
     pub fn hash(&self, addr: &[u8]) -> u32 {
         self.random.hash_one(addr) as u32
+    }
+
+    /// What tells a message that passes again from others: its addresses, a plus sign in front aside, and its text.
+    pub fn fingerprint(&self, sm: &Sm<'_>) -> u64 {
+        let bare = |addr: &'_ [u8]| addr.strip_prefix(b"+").map_or(addr.len(), <[u8]>::len);
+        let [source, destination] =
+            [sm.source.addr, sm.destination.addr].map(|addr| &addr[addr.len() - bare(addr)..]);
+        self.random.hash_one((source, destination, sm.text()))
     }
 
     /// How many messages there are.

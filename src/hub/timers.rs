@@ -151,7 +151,7 @@ impl Hub {
         let body = self.bodies.front().map(|(since, _)| *since + self.settings.limits.body_age);
         let gathering = self.kin.gathering.next_timeout();
         let transaction = self.transaction_ends.front().map(|(until, _)| *until);
-        let call = self.next_call();
+        let call = self.next_call().into_iter().chain(self.next_stand_in()).min();
         let busy =
             self.unfinished || !self.searches.is_empty() || self.has_bulk_work() || self.refill.is_some();
         let busy = busy.then_some(self.now.mono);

@@ -16,6 +16,7 @@ impl Hub {
         while let Some(early) = self.correlation.give_up(self.now) {
             self.give_up_early(&early);
         }
+        self.go_on_keeping();
         self.compact();
     }
 
@@ -98,12 +99,13 @@ impl Hub {
         let CompactionRules { factor, slack_octets } = self.settings.compaction;
         let early = self.correlation.early_len() as u64 * EARLY_OCTETS;
         let bulks = self.bulks.len() as u64 * BULK_OCTETS;
-        let rules = CompactionRules { factor, slack_octets: slack_octets + factor * (early + bulks) };
+        let opt_outs = self.opt_outs.len() as u64 * OPT_OUT_OCTETS;
+        let rules =
+            CompactionRules { factor, slack_octets: slack_octets + factor * (early + bulks + opt_outs) };
         match self.journal.next_compaction(&rules) {
             Some(Compaction::Release { number, to, .. }) => {
                 self.compacting = Some(to);
-                let after = self.keep_others(to);
-                self.hold(after, Held::Compacted { number: Some(number) });
+                self.keeping = Some((number, to));
             }
             Some(Compaction::Copy(task)) => {
                 self.compacting = Some(Lsn(task.to));
@@ -131,8 +133,7 @@ impl Hub {
             }
         }
         if let (true, Some(to)) = (last, self.compacting) {
-            let after = self.keep_others(to);
-            self.hold(after, Held::Compacted { number: Some(number) });
+            self.keeping = Some((number, to));
         }
     }
 
@@ -218,10 +219,23 @@ impl Hub {
         }
     }
 
-    /// Writes again what has no message to be copied with, where it stands before `before`: bulks, and receipts that nobody has
-    /// claimed. Gives the Lsn of the last one.
+    /// The messages of a segment stand elsewhere: goes on with what else lives in it, and lets it go when that is done.
+    fn go_on_keeping(&mut self) {
+        let Some((number, to)) = self.keeping else { return };
+        if !self.keep_opt_outs(to) {
+            self.unfinished = true;
+            return;
+        }
+        self.keeping = None;
+        let after = self.keep_others(to);
+        self.hold(after, Held::Compacted { number: Some(number) });
+    }
+
+    /// Writes again what has no message to be copied with, where it stands before `before`: bulks, what limits have counted, and
+    /// receipts that nobody has claimed. Gives the Lsn of the last one.
     fn keep_others(&mut self, before: Lsn) -> Lsn {
         self.keep_bulks(before);
+        self.keep_counts();
         let Self { correlation, journal, carriers, .. } = self;
         correlation.rewrite_early(before, |early| {
             let record = Record::Early {
@@ -242,5 +256,7 @@ impl Hub {
 const EARLY_OCTETS: u64 = 128;
 /// Octets of the log that one bulk takes, generously.
 const BULK_OCTETS: u64 = 256;
+/// Octets of the log that one opt-out takes, generously.
+const OPT_OUT_OCTETS: u64 = 96;
 /// How long compaction rests after a segment could not be read.
 const COMPACT_AGAIN: Duration = Duration::from_secs(60);

@@ -181,6 +181,7 @@ impl Hub {
         let (row, _) = self.table.row_and_body(slot);
         row.is(flag::TOGETHER)
             || self.settings.routes.asks_number(row.route)
+            || !self.settings.routes.has(row.route)
             || self.carriers.iter().any(|carrier| carrier.passes_schedule)
     }
 
@@ -190,13 +191,20 @@ impl Hub {
         let body = self.table.body(slot).clone();
         let row = self.table.row(slot);
         row.clear(flag::QUEUED);
-        let place = Place { route: row.route, tried: Tried(row.tried), from: row.from };
+        let mut place = Place { route: row.route, tried: Tried(row.tried), from: row.from };
         let (account, serial, due, error) = (row.account, row.serial, row.at, row.error);
         let sm = guarded(|| Sm::decode(&body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
         let draw = match body.is_empty() {
             true => Draw { number: b"", dice: dice(&[&serial.to_be_bytes()]), is_part: false },
             false => Question { sm: &sm, account, serial, due }.draw(),
         };
+        if !self.settings.routes.has(place.route) && !body.is_empty() {
+            // Its rule is there no more: the first that fits now is its rule.
+            let route = self.rule_for(&Question { sm: &sm, account, serial, due }).unwrap_or(Row::NO_ROUTE);
+            place = Place { route, tried: Tried(0), from: 0 };
+            let row = self.table.row(slot);
+            (row.route, row.tried, row.from) = (route, 0, 0);
+        }
         let Some(leaf) = self.pick(draw, place) else {
             let outcome = match place.tried {
                 Tried(0) => Outcome::NO_ROUTE,
@@ -265,6 +273,9 @@ impl Hub {
     /// Whether every candidate has refused this message, as far as that can be told without its body.
     fn has_no_other(&self, slot: u32) -> bool {
         let (row, _) = self.table.row_and_body(slot);
+        if !self.settings.routes.has(row.route) {
+            return false; // another rule may have others
+        }
         let all = |count: usize| (1_u64 << count.min(32)) - 1;
         self.candidates(slot).is_some_and(|count| u64::from(row.tried) & all(count) == all(count))
     }
@@ -338,16 +349,16 @@ impl Row {
 impl CarrierState {
     /// Whether it has a link and is held for well, or for nearly so.
     pub fn is_up(&self) -> bool {
-        !self.links.is_empty() && self.breaker.stage() < 2
+        !self.is_gone && !self.links.is_empty() && self.breaker.stage() < 2
     }
 
     /// How it stands for messages that are about to get a carrier.
     pub fn prospect(&self) -> Standing {
         // One that is about to show whether it is well again gets what it takes to show it.
-        let is_well = self.breaker.is_closed() || self.breaker.lets_through() && self.queue.len() == 0;
+        let is_well = self.breaker.is_closed() || self.breaker.lets_through() && self.queue.is_empty();
         let busy = (self.queue.len() + self.out) as u64 * 1000 / self.places.max(1) as u64;
         Standing {
-            usable: !self.links.is_empty() && is_well && !self.far,
+            usable: !self.is_gone && !self.links.is_empty() && is_well && !self.far,
             load: u16::try_from(busy).unwrap_or(u16::MAX),
         }
     }

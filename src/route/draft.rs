@@ -3,6 +3,7 @@
 use super::class::{ClassMaker, Step};
 use super::mask::{MaskMaker, Masks};
 use super::network::{Network, Networks};
+use super::numbering::Numbering;
 use super::price::{PriceList, Prices};
 use super::rule::{Pattern, Rule, SourceKind};
 use super::span::{Prefix, Spans};
@@ -102,6 +103,7 @@ impl Draft {
             masks,
             plain,
             asks_segments: self.rules.iter().any(Rule::asks_segments),
+            numbering: Numbering::after(&[], self.rules.iter().map(|rule| rule.name.clone())),
             rules: self.rules.into_iter().map(compile).collect(),
             trees,
             groups,

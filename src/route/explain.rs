@@ -57,7 +57,7 @@ impl Routes {
             } else {
                 early.or_else(|| rule.misses(case))
             };
-            rules.push((RouteId(place as u16), missed));
+            rules.push((self.numbering.id(place), missed));
             if missed.is_none() {
                 break;
             }

@@ -21,6 +21,7 @@ mod hours;
 pub mod inbound;
 mod mask;
 mod network;
+mod numbering;
 mod price;
 mod question;
 mod rule;
@@ -43,6 +44,7 @@ use crate::codec::Sm;
 use crate::id::{AccountId, CarrierId};
 use class::Classes;
 use mask::Masks;
+use numbering::Numbering;
 use price::Prices;
 use siphasher::sip::SipHasher24;
 use span::Spans;
@@ -66,6 +68,7 @@ pub struct Routes {
     plain: Vec<bool>,
     asks_segments: bool,
     rules: Vec<Compiled>,
+    numbering: Numbering,
     trees: Trees,
     groups: usize,
     /// By carrier; shorter than their list if the last ones have no prices.
@@ -116,7 +119,7 @@ pub struct Case<'a> {
     pub serial_dice: u64,
 }
 
-/// A rule, by its place among all.
+/// A rule, by its number: its place among all, unless [`Routes::numbered_after`] others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteId(pub u16);
 
@@ -280,14 +283,36 @@ impl Routes {
         self.rules.is_empty()
     }
 
+    /// The same rules, each under the number that its name has in `known`, and new ones behind. Messages that know their rules by
+    /// number then find them again.
+    #[must_use]
+    pub fn numbered_after(mut self, known: &[String]) -> Self {
+        self.numbering =
+            Numbering::after(known, self.rules.iter().map(|compiled| compiled.rule.name.clone()));
+        self
+    }
+
+    /// The names of all rules by number, of those too that are gone.
+    pub fn names(&self) -> &[String] {
+        self.numbering.names()
+    }
+
+    /// Whether there is a rule of this number.
+    pub fn has(&self, route: RouteId) -> bool {
+        self.numbering.place(route).is_some()
+    }
+
     /// The name of a rule of these routes.
     pub fn name(&self, route: RouteId) -> &str {
-        &self.rules[usize::from(route.0)].rule.name
+        &self.numbering.names()[usize::from(route.0)]
     }
 
     /// The rule of that name.
     pub fn named(&self, name: &str) -> Option<RouteId> {
-        self.rules.iter().position(|compiled| compiled.rule.name == name).map(|place| RouteId(place as u16))
+        self.rules
+            .iter()
+            .position(|compiled| compiled.rule.name == name)
+            .map(|place| self.numbering.id(place))
     }
 
     /// The first rule that fits; `None`: the message has nowhere to go.
@@ -316,7 +341,7 @@ impl Routes {
                 let place = word * 64 + left.trailing_zeros() as usize;
                 left &= left - 1;
                 if self.plain[place] || self.rules[place].rule.misses(case).is_none() {
-                    return Some(RouteId(place as u16));
+                    return Some(self.numbering.id(place));
                 }
             }
         }
@@ -336,8 +361,9 @@ impl Routes {
     ) -> Option<Leaf> {
         let key = Prefix::of_number(number);
         let class = LazyCell::new(|| self.classes.view(self.spans.find(key)));
-        let compiled = self.rules.get(usize::from(route.0))?;
-        let own = if compiled.has_targets { class.target(route.0) } else { None };
+        let place = self.numbering.place(route)?;
+        let compiled = &self.rules[place];
+        let own = if compiled.has_targets { class.target(place as u16) } else { None };
         let price = |carrier: CarrierId| {
             let prices = self.prices.get(usize::from(carrier.0))?.as_ref()?;
             prices.of(key, self.network(class.network()).map(|(network, _)| *network))
@@ -350,13 +376,14 @@ impl Routes {
         let of = |compiled: &Compiled| {
             compiled.has_targets || compiled.tree.is_some_and(|tree| self.trees.asks_price(tree))
         };
-        self.rules.get(usize::from(route.0)).is_some_and(of)
+        self.numbering.place(route).is_some_and(|place| of(&self.rules[place]))
     }
 
     /// All candidates of `route` for `number`, in the order of their bits.
     pub fn candidates(&self, route: RouteId, number: &[u8]) -> &[CarrierId] {
-        let Some(compiled) = self.rules.get(usize::from(route.0)) else { return &[] };
-        let own = || self.classes.view(self.spans.find(Prefix::of_number(number))).target(route.0);
+        let Some(place) = self.numbering.place(route) else { return &[] };
+        let compiled = &self.rules[place];
+        let own = || self.classes.view(self.spans.find(Prefix::of_number(number))).target(place as u16);
         let tree = if compiled.has_targets { own().or(compiled.tree) } else { compiled.tree };
         tree.map_or(&[], |tree| self.trees.leaves(tree))
     }

@@ -2,7 +2,7 @@
 //!
 //! Who is no carrier of ours, or can't prove it, learns nothing and is left after a second.
 
-use super::connector::run_link;
+use super::connector::{Gates, run_link};
 use super::shared::Shared;
 use crate::esme::Caller;
 use bytes::BytesMut;
@@ -21,7 +21,7 @@ pub(super) async fn answer(
 ) {
     let system_id = caller.system_id.escape_ascii().to_string();
     let outbinds = |outcome| shared.metrics.outbinds.with_label_values(&["in", outcome]).inc();
-    let Some(calling) = shared.calling.iter().find(|calling| calling.is(caller)) else {
+    let Some(calling) = shared.calling().into_iter().find(|calling| calling.is(caller)) else {
         warn!(%peer, system_id, "outbind of somebody who is no carrier of ours, or can't prove it");
         outbinds("refused");
         tokio::time::sleep(REFUSAL_DELAY).await;
@@ -38,7 +38,7 @@ pub(super) async fn answer(
         &mut input,
         (&calling.carrier, calling.carrier.bind_of_call()),
         calling.id,
-        None,
+        Gates::default(),
         shared,
     )
     .await;

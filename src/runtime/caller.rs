@@ -3,6 +3,7 @@
 use crate::carrier::Carrier;
 use crate::esme::Caller;
 use crate::id::CarrierId;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A carrier that may call us.
@@ -15,13 +16,12 @@ pub(super) struct Calling {
 
 impl Calling {
     /// Those of `carriers` that may call.
-    pub fn of<'c>(carriers: impl Iterator<Item = &'c Carrier>) -> Vec<Self> {
+    pub fn of<'c>(carriers: impl Iterator<Item = &'c Carrier>) -> Vec<Arc<Self>> {
         let calling = carriers.enumerate().filter(|(_, carrier)| carrier.outbind.is_some());
         calling
-            .map(|(place, carrier)| Self {
-                id: CarrierId(place as u16),
-                carrier: carrier.clone(),
-                links: AtomicUsize::new(0),
+            .map(|(place, carrier)| {
+                let (id, carrier) = (CarrierId(place as u16), carrier.clone());
+                Arc::new(Self { id, carrier, links: AtomicUsize::new(0) })
             })
             .collect()
     }

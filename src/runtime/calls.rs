@@ -15,7 +15,6 @@ use tracing::{info, warn};
 /// Calls the accounts that `named` brings, each once at a time, until `leaving` turns true.
 pub(super) async fn call(
     mut named: mpsc::Receiver<AccountId>,
-    accounts: Vec<Account>,
     shared: Arc<Shared>,
     mut leaving: watch::Receiver<bool>,
 ) {
@@ -26,15 +25,14 @@ pub(super) async fn call(
             _ = leaving.wait_for(|leaving| *leaving) => return,
         };
         let Some(id) = id else { return };
-        let Some(account) = accounts.get(usize::from(id.0)).filter(|account| account.outbind.is_some())
-        else {
+        let Some(account) = shared.registry.account(id).filter(|account| account.outbind.is_some()) else {
             continue;
         };
         if !busy.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
             continue;
         }
         let (account, shared, busy, mut leaving) =
-            (account.clone(), Arc::clone(&shared), Arc::clone(&busy), leaving.clone());
+            (account, Arc::clone(&shared), Arc::clone(&busy), leaving.clone());
         tokio::spawn(async move {
             call_one(id, &account, &shared, &mut leaving).await;
             busy.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -170,10 +168,10 @@ mod tests {
         let (shared, mut gone) = shared(&metrics);
         let (esme, address) = connected().await;
         let outbind = Some(Outbind { address, password: "ours".to_owned() });
-        let accounts = vec![Account { outbind, ..Account::new("demo", "demo") }];
+        shared.registry.renew([&Account { outbind, ..Account::new("demo", "demo") }]);
         let (calls, named) = mpsc::channel(CALLS_MAX);
         let (leave, leaving) = watch::channel(false);
-        let calling = tokio::spawn(call(named, accounts, Arc::clone(&shared), leaving));
+        let calling = tokio::spawn(call(named, Arc::clone(&shared), leaving));
 
         calls.try_send(AccountId(0)).expect("room");
         calls.try_send(AccountId(0)).expect("room");

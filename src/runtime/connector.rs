@@ -30,29 +30,33 @@ pub(super) struct Ended {
     refused: Option<Status>,
 }
 
-/// Keeps one link to `carrier` up until `leaving` turns true.
+/// Keeps one link to `carrier` up until the hub is `leaving`, or is `parting` from this carrier or from how it was bound to; either
+/// is told by true. A link that stands then is ended by the hub.
 pub(super) async fn keep_link(
     carrier: Arc<Carrier>,
     id: CarrierId,
     number: usize,
     gate: Arc<Gate>,
     shared: Arc<Shared>,
-    mut leaving: watch::Receiver<bool>,
+    (mut leaving, mut parting): (watch::Receiver<bool>, watch::Receiver<bool>),
 ) {
     let seed = now().wall.0 ^ (number as u64) << 48 ^ u64::from(id.0) << 32;
     let (min, max) = carrier.reconnect;
     let mut backoff = Backoff::new(min, max, seed);
     let mut failed_before = false;
     let kind = carrier.bind_of(number);
-    while !*leaving.borrow() {
+    while !*leaving.borrow() && !*parting.borrow() {
         let connected = tokio::select! {
             connected = connect_in_turn(&carrier.address, &gate) => connected,
             _ = leaving.wait_for(|leaving| *leaving) => return,
+            _ = parting.wait_for(|parting| *parting) => return,
         };
         let refused = match connected {
             Ok(stream) => {
-                let ended =
-                    run_link(&stream, &mut BytesMut::new(), (&carrier, kind), id, Some(&gate), &shared).await;
+                let ended = {
+                    let gates = Gates { gate: Some(&gate), parting: Some(&parting) };
+                    run_link(&stream, &mut BytesMut::new(), (&carrier, kind), id, gates, &shared).await
+                };
                 part_from(stream).await;
                 if ended.worked {
                     backoff.reset();
@@ -71,8 +75,18 @@ pub(super) async fn keep_link(
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             _ = leaving.wait_for(|leaving| *leaving) => {}
+            _ = parting.wait_for(|parting| *parting) => {}
         }
     }
+}
+
+/// What keeps a link from binding, or from staying.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Gates<'a> {
+    /// Hears how the bind goes.
+    pub gate: Option<&'a Gate>,
+    /// Nobody wants the link any more.
+    pub parting: Option<&'a watch::Receiver<bool>>,
 }
 
 /// Whether a bind was refused for who we say we are: more of the same gets us locked out (fact sheet 10.2).
@@ -101,13 +115,13 @@ pub(super) async fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Binds to `carrier` on `stream` as `kind`, of which `input` has been read, and runs the link until it ends; `gate` hears how the bind goes.
+/// Binds to `carrier` on `stream` as `kind`, of which `input` has been read, and runs the link until it ends.
 pub(super) async fn run_link(
     stream: &TcpStream,
     input: &mut BytesMut,
     (carrier, kind): (&Carrier, BindKind),
     id: CarrierId,
-    gate: Option<&Gate>,
+    Gates { gate, parting }: Gates<'_>,
     shared: &Shared,
 ) -> Ended {
     let mut task = LinkTask {
@@ -122,6 +136,7 @@ pub(super) async fn run_link(
         worked: false,
         sent_away: false,
         gate,
+        parting,
         binds_refused: &shared.metrics.carrier_binds_refused,
         carrier,
         id,
@@ -146,6 +161,7 @@ struct LinkTask<'a> {
     /// We ended it.
     sent_away: bool,
     gate: Option<&'a Gate>,
+    parting: Option<&'a watch::Receiver<bool>>,
     binds_refused: &'a IntCounterVec,
     carrier: &'a Carrier,
     id: CarrierId,
@@ -172,7 +188,13 @@ impl LinkTask<'_> {
             };
             self.letters.push(Mail::Event(event));
         }
+        let is_new = self.letters.iter().any(|letter| matches!(letter, Mail::Link(..)));
         self.mailbox.send_all(&mut self.letters);
+        if is_new && self.parting.is_some_and(|parting| *parting.borrow()) {
+            // Bound as nobody wants it any more, and perhaps too late for the hub to know: it is left by ourselves.
+            self.link.apply(&LinkBatch { unbind: true, ..LinkBatch::default() }, now());
+            self.sent_away = true;
+        }
         self.meter.note_output(self.link.session().transmit().capacity());
         self.metrics.fold(self.link.session().take_stats());
     }

@@ -8,7 +8,7 @@ use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
-use crate::hub::{Effects, Event, Hub};
+use crate::hub::{Effects, Event, Hub, Reload, Settings};
 use crate::id::{AccountId, SessionId};
 use crate::metrics::Metrics;
 use crate::route;
@@ -42,6 +42,8 @@ pub(super) struct HubThread {
     pub ports: HashMap<SessionId, Arc<Outbox<PortBatch>>>,
     pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
     pub bulks: BulkCalls,
+    /// Who brought settings that the hub has not taken yet, the first one first.
+    pub reloads: Vec<oneshot::Sender<Vec<Settings>>>,
 }
 
 /// Calls about bulks that the hub has not answered yet.
@@ -88,6 +90,11 @@ impl HubThread {
                         }
                         events.push(event);
                     }
+                    Mail::Reload(reload, way) => {
+                        self.learn_names(&reload);
+                        self.reloads.push(way);
+                        events.push(Event::Reload(reload));
+                    }
                     Mail::Bulk(call) => events.extend(self.bulks.take(call)),
                     Mail::Route(call) => asked.push(call),
                     Mail::Port(session, outbox) => drop(self.ports.insert(session, outbox)),
@@ -119,9 +126,41 @@ impl HubThread {
         }
     }
 
+    /// Settings go back to whoever brought the next ones, to be dropped there; or here, if he is gone.
+    fn give_back(&mut self, mut retired: Vec<Settings>) {
+        for way in self.reloads.drain(..) {
+            let _ = way.send(std::mem::take(&mut retired));
+        }
+    }
+
+    /// Takes note of accounts and carriers that are new, for their metrics.
+    fn learn_names(&mut self, reload: &Reload) {
+        for plan in reload.settings.carriers.iter().skip(self.carriers.len()) {
+            self.carriers.push(plan.carrier.name.clone());
+        }
+        for plan in reload.settings.accounts.iter().skip(self.clamped.len()) {
+            self.clamped.push((plan.account.system_id.clone(), None));
+        }
+    }
+
     fn carry_out(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
-            effects;
+        let Effects {
+            ports,
+            links,
+            frames,
+            fetches,
+            scan,
+            releases,
+            calls,
+            bulks,
+            advice,
+            poisoned,
+            retired,
+            stats,
+        } = effects;
+        if !retired.is_empty() {
+            self.give_back(retired);
+        }
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         self.tasks.send_all(&mut tasks);
         // Not behind the frames: what the hub lets go of is durable elsewhere already.
@@ -160,6 +199,9 @@ impl HubThread {
             let id = id.text(&self.hub.id_key());
             let id = String::from_utf8_lossy(&id);
             warn!(carrier = name, %id, "a message was given up: its carrier, or our own words for it, fell over it each time");
+        }
+        for (carrier, counts) in &stats.carriers {
+            counts.fold(&self.metrics, self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str));
         }
         for (carrier, times) in &stats.repeated {
             let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);

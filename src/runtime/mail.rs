@@ -4,17 +4,20 @@ use super::mailbox::Outbox;
 use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::esme::PortBatch;
-use crate::hub::{Event, Fetch};
+use crate::hub::{Event, Fetch, Reload, Settings};
 use crate::id::SessionId;
 use crate::route;
 use crate::spool::Frames;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// What tasks and threads send to the hub thread.
 pub(super) enum Mail {
     Event(Event),
     /// A customer asks something of a bulk.
     Bulk(bulk::Call),
+    /// Other settings; those before come back.
+    Reload(Box<Reload>, oneshot::Sender<Vec<Settings>>),
     /// An operator asks where a message would go.
     Route(route::Call),
     /// Where what a port is to do goes; before its first event.

@@ -6,14 +6,14 @@ use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
 use super::reader_thread::ReaderThread;
+use super::reload::Reloader;
 use super::shared::Shared;
 use super::spool_threads::{Progress, SparesThread, WriterThread};
-use super::{FileDisk, connector, listener, machine, now};
+use super::{FileDisk, listener, machine, now};
 use crate::bulk;
-use crate::carrier::Gate;
 use crate::esme::Registry;
-use crate::hub::{Durability, Event, Hub, Replay};
-use crate::id::{AccountId, CarrierId};
+use crate::hub::{self, Durability, Event, Hub, Replay};
+use crate::id::AccountId;
 use crate::metrics::Metrics;
 use crate::route;
 use crate::session;
@@ -35,7 +35,7 @@ use tracing::{info, warn};
 /// Everything that a hub is started with.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    pub hub: crate::hub::Settings,
+    pub hub: hub::Settings,
     pub session: session::Settings,
     pub spool: spool::Settings,
     /// Where the spool's files are.
@@ -85,6 +85,7 @@ pub struct Running {
     desks: Vec<TaskHandle<()>>,
     note: GoodOrder,
     threads: Threads,
+    reloader: Option<Reloader>,
 }
 
 /// Opens the spool, recovers what it holds, and begins to listen and to connect.
@@ -113,17 +114,18 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
     let recovered = replay.len();
     let hub = replay.finish(journal, now());
     log_recovery(&report, recovered, now().mono - began.mono);
-    show_durability(&plan, &metrics);
+    show_durability(&plan.hub, &metrics);
 
     let accounts: Vec<_> = plan.hub.accounts.iter().map(|plan| plan.account.clone()).collect();
     let registry = Registry::new(&accounts);
     let (shared, bound) = Shared::new(&plan, Arc::clone(&registry), hub.id_key(), metrics);
     let mailbox = Arc::clone(&shared.mailbox);
     let (calls, named) = mpsc::channel(CALLS_MAX);
+    let names = hub.names();
     let threads = Threads::start(hub, writer, reader, &plan, &shared, calls)?;
     let (leaving, _) = watch::channel(false);
-    tokio::spawn(calls::call(named, accounts, Arc::clone(&shared), leaving.subscribe()));
-    connect_carriers(&plan, &shared, &leaving);
+    tokio::spawn(calls::call(named, Arc::clone(&shared), leaving.subscribe()));
+    let reloader = Reloader::new(&plan, names, Arc::clone(&shared), leaving.subscribe());
     let address =
         socket.local_addr().map_err(|source| ServeError::Listen { address: plan.address, source })?;
     let listener = tokio::spawn(listener::accept(socket, shared));
@@ -139,6 +141,7 @@ pub async fn start(mut plan: Plan, metrics: Metrics) -> Result<Running, ServeErr
         desks: Vec::new(),
         note,
         threads,
+        reloader: Some(reloader),
     })
 }
 
@@ -176,7 +179,7 @@ impl Threads {
         shared: &Shared,
         calls: mpsc::Sender<AccountId>,
     ) -> Result<Self, ServeError> {
-        let mailbox = &shared.mailbox;
+        let (mailbox, names) = (&shared.mailbox, hub.names());
         let progress = Arc::new(Progress::new(writer.durable()));
         let (tasks, requests): (Arc<Mailbox<Task>>, Arc<Mailbox<Request>>) = Default::default();
         let (errands, quiet): (Arc<Mailbox<Errand>>, Arc<AtomicBool>) = Default::default();
@@ -189,13 +192,14 @@ impl Threads {
             requests: Arc::clone(&requests),
             metrics: shared.metrics.clone(),
             buffers: Arc::clone(&shared.buffers),
-            carriers: plan.hub.carriers.iter().map(|plan| plan.carrier.name.clone()).collect(),
-            clamped: plan.hub.accounts.iter().map(|plan| (plan.account.system_id.clone(), None)).collect(),
+            carriers: names.carriers,
+            clamped: names.accounts.into_iter().map(|name| (name, None)).collect(),
             quiet: Arc::clone(&quiet),
             calls,
             ports: HashMap::default(),
             links: HashMap::default(),
             bulks: BulkCalls::default(),
+            reloads: Vec::new(),
         };
         let spares_thread = SparesThread {
             spares: writer.spares(),
@@ -213,7 +217,7 @@ impl Threads {
             tasks,
             hub: Arc::clone(mailbox),
             progress,
-            tells_written: plan.hub.accounts.iter().any(|plan| plan.durability == Durability::Os),
+            tells_written: Arc::clone(&shared.tells_written),
             commit_gap: plan.commit_gap,
             metrics: shared.metrics.clone(),
         };
@@ -224,17 +228,6 @@ impl Threads {
             spawn("enroute-spares", move || spares_thread.run())?,
         ];
         Ok(Self { handles, quiet, errands })
-    }
-}
-
-fn connect_carriers(plan: &Plan, shared: &Arc<Shared>, leaving: &watch::Sender<bool>) {
-    for (place, plan) in plan.hub.carriers.iter().enumerate() {
-        let (carrier, id) = (Arc::new(plan.carrier.clone()), CarrierId(place as u16));
-        let gate = Arc::new(Gate::new(carrier.reconnect));
-        for number in 0..carrier.sessions() {
-            let (carrier, gate, shared) = (Arc::clone(&carrier), Arc::clone(&gate), Arc::clone(shared));
-            tokio::spawn(connector::keep_link(carrier, id, number, gate, shared, leaving.subscribe()));
-        }
     }
 }
 
@@ -253,9 +246,10 @@ fn log_recovery(report: &RecoveryReport, messages: usize, took: Duration) {
 }
 
 /// Tells how many accounts wait for what, and warns of those that wait for less than the disk.
-fn show_durability(plan: &Plan, metrics: &Metrics) {
+pub(super) fn show_durability(settings: &hub::Settings, metrics: &Metrics) {
     for durability in Durability::EACH {
-        let mut names = plan.hub.accounts.iter().filter(|plan| plan.durability == durability);
+        let named = |plan: &&hub::AccountPlan| !plan.account.system_id.is_empty();
+        let mut names = settings.accounts.iter().filter(named).filter(|plan| plan.durability == durability);
         let count = names.clone().count();
         metrics.accounts.with_label_values(&[durability.name()]).set(count as i64);
         let Some(first) = names.next().map(|plan| &plan.account.system_id) else { continue };
@@ -291,6 +285,11 @@ impl Running {
         self.desks.push(taking);
     }
 
+    /// What brings this hub other settings while it works; there is one.
+    pub const fn reloader(&mut self) -> Option<Reloader> {
+        self.reloader.take()
+    }
+
     /// Takes what operators ask about routes to the hub, until it stops or nobody can ask any more.
     pub fn explain(&mut self, mut calls: mpsc::Receiver<route::Call>) {
         let mailbox = Arc::clone(&self.mailbox);
@@ -307,6 +306,7 @@ impl Running {
     /// Takes at most 12 s and the time of a last commit.
     pub async fn stop(mut self) {
         self.listener.abort();
+        self.reloader = None; // it would keep what tells of the last session
         self.desks.iter().for_each(TaskHandle::abort);
         self.leaving.send_replace(true);
         self.threads.quiet.store(false, Ordering::Release);

@@ -5,12 +5,13 @@ use super::caller::Calling;
 use super::mail::Mail;
 use super::mailbox::Mailbox;
 use crate::esme::Registry;
+use crate::hub::{self, Durability};
 use crate::id::{IdKey, SessionId};
 use crate::metrics::Metrics;
 use crate::session::{self, HANDED_OUT};
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc;
 
 /// What tasks share.
@@ -26,7 +27,9 @@ pub(super) struct Shared {
     /// Octets in the buffers of all sessions.
     pub buffers: Arc<AtomicU64>,
     /// Carriers that may call us.
-    pub calling: Vec<Calling>,
+    pub calling: RwLock<Vec<Arc<Calling>>>,
+    /// Somebody's answers wait for the operating system alone.
+    pub tells_written: Arc<AtomicBool>,
     /// Dropped with the last task: the receiver hears of it.
     _last: mpsc::Sender<()>,
     sessions: AtomicU64,
@@ -51,16 +54,33 @@ impl Shared {
             metrics,
             max_connections: plan.max_connections,
             buffers: Arc::default(),
-            calling: Calling::of(plan.hub.carriers.iter().map(|plan| &plan.carrier)),
+            calling: RwLock::new(Calling::of(plan.hub.carriers.iter().map(|plan| &plan.carrier))),
+            tells_written: Arc::new(AtomicBool::new(tells_written(&plan.hub))),
             _last: last,
             sessions: AtomicU64::new(1),
         };
         (Arc::new(shared), gone)
     }
 
+    /// Those who may call us, as they are now.
+    pub fn calling(&self) -> Vec<Arc<Calling>> {
+        self.calling.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Others may call us, and other accounts wait for what they said.
+    pub fn go_by(&self, settings: &hub::Settings) {
+        let calling = Calling::of(settings.carriers.iter().map(|plan| &plan.carrier));
+        *self.calling.write().unwrap_or_else(PoisonError::into_inner) = calling;
+        self.tells_written.store(tells_written(settings), Ordering::Relaxed);
+    }
+
     pub fn next_session(&self) -> SessionId {
         SessionId(self.sessions.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+fn tells_written(settings: &hub::Settings) -> bool {
+    settings.accounts.iter().any(|plan| plan.durability == Durability::Os)
 }
 
 /// What one session has in its buffers, as a part of what all have.

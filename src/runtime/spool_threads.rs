@@ -9,7 +9,7 @@ use crate::metrics::{Buckets, Metrics};
 use crate::spool::{Disk, Frames, Spares, WriteError, Writer};
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
@@ -48,7 +48,7 @@ pub(super) struct WriterThread<D: Disk> {
     pub hub: Arc<Mailbox<Mail>>,
     pub progress: Arc<Progress>,
     /// Somebody's answers wait for less than the disk: the hub is woken for what is written.
-    pub tells_written: bool,
+    pub tells_written: Arc<AtomicBool>,
     /// Commits begin at least this far apart, so that small ones gather.
     pub commit_gap: Duration,
     pub metrics: Metrics,
@@ -92,7 +92,7 @@ impl<D: Disk> WriterThread<D> {
         let Self { writer, progress, hub, tells_written, .. } = self;
         let mut told = |written| {
             progress.write(written);
-            if *tells_written {
+            if tells_written.load(Ordering::Relaxed) {
                 hub.poke();
             }
         };

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Octets before a segment's first frame.
 pub const SEGMENT_HEADER: u64 = 8192;
 /// The format that this program writes, and the newest that it reads.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The first thing in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

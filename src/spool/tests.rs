@@ -760,6 +760,8 @@ impl Hub {
                 Record::Early { .. }
                 | Record::Divided { .. }
                 | Record::Joined { .. }
+                | Record::OptOut { .. }
+                | Record::Used { .. }
                 | Record::Bulk { .. } => {
                     panic!("nobody wrote one")
                 }

@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long, default_value_t = 100)]
     pub text_len: usize,
     /// Sender of each message.
-    #[arg(long, default_value = "enroute")]
+    #[arg(long, default_value = "447700900100")]
     pub from: String,
     /// Recipient of each message.
     #[arg(long, default_value = "447700900123")]

@@ -89,8 +89,12 @@ impl Template {
             text.push(b'a' + (text.len() % 26) as u8);
         }
         let destination = Address { ton: 1, npi: 1, addr: to.as_bytes() };
+        let source = match from.bytes().all(|octet| octet.is_ascii_digit()) {
+            true => Address { ton: 1, npi: 1, addr: from.as_bytes() },
+            false => Address { ton: 5, npi: 0, addr: from.as_bytes() },
+        };
         let sm = Sm {
-            source: Address { ton: 5, npi: 0, addr: from.as_bytes() },
+            source,
             destination,
             registered_delivery: u8::from(receipts),
             short_message: &text,

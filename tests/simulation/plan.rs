@@ -307,7 +307,7 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
     for (place, code) in CODES.iter().enumerate() {
         let destination = Reach::Whole((*code).to_owned());
         let account = AccountId(place as u16);
-        inbound.insert(Rule { carrier: None, destination, keyword: None, account }).expect("different");
+        inbound.insert(Rule::new(destination, account)).expect("different");
     }
     Settings {
         accounts,
@@ -315,6 +315,7 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
         lists: Vec::new(),
         routes: routes.into(),
         inbound,
+        screening: Default::default(),
         rules: Rules {
             max_validity: Duration::from_secs(validity_s.min(48 * 3600)),
             default_validity: Duration::from_secs(validity_s.min(48 * 3600)),

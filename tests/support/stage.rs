@@ -2,9 +2,10 @@
 
 use super::bridge::{Bridge, Peer};
 use super::foreign::prepared;
-use super::{Hub, Setup, free_port};
+use super::{Hub, Setup, free_port, http_ask};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::path::Path;
 
 /// What the hub is to know; every account has its name as its password.
 #[derive(Default)]
@@ -98,6 +99,18 @@ impl Stage {
         hub.kill();
         let hub = Hub::start(setup.dir.path(), &config);
         Self { bridge, hub, port, seated, setup, config }
+    }
+
+    /// Has the hub read its configuration again, with other text in it; gives the status and what it was told.
+    pub fn reload(&self, change: impl FnOnce(&str) -> String) -> (u16, Value) {
+        let text = change(&self.config);
+        std::fs::write(self.setup.dir.file("enroute.toml"), text).expect("the test's folder is writable");
+        http_ask(self.hub.door(), "nobody", "POST /admin/reload", "")
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.setup.dir.path()
     }
 
     /// Binds an account as a transceiver.

@@ -31,9 +31,7 @@ pub fn handset_part(reference: u8, total: u8, number: u8, text: &[u8]) -> Vec<u8
 /// Everything goes to this account.
 pub fn all_to(account: AccountId) -> Inbound {
     let mut inbound = Inbound::default();
-    inbound
-        .insert(Rule { carrier: None, destination: Reach::Any, keyword: None, account })
-        .expect("the only one");
+    inbound.insert(Rule::new(Reach::Any, account)).expect("the only one");
     inbound
 }
 

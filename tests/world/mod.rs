@@ -54,6 +54,7 @@ pub fn settings() -> Settings {
         lists: Vec::new(),
         routes: route::Routes::to(CARRIER).into(),
         inbound: route::Inbound::default(),
+        screening: Default::default(),
         rules: Rules::default(),
         retry: Retry::default(),
         limits: Limits::default(),
@@ -167,8 +168,12 @@ pub struct World {
     pub advice: Vec<(CarrierId, IdReading)>,
     /// Links that were told to say goodbye.
     pub unbound: Vec<SessionId>,
+    /// Ports that were.
+    pub ports_unbound: Vec<SessionId>,
     /// Messages that were given up, by what they are known as.
     pub poisoned: Vec<(CarrierId, MessageId)>,
+    /// Settings that came back.
+    pub retired: usize,
     /// congestion_state that the port was told last.
     pub congestion: u8,
     pub stats: Vec<Stats>,
@@ -278,13 +283,29 @@ impl World {
     }
 
     fn keep(&mut self, effects: Effects) {
-        let Effects { ports, links, frames, fetches, scan, releases, calls, bulks, advice, poisoned, stats } =
-            effects;
+        let Effects {
+            ports,
+            links,
+            frames,
+            fetches,
+            scan,
+            releases,
+            calls,
+            bulks,
+            advice,
+            poisoned,
+            retired,
+            stats,
+        } = effects;
+        self.retired += retired.len();
         self.poisoned.extend(poisoned);
         self.bulks.extend(bulks);
         self.advice.extend(advice);
         self.calls.extend(calls);
         for (session, batch) in ports {
+            if batch.unbind {
+                self.ports_unbound.push(session);
+            }
             self.answers.extend(batch.answers.iter().map(|answer| (session, *answer)));
             let cut = |range: &std::ops::Range<u32>| {
                 Bytes::copy_from_slice(&batch.bodies[range.start as usize..range.end as usize])

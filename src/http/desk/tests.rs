@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bulk::{ChangeError, Counts, State as BulkState};
+use crate::http::Admin;
 use crate::metrics::Metrics;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,7 +23,12 @@ async fn ask(request: &str, headers: &str, body: &str, answer: Answer) -> (Optio
     let desk = Desk::new(&[Account::new("other", "terces"), Account::new("shop", "secret")], calls);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
-    let door = tokio::spawn(super::super::serve(listener, Metrics::new(), desk, std::future::pending()));
+    let door = tokio::spawn(super::super::serve(
+        listener,
+        Metrics::new(),
+        (desk, Admin::new(mpsc::channel(1).0)),
+        std::future::pending(),
+    ));
     let hub = tokio::spawn(async move {
         let Call { account, request, answer: way } = asked.recv().await?;
         way.send(answer).expect("somebody waits");

@@ -1,0 +1,64 @@
+//! After a reload: messages whose rule is gone, or leads to their carrier no more, are decided on again before they go out.
+//!
+//! Queues are looked through in slices, as those of carriers that are down. Whoever comes back from a link or falls due, and where only
+//! a body tells, whoever is at the front of a queue, is looked at then.
+
+use super::Hub;
+use super::table::{Row, flag};
+use crate::codec::{Reading, Sm};
+use crate::id::CarrierId;
+use crate::message::Phase;
+use crate::route::Routes;
+
+/// Whether the rule that a message goes by is gone, or leads to its carrier no more. What only its body tells is not told before that
+/// is at hand.
+pub(super) fn is_led_astray(routes: &Routes, row: &Row, body: &[u8]) -> bool {
+    if !row.may_move() {
+        return false;
+    }
+    if !routes.has(row.route) {
+        return true;
+    }
+    match (routes.asks_number(row.route), Sm::decode(body, Reading::Lenient)) {
+        (false, _) => !routes.candidates(row.route, b"").contains(&row.carrier),
+        (true, Ok(sm)) => !routes.candidates(row.route, sm.destination.addr).contains(&row.carrier),
+        (true, Err(_)) => false,
+    }
+}
+
+impl Hub {
+    /// Whether this message, which has a carrier, had better look for another.
+    pub(super) fn is_astray(&self, slot: u32) -> bool {
+        if !self.has_reloaded {
+            return false;
+        }
+        let (row, body) = self.table.row_and_body(slot);
+        let is_gone = self.carriers.get(usize::from(row.carrier.0)).is_some_and(|carrier| carrier.is_gone);
+        is_gone && row.may_move() || is_led_astray(&self.settings.routes, row, body)
+    }
+
+    /// Decides on a message again that is in no queue: as if nobody had had it yet.
+    pub(super) fn decide_again(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        (row.tried, row.from) = (0, 0);
+        let expires = row.expires;
+        self.route_out(slot);
+        if self.table.row(slot).phase == Phase::Queued {
+            self.set_timer(slot, expires);
+        }
+    }
+
+    /// Suspects of a carrier that is gone leave it.
+    pub(super) fn release_suspects(&mut self, carrier: CarrierId) {
+        for token in self.carriers[usize::from(carrier.0)].suspects.take_all() {
+            let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Queued) else {
+                continue;
+            };
+            row.clear(flag::QUEUED);
+            match row.may_move() {
+                true => self.decide_again(token.slot),
+                false => self.suspect(token), // a part of a text that this carrier has had others of
+            }
+        }
+    }
+}
