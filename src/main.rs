@@ -100,8 +100,7 @@ fn time(text: &str) -> Result<UnixMs, String> {
 fn explain(asked: Asked, config: &Config) -> anyhow::Result<()> {
     let Asked { account, to, from, at, text, coding, segments, priority, service_type, .. } = asked;
     let question = Question { account, to, from, at, text, coding, segments, priority, service_type };
-    let now = enroute::runtime::now().wall;
-    let told = config.explain(&question, now).map_err(anyhow::Error::msg)?;
+    let told = config.explain(&question, runtime::now().wall).map_err(anyhow::Error::msg)?;
     say(told.to_string().trim_end());
     Ok(())
 }
@@ -204,7 +203,8 @@ async fn work(config: Config, file: Option<(PathBuf, String)>, hint: Option<Stri
     let (shut, shutting) = oneshot::channel::<()>();
     let accounts: Vec<_> = config.plan.hub.accounts.iter().map(|plan| plan.account.clone()).collect();
     let (calls, asked) = mpsc::channel(http::SEATS);
-    let desk = http::Desk::new(&accounts, calls);
+    let (questions, asked_of_routes) = mpsc::channel(http::SEATS);
+    let desk = http::Desk::new(&accounts, calls).asking(questions);
     let known = desk.accounts();
     let (reloads, asked_to_reload) = mpsc::channel(1);
     let behind = (desk, http::Admin::new(reloads));
@@ -225,6 +225,7 @@ async fn work(config: Config, file: Option<(PathBuf, String)>, hint: Option<Stri
         metrics: metrics.clone(),
     });
     let reloading = reloading.map(|reloading| tokio::spawn(reloading.serve(hangup, asked_to_reload)));
+    hub.explain(asked_of_routes);
     say(&format!("smpp listening on {}", hub.address));
     say(&format!("http listening on {http_address}"));
     metrics.ready.set(1);

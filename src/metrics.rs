@@ -5,13 +5,13 @@
 //! hold names from the configuration and words from fixed lists only, so the number of series is bounded by the configuration.
 
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Bucket, Histogram as HistogramProto, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Histogram as HistogramProto, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
     Encoder, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Upper bounds of the buckets for times, in seconds; one more takes all that is longer.
@@ -50,10 +50,85 @@ impl Buckets {
         self.sum += value;
     }
 
+    /// Counts what another one has.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine += theirs;
+        }
+        self.sum += other.sum;
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.counts.iter().sum()
     }
+}
+
+/// Histograms of times that differ by one label, whose values come from the configuration.
+#[derive(Clone, Debug)]
+pub struct Histograms {
+    family: Arc<Family>,
+}
+
+#[derive(Debug)]
+struct Family {
+    desc: Desc,
+    label: &'static str,
+    members: Mutex<Vec<(String, Histogram)>>,
+}
+
+impl Histograms {
+    fn new(registry: &Registry, name: &str, help: &str, label: &'static str) -> Self {
+        let desc =
+            Desc::new(format!("enroute_{name}"), help.to_owned(), vec![label.to_owned()], HashMap::new())
+                .expect("the names are made of letters and underscores");
+        let histograms = Self { family: Arc::new(Family { desc, label, members: Mutex::default() }) };
+        registry.register(Box::new(histograms.clone())).expect("each name is used once");
+        histograms
+    }
+
+    /// The one with this label: resolved once a batch.
+    pub fn with_label(&self, value: &str) -> Histogram {
+        let Family { desc, members, .. } = &*self.family;
+        let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, histogram)) = members.iter().find(|(known, _)| known == value) {
+            return histogram.clone();
+        }
+        let histogram = Histogram::unregistered(desc.clone(), &BOUNDS_S);
+        members.push((value.to_owned(), histogram.clone()));
+        histogram
+    }
+}
+
+impl Collector for Histograms {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.family.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Family { desc, label, members } = &*self.family;
+        let members = members.lock().unwrap_or_else(PoisonError::into_inner);
+        let labelled = |(value, histogram): &(String, Histogram)| {
+            let mut pair = LabelPair::default();
+            pair.set_name((*label).to_owned());
+            pair.set_value(value.clone());
+            let mut metric = histogram.metric();
+            metric.set_label(vec![pair]);
+            metric
+        };
+        let metrics: Vec<Metric> = members.iter().map(labelled).collect();
+        // A family without a member is none to the encoder.
+        if metrics.is_empty() { Vec::new() } else { vec![family_of(desc, metrics)] }
+    }
+}
+
+fn family_of(desc: &Desc, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(desc.fq_name.clone());
+    family.set_help(desc.help.clone());
+    family.set_field_type(MetricType::HISTOGRAM);
+    family.set_metric(metrics);
+    family
 }
 
 /// A histogram that takes whole [`Buckets`] at once.
@@ -74,10 +149,14 @@ impl Histogram {
     fn new(registry: &Registry, name: &str, help: &str, bounds: &'static [f64]) -> Self {
         let desc = Desc::new(format!("enroute_{name}"), help.to_owned(), Vec::new(), HashMap::new())
             .expect("the name is made of letters and underscores");
-        let inner = HistogramInner { desc, bounds, counts: Default::default(), sum: Mutex::new(0.0) };
-        let histogram = Self { inner: Arc::new(inner) };
+        let histogram = Self::unregistered(desc, bounds);
         registry.register(Box::new(histogram.clone())).expect("each name is used once");
         histogram
+    }
+
+    fn unregistered(desc: Desc, bounds: &'static [f64]) -> Self {
+        let inner = HistogramInner { desc, bounds, counts: Default::default(), sum: Mutex::new(0.0) };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Adds what was counted elsewhere.
@@ -100,6 +179,12 @@ impl Collector for Histogram {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
+        vec![family_of(&self.inner.desc, vec![self.metric()])]
+    }
+}
+
+impl Histogram {
+    fn metric(&self) -> Metric {
         let mut histogram = HistogramProto::default();
         let mut total = 0;
         let mut buckets = Vec::new();
@@ -117,12 +202,7 @@ impl Collector for Histogram {
         histogram.set_sample_sum(self.inner.sum.lock().map_or(0.0, |sum| *sum));
         let mut metric = Metric::default();
         metric.set_histogram(histogram);
-        let mut family = MetricFamily::default();
-        family.set_name(self.inner.desc.fq_name.clone());
-        family.set_help(self.inner.desc.help.clone());
-        family.set_field_type(MetricType::HISTOGRAM);
-        family.set_metric(vec![metric]);
-        vec![family]
+        metric
     }
 }
 
@@ -138,6 +218,10 @@ pub struct Pace {
     pub limit_reset: IntGaugeVec,
     pub queue_depth: IntGaugeVec,
     pub queue_oldest: IntGaugeVec,
+    pub segments: IntCounterVec,
+    pub retries: IntCounterVec,
+    pub statuses: IntCounterVec,
+    pub response: Histograms,
 }
 
 impl Pace {
@@ -153,6 +237,10 @@ impl Pace {
             limit_reset: gauges(r, "carrier_limit_reset_seconds", "How long this minute or day still lasts", &["carrier", "window"]),
             queue_depth: gauges(r, "carrier_class_messages", "Messages that wait for a carrier, by priority", &["carrier", "priority"]),
             queue_oldest: gauges(r, "carrier_class_oldest_seconds", "How long the oldest message of a priority has been due", &["carrier", "priority"]),
+            segments: counters(r, "carrier_segments_total", "Short messages handed to a carrier, attempts counted each", &["carrier"]),
+            retries: counters(r, "carrier_retries_total", "Messages that wait for another attempt after one that failed, by carrier", &["carrier"]),
+            statuses: counters(r, "carrier_statuses_total", "Dispatches that a carrier refused, by carrier and command_status", &["carrier", "status"]),
+            response: Histograms::new(r, "carrier_response_seconds", "From a message's hand-over to its carrier's answer", "carrier"),
         }
     }
 }

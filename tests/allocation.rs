@@ -1,6 +1,7 @@
-//! Decoding, relaying and encoding allocate nothing, given room to write to; neither does counting or cutting a text.
+//! Decoding, relaying and encoding allocate nothing, given room to write to; neither does counting or cutting a text, or choosing a route.
 
 use bytes::BytesMut;
+use enroute::clock::UnixMs;
 use enroute::codec::{
     Address, AlertNotification, BroadcastSm, CancelSm, Command, DataSm, Destination, Destinations,
     MAX_PDU_LEN, MultiResp, Outbind, QueryResp, QuerySm, Reading, Receipt, Relay, ReplaceSm, Sm, SmResp,
@@ -8,6 +9,11 @@ use enroute::codec::{
     encode_submit_resp, finish, next_frame, put_destination, put_tlv, relay_submit,
 };
 use enroute::conversion::{Profile, needs_division, part_of, segments};
+use enroute::id::{AccountId, CarrierId};
+use enroute::route::{
+    Case, Draft, Group, GroupKind, Pattern, Prefix, Price, PriceList, Row, Rule, Standing, Target, Tried,
+    Turns,
+};
 use enroute::text::{Alphabet, Chars, Headers, Missing, Shifts, Text, encode, split};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -184,4 +190,44 @@ fn text_is_counted_and_cut_without_allocating() {
 #[test]
 fn allocation_is_seen() {
     assert!(allocations_of(|| drop(std::hint::black_box(vec![1u8; 64]))) > 0);
+}
+
+#[test]
+fn choosing_a_route_and_its_carriers_allocates_nothing() {
+    let row = |prefix: &str| Row { prefix: Prefix::read(prefix).expect("digits"), target: None, origin: 0 };
+    let member = |carrier| (Target::Carrier(CarrierId(carrier)), 1);
+    let kinds = [GroupKind::RoundRobin, GroupKind::Weighted, GroupKind::LeastLoaded, GroupKind::Cheapest];
+    let mut groups: Vec<Group> = kinds
+        .iter()
+        .map(|kind| Group { name: format!("{kind:?}"), kind: *kind, members: (0..3).map(member).collect() })
+        .collect();
+    let nested = (0..groups.len() as u16).map(|place| (Target::Group(place), 1)).collect();
+    groups.push(Group { name: "all".to_owned(), kind: GroupKind::Failover, members: nested });
+    let rules = vec![
+        Rule { sources: vec![Pattern::new("ACME*")], ..Rule::new("other", Some(member(0).0)) },
+        Rule {
+            prefixes: vec![vec![row("44"), row("4477")].into()],
+            ..Rule::new("all", Some(Target::Group(4)))
+        },
+    ];
+    let price = (Prefix::read("447").expect("digits"), Price(1), 0);
+    let prices = vec![(CarrierId(1), PriceList { prefixes: vec![price], ..PriceList::default() })];
+    let routes = Draft { rules, groups, prices, ..Draft::default() }.build().expect("sound");
+    let destination = Address { ton: 1, npi: 1, addr: b"447700900123" };
+    let sm = Sm { destination, ..Sm::default() };
+    let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), serial_dice: 7 };
+    let mut turns = Turns::of_all(&routes);
+    let mut candidates = 0;
+
+    let allocations = allocations_of(|| {
+        let route = routes.decide(&case).expect("the second one");
+        let mut tried = Tried::default();
+        let standing = |carrier: CarrierId| Standing { usable: carrier.0 != 2, load: carrier.0 };
+        while let Some(leaf) = routes.next(route, destination.addr, tried, 7, &mut turns, standing) {
+            tried = tried.and(leaf);
+            candidates += 1;
+        }
+    });
+
+    assert_eq!((allocations, candidates), (0, 12));
 }

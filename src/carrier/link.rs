@@ -80,21 +80,21 @@ impl Link {
             }
             for (_, frame) in frames(&batch) {
                 if let Some(event) = self.session.handle(frame, now) {
-                    self.handle_event(event);
+                    self.handle_event(event, now);
                 }
             }
         }
         self.hand_over();
     }
 
-    fn handle_event(&mut self, event: Event<'_>) {
+    fn handle_event(&mut self, event: Event<'_>, now: Now) {
         match event {
             Event::Bound { kind, version } => {
                 self.session.speak(self.version.unwrap_or(version));
                 self.events.push(LinkEvent::Bound(kind));
             }
             Event::BindRefused(status) => self.refused = Some(status),
-            Event::Response { sent, status, body } => self.handle_response(sent, status, body),
+            Event::Response { sent, status, body } => self.handle_response(sent, status, body, now),
             Event::Unanswered(sent) => self.handle_silence(sent),
             Event::Request {
                 command: command @ (Command::DELIVER_SM | Command::DATA_SM),
@@ -118,7 +118,7 @@ impl Link {
         }
     }
 
-    fn handle_response(&mut self, sent: Sent, status: Status, body: &[u8]) {
+    fn handle_response(&mut self, sent: Sent, status: Status, body: &[u8], now: Now) {
         let resp = SmResp::decode(body);
         if let Some(state) = resp.tlvs.u8(Tag::CONGESTION_STATE) {
             self.intake.congestion = Some(state.min(100));
@@ -131,6 +131,11 @@ impl Link {
                 self.intake.replies.push(Reply { token: sent.token, status: Some(status), body });
             }
             return;
+        }
+        if !sent.late {
+            let waited = now.mono.saturating_duration_since(sent.at);
+            self.intake.waits.get_or_insert_default().record(waited);
+            self.intake.slowest = self.intake.slowest.max(waited);
         }
         let verdict = if sent.late { Verdict::Late(status) } else { Verdict::Answered(status) };
         let id = if status.is_ok() { self.intake.keep(resp.message_id) } else { 0..0 };
@@ -214,7 +219,7 @@ impl Link {
     /// Does what is due by now.
     pub fn handle_timeout(&mut self, now: Now) {
         while let Some(event) = self.session.handle_timeout(now) {
-            self.handle_event(event);
+            self.handle_event(event, now);
         }
         self.hand_over();
     }

@@ -23,6 +23,7 @@ pub use statuses::{StatusError, Statuses};
 use crate::clock::UnixMs;
 use crate::codec::{Command, MessageState, Status, Version};
 use crate::conversion::Profile;
+use crate::metrics::Buckets;
 use crate::session::BindKind;
 use crate::throttle::{Closed, Limits};
 use bytes::Bytes;
@@ -72,6 +73,8 @@ pub struct Carrier {
     pub limits: Limits,
     /// Hours in which it takes nothing.
     pub maintenance: Vec<Closed>,
+    /// An answer that takes longer is slow, and the window shrinks; `None`: none is.
+    pub slow_answer: Option<Duration>,
     /// What it wants said otherwise than it came.
     pub duties: Duties,
 }
@@ -101,6 +104,7 @@ impl Carrier {
             profile: Arc::default(),
             limits: Limits::default(),
             maintenance: Vec::new(),
+            slow_answer: Some(Duration::from_secs(5)),
             duties: Duties::default(),
         }
     }
@@ -148,6 +152,9 @@ pub struct LinkIntake {
     pub alerts: Vec<Range<u32>>,
     /// The last congestion_state that it told, 0 to 100.
     pub congestion: Option<u8>,
+    /// How long dispatches waited for the answers that came in time, and the longest of these waits.
+    pub waits: Option<Box<Buckets>>,
+    pub slowest: Duration,
 }
 
 impl LinkIntake {

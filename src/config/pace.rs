@@ -5,6 +5,7 @@ use super::value::{SECOND, choice};
 use crate::carrier::Carrier;
 use crate::hub::{AccountPlan, Guard, OverLimit};
 use crate::throttle::{Closed, Limits, Rate};
+use std::time::Duration;
 
 /// Turns of low priorities.
 pub(super) fn queue(section: &mut Section<'_>, aging: &mut Guard) {
@@ -23,6 +24,9 @@ pub(super) fn account(section: &mut Section<'_>, plan: &mut AccountPlan) {
 /// What a carrier takes.
 pub(super) fn carrier(section: &mut Section<'_>, carrier: &mut Carrier) {
     limits(section, &mut carrier.limits);
+    if let Some(slow) = section.number("slow_answer_ms", 0..=600_000) {
+        carrier.slow_answer = (slow > 0).then(|| Duration::from_millis(slow));
+    }
     let utc_offset_min = carrier.limits.utc_offset_min;
     carrier.maintenance = section
         .list("maintenance")

@@ -233,7 +233,7 @@ fn prices(section: &mut Section<'_>, carriers: &[CarrierPlan], has_plan: bool) -
             list.networks.push((network, price, line));
             Ok(())
         });
-    } else if list.rest.is_none() && !section.has("file") {
+    } else if !section.has("price") && !section.has("file") {
         section.fault("file", "is missing, and there is no price either");
     }
     (carrier.unwrap_or(CarrierId(0)), list)

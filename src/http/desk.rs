@@ -14,6 +14,7 @@ use crate::bulk::{Answer, Ask, Call, Name, Refusal, Request, View};
 use crate::clock::UnixMs;
 use crate::esme::{Account, Registry};
 use crate::id::AccountId;
+use crate::route;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, State};
@@ -35,12 +36,20 @@ use tokio::time::timeout;
 pub struct Desk {
     accounts: Arc<Registry>,
     calls: mpsc::Sender<Call>,
+    /// The way for questions about routes, if anybody answers them.
+    routes: Option<mpsc::Sender<route::Call>>,
 }
 
 impl Desk {
     /// A desk for `accounts`, in the order of their ids; the hub takes the calls from the other end of `calls`.
     pub fn new(accounts: &[Account], calls: mpsc::Sender<Call>) -> Self {
-        Self { accounts: Registry::new(accounts), calls }
+        Self { accounts: Registry::new(accounts), calls, routes: None }
+    }
+
+    /// The same, where operators may ask about routes; the hub takes these from the other end of `calls`.
+    #[must_use]
+    pub fn asking(self, calls: mpsc::Sender<route::Call>) -> Self {
+        Self { routes: Some(calls), ..self }
     }
 
     /// Those who may ask.
@@ -70,6 +79,7 @@ impl Desk {
 
 /// What is behind the desk.
 pub(super) fn routes(desk: Desk) -> Router {
+    let about_routes = desk.routes.clone().map_or_else(Router::new, super::asking::routes);
     Router::new()
         .route("/bulks/{id}", get(show))
         .route("/bulks/{id}/pause", post(pause))
@@ -78,6 +88,7 @@ pub(super) fn routes(desk: Desk) -> Router {
         .route("/bulks/{id}/schedule", put(schedule))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(desk)
+        .merge(about_routes)
 }
 
 async fn show(State(desk): State<Desk>, customer: Customer, Path(id): Path<String>) -> Response {
@@ -187,11 +198,11 @@ fn shown(id: &str, view: &View) -> serde_json::Value {
     })
 }
 
-fn refusal(status: StatusCode, word: &str, message: &str) -> Response {
+pub(super) fn refusal(status: StatusCode, word: &str, message: &str) -> Response {
     in_json(status, &json!({ "error": word, "message": message }))
 }
 
-fn in_json(status: StatusCode, value: &serde_json::Value) -> Response {
+pub(super) fn in_json(status: StatusCode, value: &serde_json::Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
 }
 
@@ -199,7 +210,7 @@ const BASIC: &[u8] = b"Basic ";
 /// Octets of a request's body; a time takes fifty.
 const BODY_MAX: usize = 1024;
 /// How long an answer may take; it waits for the disk.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -6,12 +6,14 @@
 //! | `/livez` | 200 while the process answers at all |
 //! | `/readyz` | 200 while the hub accepts binds, else 503 |
 //! | `POST /admin/reload` | what came of reading the configuration again |
+//! | `/route` | where a message would go and why, to the machine itself alone |
 //!
-//! Nothing but the last can change anything: GET (and HEAD) only, no body is read. Whoever can connect can read them, so the door is on
-//! loopback unless told otherwise; the last is for the machine itself, wherever the door is. At the desk an account shows who it is, and asks for what is its own.
+//! Only a reload can change anything: all else is GET (and HEAD), and no body is read. Whoever can connect can read them, so the door is on
+//! loopback unless told otherwise; routes and reloads are for the machine itself, wherever the door is. At the desk an account shows who it is, and asks for what is its own.
 //! At most [`SEATS`] connections are served at one time.
 
 mod admin;
+mod asking;
 mod desk;
 mod door;
 

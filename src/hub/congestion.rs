@@ -1,7 +1,12 @@
-//! congestion_state: ours for our customers, and theirs from our carriers (SMPP 5.0 §4.8.4.18).
+//! How busy: congestion_state, ours for our customers and theirs from our carriers (SMPP 5.0 §4.8.4.18), and how much of a link's window a
+//! carrier seems to bear.
 
+use super::table::Whereabouts;
 use super::{AccountState, Hub, LinkState};
-use std::time::Duration;
+use crate::carrier::{LinkIntake, Outcome, Verdict};
+use crate::codec::Status;
+use crate::id::CarrierId;
+use std::time::{Duration, Instant};
 
 impl Hub {
     /// How busy the hub is, 0 to 100: the worst of how full it is and how long the disk takes against its target.
@@ -46,6 +51,63 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// Answers came: the window of their link opens by one place for each window that was answered well, and closes by an eighth, at
+    /// most once in the time that they took, if one was slow.
+    pub(super) fn note_waits(&mut self, seat: u32, intake: &LinkIntake) {
+        let now = self.now.mono;
+        let Some((_, link)) = self.links.here(seat) else { return };
+        let carrier = link.carrier;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        if let Some(waits) = &intake.waits {
+            state.counts.waits.add(waits);
+        }
+        if state.pace.slow_answer.is_some_and(|slow| intake.slowest >= slow) {
+            if link.shrunk.is_none_or(|at| now.saturating_duration_since(at) >= intake.slowest) {
+                link.shrink(link.ceiling.div_ceil(8), now);
+            }
+            return;
+        }
+        // Who tells how busy he is steers by that.
+        if link.ceiling < link.window && link.told.is_none() {
+            let is_good = |outcome: &&Outcome| outcome.verdict == Verdict::Answered(Status::ROK);
+            link.credit += intake.outcomes.iter().filter(is_good).count();
+            if link.credit >= link.ceiling {
+                (link.credit, link.ceiling) = (0, link.ceiling + 1);
+                self.wake_carrier(carrier);
+            }
+        }
+    }
+
+    /// Leaves a carrier alone that throttles us: longer each time, until it takes something again.
+    pub(super) fn pause(&mut self, carrier: CarrierId, salt: u64) {
+        let now = self.now.mono;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        // What was under way before the pause says nothing new.
+        if state.paused.is_none_or(|until| until <= now) {
+            state.throttles = state.throttles.saturating_add(1);
+        }
+        let until = now + state.retry.throttle.wait(state.throttles, salt);
+        state.paused = state.paused.max(Some(until));
+    }
+
+    /// A carrier throttles: it gets half as much from now on, and the link that it said so on has half of its window; once for all that
+    /// was under way.
+    pub(super) fn slow_down(&mut self, carrier: CarrierId, whereabouts: Whereabouts) {
+        let now = self.now.mono;
+        let state = &mut self.carriers[usize::from(carrier.0)];
+        if state.paused.is_none_or(|until| until <= now) {
+            state.pace.meter.governor.throttle(now);
+        }
+        if let Whereabouts::Out(seat) = whereabouts
+            && let Some((_, link)) = self.links.here(seat)
+            && link.shrunk.is_none_or(|at| now.saturating_duration_since(at) >= THROTTLE_ONCE)
+        {
+            link.shrink(link.ceiling / 2, now);
+        }
+    }
+}
+
 impl AccountState {
     /// How much of what it may have in the hub it has, 0 to 100.
     pub fn load(&self) -> u8 {
@@ -54,6 +116,11 @@ impl AccountState {
 }
 
 impl LinkState {
+    fn shrink(&mut self, by: usize, now: Instant) {
+        self.ceiling = self.ceiling.saturating_sub(by).max(1);
+        (self.credit, self.shrunk) = (0, Some(now));
+    }
+
     /// Whether one more message may go out on it.
     pub fn has_room(&self) -> bool {
         self.submits
@@ -68,6 +135,8 @@ fn share(part: usize, whole: usize) -> u8 {
     (part as u128 * 100 / (whole as u128).max(1)).min(100) as u8
 }
 
+/// Throttles of one link so close together are one.
+const THROTTLE_ONCE: Duration = Duration::from_secs(1);
 /// How long a carrier's word counts.
 const WORD_AGE: Duration = Duration::from_secs(5);
 /// congestion_state at which a peer should hold its rate.

@@ -40,6 +40,8 @@ impl Hub {
             moved: self.now.mono,
             ceiling: if is_wary { 1 } else { window },
             told: None,
+            shrunk: None,
+            credit: 0,
             answered: false,
             silences: None,
             reserved: false,
@@ -75,6 +77,9 @@ impl Hub {
         for token in link.out.newest_first() {
             if self.table.is_out(token, Phase::Dispatched, seat) {
                 let doubtful = lost.contains(&token.to_u64());
+                if !doubtful {
+                    self.note_unsent(token);
+                }
                 self.dispatch_again(token, doubtful.then_some(Loss { trial }));
             }
         }
@@ -271,6 +276,7 @@ impl Hub {
         row.clear(flag::QUEUED);
         row.phase = Phase::Dispatched;
         carriers[place].pace.note(row, *now);
+        carriers[place].counts.segments += u64::from(row.segments);
         if let Some(pace) = &mut accounts[usize::from(row.account.0)].pace {
             pace.note(row, *now);
         }

@@ -37,7 +37,7 @@ impl Hub {
     pub(super) fn enqueue_with_others(&mut self, slot: u32) {
         let carrier = self.table.row(slot).carrier;
         let leaving = &self.carriers[usize::from(carrier.0)].leaving;
-        let is_left = leaving.queue.len() > 0;
+        let is_left = !leaving.queue.is_empty();
         self.stand_in_queue(slot, is_left);
     }
 

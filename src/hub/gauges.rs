@@ -2,9 +2,11 @@
 
 use super::pace::Reason;
 use super::queue_classes::CLASSES;
+use super::stats::label;
 use super::{Hub, LinkState};
+use crate::codec::Status;
 use crate::id::CarrierId;
-use crate::metrics::Metrics;
+use crate::metrics::{Buckets, Metrics};
 use crate::throttle::Quota;
 
 /// How much of what there is at one carrier.
@@ -31,6 +33,49 @@ pub struct CarrierGauges {
     /// Messages that wait, by priority, and seconds that the oldest of them has waited.
     pub depth: [u64; CLASSES],
     pub oldest_s: [u64; CLASSES],
+}
+
+/// What happened at one carrier in one turn.
+#[derive(Clone, Debug, Default)]
+pub struct CarrierStats {
+    /// Segments handed to its links.
+    pub segments: u64,
+    /// Messages that are to be tried again.
+    pub retries: u64,
+    /// What it refused, by command_status.
+    pub refused: Vec<(Status, u64)>,
+    /// How long its answers took.
+    pub waits: Buckets,
+}
+
+impl CarrierStats {
+    pub(super) fn is_any(&self) -> bool {
+        self.segments + self.retries > 0 || !self.refused.is_empty() || self.waits.count() > 0
+    }
+
+    pub(super) fn refuse(&mut self, status: Status) {
+        match self.refused.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, times)) => *times += 1,
+            None => self.refused.push((status, 1)),
+        }
+    }
+
+    /// Adds the counts to the process's metrics for the carrier of this name.
+    pub fn fold(&self, metrics: &Metrics, name: &str) {
+        let pace = &metrics.pace;
+        if self.segments > 0 {
+            pace.segments.with_label_values(&[name]).inc_by(self.segments);
+        }
+        if self.retries > 0 {
+            pace.retries.with_label_values(&[name]).inc_by(self.retries);
+        }
+        for (status, times) in &self.refused {
+            pace.statuses.with_label_values(&[name, label(*status)]).inc_by(*times);
+        }
+        if self.waits.count() > 0 {
+            pace.response.with_label(name).fold(&self.waits);
+        }
+    }
 }
 
 impl Hub {

@@ -6,7 +6,7 @@
 
 use super::Hub;
 use super::pace::Reason;
-use super::queue_classes::{Classes, Guard};
+use super::queue_classes::Classes;
 use super::table::{Row, flag};
 use crate::carrier::Verdict;
 use crate::codec::{Class, Status};
@@ -23,8 +23,6 @@ pub(super) struct Leaving {
     seen: bool,
     /// Rules have changed: whatever state it is in, its queue is to be looked through for what they lead elsewhere.
     pub is_doubtful: bool,
-    /// That is being done.
-    is_sifted: bool,
     /// What of it is still to be looked at, in order. What comes meanwhile stands behind it.
     pub queue: Classes,
 }
@@ -68,33 +66,7 @@ impl Hub {
 
     /// Sends a slice of what waits for a carrier that is down on to other candidates.
     fn leave_carrier(&mut self, place: usize) {
-        let (patience, now) = (self.settings.limits.failover, self.now.mono);
-        let leaving = &self.carriers[place].leaving;
-        let is_left = leaving.down.is_some_and(|down| now.saturating_duration_since(down) >= patience);
-        if leaving.queue.len() == 0 && (leaving.seen || !is_left) && !leaving.is_doubtful {
-            return;
-        }
-        let has_way = self.carriers.iter().any(|carrier| carrier.prospect().usable);
-        let state = &mut self.carriers[place];
-        if state.leaving.queue.len() == 0 && std::mem::take(&mut state.leaving.is_doubtful) {
-            state.leaving.queue = std::mem::take(&mut state.queue);
-            state.leaving.queue.wake_all();
-            state.leaving.is_sifted = true;
-        } else if is_left && !state.leaving.seen {
-            state.leaving.seen = true;
-            if has_way && state.leaving.queue.len() == 0 {
-                state.leaving.queue = std::mem::take(&mut state.queue);
-                state.leaving.queue.wake_all();
-            }
-        }
-        if state.leaving.queue.len() == 0 {
-            state.leaving.is_sifted = false;
-            return;
-        }
-        // It is back, or there is nowhere to go any more: all as it was.
-        if (!is_left || !has_way) && !state.leaving.is_sifted && state.queue.len() == 0 {
-            state.queue = std::mem::take(&mut state.leaving.queue);
-            state.dirty = true;
+        if self.carriers[place].leaving.queue.is_empty() && !self.begin_leaving(place) {
             return;
         }
         for _ in 0..SLICE {
@@ -102,13 +74,16 @@ impl Hub {
             if self.unrouted.len() >= READ_MAX {
                 return;
             }
-            let queue = &mut self.carriers[place].leaving.queue;
-            queue.front(Guard::default(), |_| false);
-            let Some(token) = queue.pop(0) else { return };
+            let state = &mut self.carriers[place];
+            let is_down = state.leaving.down.is_some();
+            if state.leaving.queue.front(self.settings.limits.aging, |_| false).is_none() {
+                return;
+            }
+            let Some(token) = state.leaving.queue.pop(0) else { return };
             let here = |row: &&mut Row| row.phase == Phase::Queued && usize::from(row.carrier.0) == place;
             let Some(row) = self.table.known(token).filter(here) else { continue };
             row.clear(flag::QUEUED);
-            let may_move = is_left && has_way && row.may_move();
+            let may_move = is_down && row.may_move();
             match may_move && !self.is_sole(token.slot) {
                 _ if self.is_astray(token.slot) => self.decide_again(token.slot),
                 true => {
@@ -118,9 +93,32 @@ impl Hub {
                 false => self.enqueue_before_leaving(token.slot),
             }
         }
+        self.unfinished |= !self.carriers[place].leaving.queue.is_empty();
+    }
+
+    /// Begins to look through the queue of a carrier that is down for long enough, if there is anywhere to go.
+    fn begin_leaving(&mut self, place: usize) -> bool {
+        let (patience, now) = (self.settings.limits.failover, self.now.mono);
+        if std::mem::take(&mut self.carriers[place].leaving.is_doubtful) {
+            return self.take_queue(place);
+        }
         let leaving = &mut self.carriers[place].leaving;
-        leaving.is_sifted &= leaving.queue.len() > 0;
-        self.unfinished |= leaving.queue.len() > 0 || leaving.is_doubtful;
+        let is_down = leaving.down.is_some_and(|since| now.saturating_duration_since(since) >= patience);
+        if !is_down || std::mem::replace(&mut leaving.seen, true) {
+            return false;
+        }
+        // With nowhere to go, whoever comes up has this done.
+        if !self.carriers.iter().any(|carrier| carrier.prospect().usable) {
+            return false;
+        }
+        self.take_queue(place)
+    }
+
+    fn take_queue(&mut self, place: usize) -> bool {
+        let state = &mut self.carriers[place];
+        state.leaving.queue = std::mem::take(&mut state.queue);
+        state.leaving.queue.wake_all();
+        !state.leaving.queue.is_empty()
     }
 
     /// What became of one dispatch tells how its carrier is.
@@ -172,7 +170,7 @@ impl Hub {
         let patience = self.settings.limits.failover;
         let of_carrier = |carrier: &super::CarrierState| {
             let leaving = &carrier.leaving;
-            let leave = leaving.down.filter(|_| !leaving.seen && carrier.queue.len() > 0);
+            let leave = leaving.down.filter(|_| !leaving.seen && !carrier.queue.is_empty());
             [leave.map(|since| since + patience), carrier.breaker.next_timeout()]
         };
         self.carriers.iter().flat_map(of_carrier).flatten().min()

@@ -19,6 +19,7 @@
 //! less ([`Durability`]) don't wait so long.
 
 mod aliases;
+mod asked;
 mod astray;
 mod breaker;
 mod broadcast;
@@ -26,6 +27,7 @@ mod bulks;
 mod caller;
 mod clockwork;
 mod congestion;
+mod counts;
 mod delivery;
 mod dispatch;
 mod effects;
@@ -76,14 +78,14 @@ pub use effects::{Effects, Event, Fetch, Fetched};
 pub use gauges::CarrierGauges;
 pub use held::{Durability, Reached};
 pub use pace::{Hold, OverLimit, Reason};
-pub use queue_classes::Guard;
+pub use queue_classes::{Classes, Guard, Stand};
 pub use reload::{Names, Reload};
 pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
 pub use stats::{Gauges, Stage, Stats, label};
-pub use table::INBOUND;
+pub use table::{INBOUND, Token};
 
 use crate::admission::{Rules, Times};
 use crate::bulk::Bulks;
@@ -94,7 +96,6 @@ use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
-use crate::message::Phase;
 use crate::route::Turns;
 use crate::schedule::Retry;
 use crate::screening::{Circles, OptOuts, Policy};
@@ -107,6 +108,7 @@ use caller::Caller;
 use clockwork::Clockwork;
 use first_parts::FirstParts;
 use foldhash::HashMap;
+use gauges::CarrierStats;
 use held::{Held, Holding};
 use kin::Kin;
 use leaving::Leaving;
@@ -115,15 +117,15 @@ use notice::Notice;
 use operations::Replacing;
 use pace::{AccountPace, CarrierPace, Sleeper};
 use queue::Queue;
-use queue_classes::Classes;
 use search::Search;
 use seats::{Out, Seats};
+use settle::is_open;
 use stand_in::StandIn;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
-use table::{Table, Token};
+use table::Table;
 use unrouted::Unrouted;
 use way::Texts;
 
@@ -289,6 +291,8 @@ struct CarrierState {
     stalls: Option<Instant>,
     /// How often it has asked so since it last took a message.
     throttles: u8,
+    /// What happened in this turn.
+    counts: CarrierStats,
     dirty: bool,
 }
 
@@ -318,6 +322,9 @@ struct LinkState {
     ceiling: usize,
     /// When it was told so last.
     told: Option<Instant>,
+    /// When we last found that it bears less, and answers since the ceiling was raised last.
+    shrunk: Option<Instant>,
+    credit: usize,
     /// It has answered a dispatch.
     answered: bool,
     /// Dispatches in a row that it did not answer, and since when.
@@ -430,6 +437,12 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
+        for (place, carrier) in
+            self.carriers.iter_mut().enumerate().filter(|(_, carrier)| carrier.counts.is_any())
+        {
+            let counts = std::mem::take(&mut carrier.counts);
+            self.effects.stats.carriers.push((CarrierId(place as u16), counts));
+        }
         self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
     }
@@ -484,20 +497,5 @@ impl Hub {
     /// The key of this store's message ids.
     pub fn id_key(&self) -> IdKey {
         self.id_key
-    }
-}
-
-/// Whether a message in this phase counts as not yet settled.
-const fn is_open(phase: Phase) -> bool {
-    match phase {
-        Phase::Accepting
-        | Phase::Scheduled
-        | Phase::Queued
-        | Phase::Gathering
-        | Phase::Divided
-        | Phase::Joined
-        | Phase::Dispatched
-        | Phase::Awaiting => true,
-        Phase::Free | Phase::Settled | Phase::Waiting | Phase::Delivering => false,
     }
 }

@@ -109,6 +109,7 @@ impl Hub {
         let carrier = &self.carriers[usize::from(row.carrier.0)].name;
         self.journal.append(&Record::Sent { id, carrier, carrier_message_id: b"", at: self.now.wall });
         self.effects.stats.assumed += 1;
+        self.note_taken(token.slot);
         self.enter_nameless(token.slot);
         self.end_unless_receipted(token.slot);
         if self.table.holds(token) {

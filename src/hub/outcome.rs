@@ -59,7 +59,10 @@ impl Hub {
                     self.take_unsayable(token);
                 }
                 // A session that takes nothing any more gets nothing any more: its room is not given back.
-                Verdict::NotSent => again.push(token),
+                Verdict::NotSent => {
+                    self.note_unsent(token);
+                    again.push(token);
+                }
             }
         }
         for token in again.into_iter().rev() {
@@ -71,6 +74,7 @@ impl Hub {
         for alert in &intake.alerts {
             self.take_alert(intake.id(alert));
         }
+        self.note_waits(seat, intake);
         match intake.congestion {
             Some(congestion) => self.steer(seat, congestion),
             None => self.steer_by_silence(seat),
@@ -125,6 +129,7 @@ impl Hub {
             self.hold(appended.lsn, Held::Sent { link, session });
         }
         self.effects.stats.taken += 1;
+        self.note_taken(token.slot);
         self.set_timer(token.slot, expires.after(self.settings.limits.receipt_grace));
         match id.is_empty() {
             true => {
@@ -188,9 +193,13 @@ impl Hub {
         let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
             return;
         };
-        let (carrier, expires) = (row.carrier, row.expires);
+        self.carriers[usize::from(row.carrier.0)].note_refused(status, row.segments, self.now);
+        let (carrier, expires, whereabouts) = (row.carrier, row.expires, row.whereabouts);
         row.losses = 0;
         let class = self.carriers[usize::from(carrier.0)].statuses.class(status);
+        if class == Class::Throttle {
+            self.slow_down(carrier, whereabouts);
+        }
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
         }
@@ -266,18 +275,6 @@ impl Hub {
         true
     }
 
-    /// Leaves a carrier alone that throttles us: longer each time, until it takes something again.
-    fn pause(&mut self, carrier: CarrierId, salt: u64) {
-        let now = self.now.mono;
-        let state = &mut self.carriers[usize::from(carrier.0)];
-        // What was under way before the pause says nothing new.
-        if state.paused.is_none_or(|until| until <= now) {
-            state.throttles = state.throttles.saturating_add(1);
-        }
-        let until = now + state.retry.throttle.wait(state.throttles, salt);
-        state.paused = state.paused.max(Some(until));
-    }
-
     /// Lets a message wait for its next attempt, if its validity and its ladder allow one; `last` is how it ends without.
     pub(super) fn defer(&mut self, slot: u32, failure: Failure, last: Outcome) {
         let row = self.table.row(slot);
@@ -294,13 +291,14 @@ impl Hub {
         }
         row.at = self.now.wall.after(ladder.wait(row.attempts, row.serial));
         (row.phase, row.error) = (Phase::Scheduled, last.error);
-        let due = row.at;
+        let (due, carrier) = (row.at, row.carrier);
         // A carrier that said nothing may have it: another one would be paid for the double.
         if failure != Failure::Unanswered {
             self.turn_to_next(slot);
         }
         self.note_attempts(slot, due);
         self.effects.stats.deferred += 1;
+        self.carriers[usize::from(carrier.0)].counts.retries += 1;
         self.await_due(slot);
     }
 

@@ -5,7 +5,8 @@
 
 use super::table::{Row, Token, flag};
 use super::{CarrierState, Hub, LinkState};
-use crate::clock::Now;
+use crate::carrier::Carrier;
+use crate::clock::{Now, UnixMs};
 use crate::codec::Status;
 use crate::id::{AccountId, CarrierId};
 use crate::throttle::{Closed, Governor, Limits, Quota, Wait};
@@ -97,10 +98,12 @@ impl Meter {
     }
 
     fn take(&mut self, segments: u32, now: Now) {
-        for quota in [&mut self.minute, &mut self.day].into_iter().flatten() {
-            quota.take(segments, now);
-        }
+        self.quotas().for_each(|quota| quota.take(segments, now));
         self.governor.take(segments, now.mono);
+    }
+
+    fn quotas(&mut self) -> impl Iterator<Item = &mut Quota> {
+        [&mut self.minute, &mut self.day].into_iter().flatten()
     }
 
     /// Which of the calendar limits is used up.
@@ -124,21 +127,31 @@ impl Default for Meter {
 #[derive(Debug, Default)]
 pub(super) struct CarrierPace {
     pub meter: Meter,
+    /// What it took: less than what went by what is out, which goes again after a restart. Minute and day.
+    pub taken: [Option<Quota>; 2],
     closed: Vec<Closed>,
     hold: Option<Hold>,
     /// When to look again.
     look_at: Option<Instant>,
+    /// An answer that takes longer is slow.
+    pub slow_answer: Option<Duration>,
 }
 
 impl CarrierPace {
-    pub fn new(limits: &Limits, closed: &[Closed]) -> Self {
-        Self { meter: Meter::new(limits), closed: closed.to_vec(), ..Self::default() }
+    pub fn new(carrier: &Carrier) -> Self {
+        Self {
+            meter: Meter::new(&carrier.limits),
+            taken: carrier.limits.quotas(),
+            closed: carrier.maintenance.clone(),
+            slow_answer: carrier.slow_answer,
+            ..Self::default()
+        }
     }
 
     /// Whether it takes anything at this hour.
     pub fn is_open(&mut self, now: Now) -> bool {
         let until = self.closed.iter().filter_map(|closed| closed.until(now.wall)).max();
-        let hold = |until: crate::clock::UnixMs| (Reason::Maintenance, Some(until.since(now.wall)));
+        let hold = |until: UnixMs| (Reason::Maintenance, Some(until.since(now.wall)));
         self.keep(until.map(hold), now)
     }
 
@@ -231,6 +244,21 @@ impl Hub {
         Hold { reason, until: None }
     }
 
+    /// A carrier took the message in `slot`.
+    pub(super) fn note_taken(&mut self, slot: u32) {
+        let row = self.table.row(slot);
+        let (carrier, segments) = (row.carrier, row.segments);
+        self.carriers[usize::from(carrier.0)].pace.note_taken(segments, self.now);
+    }
+
+    /// A message that was handed to a link never left.
+    pub(super) fn note_unsent(&mut self, token: Token) {
+        if let Some(row) = self.table.known(token) {
+            let (carrier, segments) = (row.carrier, row.segments);
+            self.carriers[usize::from(carrier.0)].pace.note_refused(segments, self.now);
+        }
+    }
+
     /// Whether an account may submit so many segments more; they are counted if so.
     pub(super) fn admit_segments(&mut self, account: AccountId, segments: u8) -> Result<(), Status> {
         let now = self.now;
@@ -278,6 +306,13 @@ impl AccountPace {
         self.meter.ready(row.segments.into(), now).map_err(|(_, wait)| wait.map(|wait| wait.min(LOOK_AGAIN)))
     }
 
+    /// A message of it came, or went, before a restart.
+    pub fn recount(&mut self, when: OverLimit, row: &Row, at: UnixMs) {
+        if self.over == when {
+            self.meter.quotas().for_each(|quota| quota.recount(row.segments.into(), at));
+        }
+    }
+
     /// It goes.
     pub fn note(&mut self, row: &mut Row, now: Now) {
         if self.over == OverLimit::Queue && !row.is(flag::COUNTED) {
@@ -292,6 +327,32 @@ impl CarrierPace {
     pub fn note(&mut self, row: &Row, now: Now) {
         self.meter.take(row.segments.into(), now);
     }
+
+    /// The carrier took a message.
+    pub fn note_taken(&mut self, segments: u8, now: Now) {
+        self.taken.iter_mut().flatten().for_each(|quota| quota.take(segments.into(), now));
+    }
+
+    /// The carrier refused a message that went to it: that is not of this day. What it counts in a minute, nobody knows.
+    pub fn note_refused(&mut self, segments: u8, now: Now) {
+        if let Some(day) = &mut self.meter.day {
+            day.give_back(segments.into(), LONGEST_ANSWER, now);
+        }
+    }
+
+    /// It took a message before a restart.
+    pub fn recount(&mut self, row: &Row, at: UnixMs) {
+        let quotas = self.meter.quotas().chain(self.taken.iter_mut().flatten());
+        quotas.for_each(|quota| quota.recount(row.segments.into(), at));
+    }
+}
+
+impl CarrierState {
+    /// It refused a message of so many segments.
+    pub fn note_refused(&mut self, status: Status, segments: u8, now: Now) {
+        self.counts.refuse(status);
+        self.pace.note_refused(segments, now);
+    }
 }
 
 /// Those who wait for their limit, by when that is.
@@ -305,5 +366,7 @@ pub(super) fn is_old(table: &super::Table, token: Token, patience: Duration, now
 
 /// What is held back is looked at again after this long at the latest.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// No answer that counts takes longer.
+const LONGEST_ANSWER: Duration = Duration::from_secs(3600);
 /// Links that are full and have not moved for so long are silent.
 const SILENT: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// One carrier's queue.
 #[derive(Debug, Default)]
-pub(super) struct Classes {
+pub struct Classes {
     /// By priority, 0 to 3.
     classes: [Turns; CLASSES],
     /// Turns that others had since a class had one.
@@ -24,7 +24,7 @@ pub(super) struct Classes {
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stand {
+pub struct Stand {
     /// 0 to 3.
     pub class: u8,
     pub account: AccountId,
@@ -51,6 +51,11 @@ impl Classes {
     /// Messages that wait, and some that ended where they stand.
     pub fn len(&self) -> usize {
         self.classes.iter().map(Turns::len).sum()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// As [`Classes::len`], by priority.
@@ -142,7 +147,7 @@ impl Classes {
 }
 
 /// Priorities 0 to 3 (SMPP 3.4 §5.2.14); what is above counts as the highest.
-pub(super) const CLASSES: usize = 4;
+pub const CLASSES: usize = 4;
 /// A queue as short as this is not looked through for those that are gone.
 const SWEEP_MIN: usize = 1024;
 

@@ -217,9 +217,12 @@ impl CarrierState {
         if before.is_none_or(|before| before.breaker != plan.breaker) {
             self.breaker = Breaker::new(plan.breaker);
         }
-        let held = |plan: &CarrierPlan| (plan.carrier.limits.clone(), plan.carrier.maintenance.clone());
+        let held = |plan: &CarrierPlan| {
+            let carrier = &plan.carrier;
+            (carrier.limits.clone(), carrier.maintenance.clone(), carrier.slow_answer)
+        };
         if before.is_none_or(|before| held(before) != held(plan)) {
-            self.pace = CarrierPace::new(&plan.carrier.limits, &plan.carrier.maintenance);
+            self.pace = CarrierPace::new(&plan.carrier);
         }
     }
 }

@@ -3,9 +3,11 @@
 use super::aliases::Aliases;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
-use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
+use super::intake::class;
+use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
+use super::pace::OverLimit;
 use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
 use super::unrouted::Unrouted;
@@ -35,10 +37,10 @@ use std::time::Duration;
 pub struct Replay {
     pub(super) settings: Settings,
     pub(super) table: Table,
-    accounts: Vec<AccountState>,
+    pub(super) accounts: Vec<AccountState>,
     /// The account that was looked for last.
     last_account: usize,
-    carriers: Vec<CarrierState>,
+    pub(super) carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
     /// Ids of messages that were taken twice, but for the last, by slot.
     second_ids: SecondIds,
@@ -128,12 +130,7 @@ impl Replay {
             Record::Divided { id } => {
                 self.table.find(id).into_iter().for_each(|row| row.phase = Phase::Divided);
             }
-            Record::Joined { id, into } => {
-                if let Some(row) = self.table.find(id) {
-                    row.phase = Phase::Joined;
-                    self.kin.join(into, id);
-                }
-            }
+            Record::Joined { id, into } => self.take_joined(id, into),
             Record::Sent { id, carrier, carrier_message_id, at } => {
                 self.take_sent(id, carrier, carrier_message_id, at);
             }
@@ -157,6 +154,16 @@ impl Replay {
                 self.take_opt_out(account, [handset, sender], out, locator);
             }
             Record::Bulk { .. } => self.take_bulk(record, locator),
+            Record::Used { name, is_account, minute, day, .. } => {
+                self.take_used(name, is_account, minute, day)
+            }
+        }
+    }
+
+    fn take_joined(&mut self, id: MessageId, into: MessageId) {
+        if let Some(row) = self.table.find(id) {
+            row.phase = Phase::Joined;
+            self.kin.join(into, id);
         }
     }
 
@@ -197,6 +204,13 @@ impl Replay {
         let other = std::mem::replace(&mut row.carrier, carrier);
         if row.is(flag::INBOUND) {
             return; // it came from there
+        }
+        if !row.is(flag::COUNTED) {
+            row.set(flag::COUNTED);
+            self.carriers[usize::from(carrier.0)].pace.recount(row, at);
+            if let Some(pace) = &mut self.accounts[usize::from(row.account.0)].pace {
+                pace.recount(OverLimit::Queue, row, at);
+            }
         }
         let was_taken = row.phase == Phase::Awaiting;
         (row.phase, row.at) = (Phase::Awaiting, at);
@@ -283,6 +297,11 @@ impl Replay {
             ..Row::default()
         };
         row.set_locator(locator);
+        // Written again by compaction: counted before, if at all.
+        match self.table.find(id) {
+            Some(before) => row.flags |= before.flags & flag::COUNTED,
+            None => self.recount_submission(&row),
+        }
         self.table.put(id.slot, row);
         self.second_ids.remove(&id.slot);
     }
@@ -298,6 +317,16 @@ impl Replay {
         match self.carriers.get(usize::from(carrier.0)) {
             Some(state) if !is_reshaped && state.profile.long != Long::Pass => flags | flag::RESHAPE,
             Some(_) | None => flags,
+        }
+    }
+
+    /// Counts a submission among those that its account is allowed.
+    fn recount_submission(&mut self, row: &Row) {
+        let is_whole = row.flags & (flag::INBOUND | flag::PART | flag::WHOLE) == 0;
+        if let Some(pace) = &mut self.accounts[usize::from(row.account.0)].pace
+            && is_whole
+        {
+            pace.recount(OverLimit::Refuse, row, row.accepted);
         }
     }
 
@@ -324,7 +353,7 @@ impl Replay {
     }
 
     /// The carrier of that name; receipts of one that is configured no more are still awaited.
-    fn carrier(&mut self, name: &[u8]) -> CarrierId {
+    pub(super) fn carrier(&mut self, name: &[u8]) -> CarrierId {
         let known = self.carriers.iter().position(|carrier| *carrier.name == *name);
         CarrierId(known.unwrap_or_else(|| {
             self.carriers.push(CarrierState { name: name.into(), ..CarrierState::default() });

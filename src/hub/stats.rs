@@ -1,7 +1,7 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
 use super::clockwork::KINDS;
-use super::gauges::CarrierGauges;
+use super::gauges::{CarrierGauges, CarrierStats};
 use super::held::Durability;
 use crate::bulk::State;
 use crate::clock::Change;
@@ -77,6 +77,8 @@ pub struct Stats {
     /// Messages that were not taken for want of memory, from either side.
     pub crowded: u64,
     pub carrier_refused: Vec<(Status, u64)>,
+    /// By carrier, each at most once.
+    pub carriers: Vec<(CarrierId, CarrierStats)>,
     /// What was asked of bulks and not done, by why.
     pub bulks_refused: Vec<(&'static str, u64)>,
     /// From submission to answer.

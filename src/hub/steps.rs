@@ -74,6 +74,7 @@ pub(super) const fn time_of(record: &Record<'_>) -> Option<UnixMs> {
         | Record::Settled { at, .. }
         | Record::Early { at, .. }
         | Record::OptOut { at, .. }
+        | Record::Used { at, .. }
         | Record::Bulk { changed: at, .. } => Some(at),
         _ => None, // a day without any of these is a day without messages
     }

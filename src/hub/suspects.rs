@@ -260,7 +260,7 @@ impl Hub {
         let used = |seat: &u32, links: &mut super::Seats<LinkState>| {
             links.here(*seat).map_or(usize::MAX, |(_, link)| link.window - link.room)
         };
-        let has_others = state.queue.len() > 0 || state.links.iter().any(|seat| used(seat, links) > 0);
+        let has_others = !state.queue.is_empty() || state.links.iter().any(|seat| used(seat, links) > 0);
         if has_others && !state.suspects.proven {
             return false; // they show first whether the carrier works at all
         }

@@ -187,7 +187,7 @@ impl Row {
 
 /// A message as others know it for a while: its slot, and the low half of its serial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token {
+pub struct Token {
     pub slot: u32,
     pub serial: u32,
 }

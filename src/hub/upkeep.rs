@@ -231,10 +231,11 @@ impl Hub {
         self.hold(after, Held::Compacted { number: Some(number) });
     }
 
-    /// Writes again what has no message to be copied with, where it stands before `before`: bulks, and receipts that nobody has
-    /// claimed. Gives the Lsn of the last one.
+    /// Writes again what has no message to be copied with, where it stands before `before`: bulks, what limits have counted, and
+    /// receipts that nobody has claimed. Gives the Lsn of the last one.
     fn keep_others(&mut self, before: Lsn) -> Lsn {
         self.keep_bulks(before);
+        self.keep_counts();
         let Self { correlation, journal, carriers, .. } = self;
         correlation.rewrite_early(before, |early| {
             let record = Record::Early {

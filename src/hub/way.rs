@@ -355,10 +355,10 @@ impl CarrierState {
     /// How it stands for messages that are about to get a carrier.
     pub fn prospect(&self) -> Standing {
         // One that is about to show whether it is well again gets what it takes to show it.
-        let is_well = self.breaker.is_closed() || self.breaker.lets_through() && self.queue.len() == 0;
+        let is_well = self.breaker.is_closed() || self.breaker.lets_through() && self.queue.is_empty();
         let busy = (self.queue.len() + self.out) as u64 * 1000 / self.places.max(1) as u64;
         Standing {
-            usable: !self.links.is_empty() && is_well && !self.far && !self.is_gone,
+            usable: !self.is_gone && !self.links.is_empty() && is_well && !self.far,
             load: u16::try_from(busy).unwrap_or(u16::MAX),
         }
     }

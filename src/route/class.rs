@@ -1,6 +1,8 @@
 //! Classes of destinations: numbers that the same rules' prefixes and the same network fit.
 
-use foldhash::HashMap;
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use std::hash::BuildHasher;
 
 /// All classes; a number's is found by [`super::span::Spans`]. A class is where it begins in one row of words, so that what is looked
 /// at together lies together: its summary (bit n is set if it has rules 64 n and on), its network and targets
@@ -86,6 +88,12 @@ impl View<'_> {
         Some(targets[place].1)
     }
 
+    /// The words that the summary names.
+    fn rules(&self) -> &[u64] {
+        let first = self.at + HEAD;
+        &self.all.words[first..first + self.summary.count_ones() as usize]
+    }
+
     fn targets(&self) -> &[(u16, u16)] {
         let Tail { first_target, targets, .. } = self.tail();
         &self.all.targets[first_target as usize..][..usize::from(targets)]
@@ -101,9 +109,10 @@ impl View<'_> {
 #[derive(Debug)]
 pub(super) struct ClassMaker {
     made: Classes,
-    /// What was made of which class by what was entered.
-    steps: HashMap<(u32, Step), u32>,
-    known: HashMap<Content, u32>,
+    /// All classes that were made, by what is in them.
+    known: HashTable<u32>,
+    random: FixedState,
+    draft: Content,
 }
 
 /// What distinguishes numbers within a prefix from those around it.
@@ -125,9 +134,12 @@ impl Step {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// What is in a class that is being made.
+#[derive(Debug, Default)]
 struct Content {
-    rules: Vec<(u8, u64)>,
+    summary: u64,
+    /// The words that the summary names.
+    rules: Vec<u64>,
     targets: Vec<(u16, u16)>,
     network: u16,
 }
@@ -135,71 +147,87 @@ struct Content {
 impl ClassMaker {
     /// With class 0: numbers that nothing fits.
     pub fn new() -> Self {
-        let mut maker =
-            Self { made: Classes::default(), steps: HashMap::default(), known: HashMap::default() };
-        maker.class(Content::default());
+        let mut maker = Self {
+            made: Classes::default(),
+            known: HashTable::new(),
+            random: FixedState::default(),
+            draft: Content::default(),
+        };
+        maker.class();
         maker
     }
 
     /// The class of those in `around` that `step` is for as well.
     pub fn enter(&mut self, around: u32, step: Step) -> u32 {
-        if let Some(class) = self.steps.get(&(around, step)) {
+        let Self { made, draft, .. } = self;
+        draft.take(made.view(around));
+        match step {
+            Step::Network(network) => draft.network = network,
+            Step::Rule(rule, target) => draft.add(rule, target),
+        }
+        self.class()
+    }
+
+    /// The class with what is in the draft, made if it is new.
+    fn class(&mut self) -> u32 {
+        let Self { made, known, random, draft } = self;
+        let hash = random.hash_one((draft.summary, &draft.rules, &draft.targets, draft.network));
+        if let Some(class) = known.find(hash, |class| draft.is(made.view(*class))) {
             return *class;
         }
-        let mut content = self.content(around);
-        match step {
-            Step::Network(network) => content.network = network,
-            Step::Rule(rule, target) => {
-                let (word, bit) = ((rule / 64) as u8, 1u64 << (rule % 64));
-                match content.rules.binary_search_by_key(&word, |(word, _)| *word) {
-                    Ok(place) => content.rules[place].1 |= bit,
-                    Err(place) => content.rules.insert(place, (word, bit)),
-                }
-                let place = content.targets.binary_search_by_key(&rule, |(rule, _)| *rule);
-                match (place, target) {
-                    (Ok(place), Some(target)) => content.targets[place].1 = target,
-                    (Err(place), Some(target)) => content.targets.insert(place, (rule, target)),
-                    (Ok(place), None) => drop(content.targets.remove(place)),
-                    (Err(_), None) => {} // it has none, around and here
-                }
-            }
-        }
-        let class = self.class(content);
-        self.steps.insert((around, step), class);
+        let class = made.words.len() as u32;
+        let tail = Tail {
+            first_target: made.targets.len() as u32,
+            targets: draft.targets.len() as u16, // one a rule at most
+            network: draft.network,
+        };
+        made.words.extend_from_slice(&[draft.summary, tail.pack()]);
+        made.words.extend_from_slice(&draft.rules);
+        made.targets.extend_from_slice(&draft.targets);
+        known.insert_unique(hash, class, |class| {
+            let view = made.view(*class);
+            random.hash_one((view.summary, view.rules(), view.targets(), view.network()))
+        });
         class
-    }
-
-    fn content(&self, class: u32) -> Content {
-        let view = self.made.view(class);
-        let words = (0..64u8).filter(|word| view.summary() >> word & 1 != 0);
-        Content {
-            rules: words.map(|word| (word, view.word(usize::from(word)))).collect(),
-            targets: view.targets().to_vec(),
-            network: view.network(),
-        }
-    }
-
-    fn class(&mut self, content: Content) -> u32 {
-        let Self { made, known, .. } = self;
-        *known.entry(content).or_insert_with_key(|content| {
-            let class = made.words.len() as u32;
-            let tail = Tail {
-                first_target: made.targets.len() as u32,
-                targets: content.targets.len() as u16, // one a rule at most
-                network: content.network,
-            };
-            made.words.push(content.rules.iter().fold(0, |summary, (word, _)| summary | 1 << word));
-            made.words.push(tail.pack());
-            made.words.extend(content.rules.iter().map(|(_, bits)| *bits));
-            made.targets.extend_from_slice(&content.targets);
-            class
-        })
     }
 
     pub fn finish(mut self) -> Classes {
         self.made.words.shrink_to_fit();
         self.made.targets.shrink_to_fit();
         self.made
+    }
+}
+
+impl Content {
+    fn take(&mut self, view: View<'_>) {
+        self.summary = view.summary;
+        self.network = view.network();
+        self.rules.clear();
+        self.rules.extend_from_slice(view.rules());
+        self.targets.clear();
+        self.targets.extend_from_slice(view.targets());
+    }
+
+    fn add(&mut self, rule: u16, target: Option<u16>) {
+        let (word, bit) = (1u64 << (rule / 64), 1u64 << (rule % 64));
+        let place = (self.summary & (word - 1)).count_ones() as usize;
+        if self.summary & word == 0 {
+            self.summary |= word;
+            self.rules.insert(place, 0);
+        }
+        self.rules[place] |= bit;
+        match (self.targets.binary_search_by_key(&rule, |(rule, _)| *rule), target) {
+            (Ok(place), Some(target)) => self.targets[place].1 = target,
+            (Err(place), Some(target)) => self.targets.insert(place, (rule, target)),
+            (Ok(place), None) => drop(self.targets.remove(place)),
+            (Err(_), None) => {} // it has none, around and here
+        }
+    }
+
+    fn is(&self, view: View<'_>) -> bool {
+        (self.summary, self.network) == (view.summary, view.network())
+            && self.rules == view.rules()
+            && self.targets == view.targets()
     }
 }
 

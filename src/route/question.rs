@@ -10,6 +10,7 @@ use crate::id::{AccountId, CarrierId};
 use crate::text::{Alphabet, Chars, Missing, Shifts, encode};
 use bytes::BytesMut;
 use std::fmt;
+use tokio::sync::oneshot;
 
 /// A message that might be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,14 @@ pub struct Way {
     pub price: Option<Price>,
     /// `None` where no hub was asked.
     pub standing: Option<Standing>,
+}
+
+/// A question on its way to the hub, and the way back. Nobody answers if the hub stops meanwhile.
+#[derive(Debug)]
+pub struct Call {
+    pub question: Question,
+    /// The answer, or what is wrong with the question.
+    pub answer: oneshot::Sender<Result<Told, String>>,
 }
 
 impl Question {

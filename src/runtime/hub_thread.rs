@@ -11,6 +11,7 @@ use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub, Reload, Settings};
 use crate::id::{AccountId, SessionId};
 use crate::metrics::Metrics;
+use crate::route;
 use foldhash::HashMap;
 use prometheus::IntCounter;
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl HubThread {
             let show = shown.map_or_else(|| now().mono, |shown| shown + SHOW_EACH);
             self.mailbox.receive(&mut letters, Some(next.map_or(show, |next| next.min(show))));
             let mut stop = false;
-            let mut closed = Vec::new();
+            let (mut closed, mut asked) = (Vec::new(), Vec::<route::Call>::new());
             for letter in letters.drain(..) {
                 match letter {
                     Mail::Event(event) => {
@@ -95,6 +96,7 @@ impl HubThread {
                         events.push(Event::Reload(reload));
                     }
                     Mail::Bulk(call) => events.extend(self.bulks.take(call)),
+                    Mail::Route(call) => asked.push(call),
                     Mail::Port(session, outbox) => drop(self.ports.insert(session, outbox)),
                     Mail::Link(session, outbox) => drop(self.links.insert(session, outbox)),
                     Mail::Stop => stop = true,
@@ -104,6 +106,9 @@ impl HubThread {
             self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.carry_out(effects);
+            for route::Call { question, answer } in asked {
+                let _ = answer.send(self.hub.explain(&question)); // he may have gone meanwhile
+            }
             for session in closed {
                 self.ports.remove(&session);
                 self.links.remove(&session);
@@ -194,6 +199,9 @@ impl HubThread {
             let id = id.text(&self.hub.id_key());
             let id = String::from_utf8_lossy(&id);
             warn!(carrier = name, %id, "a message was given up: its carrier, or our own words for it, fell over it each time");
+        }
+        for (carrier, counts) in &stats.carriers {
+            counts.fold(&self.metrics, self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str));
         }
         for (carrier, times) in &stats.repeated {
             let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);

@@ -6,6 +6,7 @@ use crate::carrier::LinkBatch;
 use crate::esme::PortBatch;
 use crate::hub::{Event, Fetch, Reload, Settings};
 use crate::id::SessionId;
+use crate::route;
 use crate::spool::Frames;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -17,6 +18,8 @@ pub(super) enum Mail {
     Bulk(bulk::Call),
     /// Other settings; those before come back.
     Reload(Box<Reload>, oneshot::Sender<Vec<Settings>>),
+    /// An operator asks where a message would go.
+    Route(route::Call),
     /// Where what a port is to do goes; before its first event.
     Port(SessionId, Arc<Outbox<PortBatch>>),
     /// Where what a link is to do goes; before its first event.

@@ -15,6 +15,7 @@ use crate::esme::Registry;
 use crate::hub::{self, Durability, Event, Hub, Replay};
 use crate::id::AccountId;
 use crate::metrics::Metrics;
+use crate::route;
 use crate::session;
 use crate::spool::{self, OpenError, Reader, RecoveryReport, Writer};
 use foldhash::HashMap;
@@ -287,6 +288,17 @@ impl Running {
     /// What brings this hub other settings while it works; there is one.
     pub const fn reloader(&mut self) -> Option<Reloader> {
         self.reloader.take()
+    }
+
+    /// Takes what operators ask about routes to the hub, until it stops or nobody can ask any more.
+    pub fn explain(&mut self, mut calls: mpsc::Receiver<route::Call>) {
+        let mailbox = Arc::clone(&self.mailbox);
+        let taking = tokio::spawn(async move {
+            while let Some(call) = calls.recv().await {
+                mailbox.send(Mail::Route(call));
+            }
+        });
+        self.desks.push(taking);
     }
 
     /// Stops: accepts nobody new, lets what is out come back, says goodbye on all sides, writes what is left.

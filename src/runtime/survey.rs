@@ -137,7 +137,7 @@ fn follow(living: &mut HashMap<MessageId, Living>, record: &Record<'_>, locator:
         Record::Done { id } => {
             living.remove(&id);
         }
-        Record::Early { .. } | Record::Bulk { .. } | Record::OptOut { .. } => {}
+        Record::Early { .. } | Record::Bulk { .. } | Record::OptOut { .. } | Record::Used { .. } => {}
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Sent {
     pub command: Command,
     /// Whether its time was up before the answer came.
     pub late: bool,
+    /// When it left.
+    pub at: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +105,7 @@ impl Window {
             token: slot.token,
             command: slot.command,
             late: slot.late,
+            at: slot.sent,
         })
     }
 
@@ -120,7 +123,7 @@ impl Window {
         self.unlink(place);
         let slot = &mut self.slots[place as usize];
         slot.late = true;
-        Some(Sent { token: slot.token, command: slot.command, late: true })
+        Some(Sent { token: slot.token, command: slot.command, late: true, at: slot.sent })
     }
 
     /// Empties the window, oldest first: what is left unanswered when a session ends.
@@ -130,7 +133,7 @@ impl Window {
             self.unlink(place);
             let slot = &mut self.slots[place as usize];
             slot.sequence = 0;
-            Some(Sent { token: slot.token, command: slot.command, late: false })
+            Some(Sent { token: slot.token, command: slot.command, late: false, at: slot.sent })
         })
     }
 

@@ -103,6 +103,16 @@ pub enum Record<'a> {
         /// How many of its messages have ended and are gone: delivered, expired, deleted, failed.
         gone: [u64; 4],
     },
+    /// What a calendar limit has counted so far: the last one counts, and what stands after it.
+    Used {
+        /// The name of the carrier, or the account's system_id.
+        name: &'a [u8],
+        is_account: bool,
+        at: UnixMs,
+        /// The minute and the day since 1970, in its own offset, and the segments in them.
+        minute: (u64, u64),
+        day: (u64, u64),
+    },
 }
 
 /// Why octets are not a record. The octets are damaged, or not a record's beginning.
@@ -190,12 +200,12 @@ impl<'a> Record<'a> {
                 put_name(out, sender);
             }
             Self::Bulk { account, name, state, at, changed, gone, .. } => {
-                out.put_u8(state);
-                out.put_u64(at.0);
-                out.put_u64(changed.0);
-                gone.into_iter().for_each(|count| out.put_u64(count));
+                put_bulk(out, state, [at, changed], gone);
                 put_name(out, account);
                 put_name(out, name);
+            }
+            Self::Used { name, is_account, at, minute, day } => {
+                put_used(out, name, is_account, at, [minute, day])
             }
         }
         let len = out.len() - start;
@@ -288,12 +298,13 @@ impl<'a> Record<'a> {
                 account: fields.name("account")?,
                 name: fields.name("name")?,
             },
+            USED => fields.used()?,
             // Kinds of newer versions: their segments have a newer format, so this one is damage.
             unknown => return Err(RecordError::Kind(unknown)),
         })
     }
 
-    /// Whose record it is; nobody's (zero) for [`Record::Early`] and [`Record::OptOut`], and no message's for [`Record::Bulk`], whose number takes the
+    /// Whose record it is; nobody's (zero) for [`Record::Early`], [`Record::OptOut`] and [`Record::Used`], and no message's for [`Record::Bulk`], whose number takes the
     /// place of a serial.
     pub const fn id(&self) -> MessageId {
         match *self {
@@ -305,7 +316,7 @@ impl<'a> Record<'a> {
             | Self::Joined { id, .. }
             | Self::Done { id } => id,
             Self::Bulk { number, .. } => MessageId { serial: number, slot: u32::MAX },
-            Self::Early { .. } | Self::OptOut { .. } => MessageId { serial: 0, slot: 0 },
+            Self::Early { .. } | Self::OptOut { .. } | Self::Used { .. } => MessageId { serial: 0, slot: 0 },
         }
     }
 
@@ -322,6 +333,7 @@ impl<'a> Record<'a> {
             Self::Early { .. } => "early",
             Self::Bulk { .. } => "bulk",
             Self::OptOut { .. } => "opt_out",
+            Self::Used { .. } => "used",
         }
     }
 
@@ -350,6 +362,7 @@ impl<'a> Record<'a> {
             Self::Joined { .. } => JOINED,
             Self::Bulk { .. } => BULK,
             Self::OptOut { .. } => OPT_OUT,
+            Self::Used { .. } => USED,
         }
     }
 }
@@ -357,6 +370,22 @@ impl<'a> Record<'a> {
 fn put_id(out: &mut BytesMut, id: MessageId) {
     out.put_u64(id.serial);
     out.put_u32(id.slot);
+}
+
+fn put_bulk(out: &mut BytesMut, state: u8, times: [UnixMs; 2], gone: [u64; 4]) {
+    out.put_u8(state);
+    times.into_iter().for_each(|at| out.put_u64(at.0));
+    gone.into_iter().for_each(|count| out.put_u64(count));
+}
+
+fn put_used(out: &mut BytesMut, name: &[u8], is_account: bool, at: UnixMs, windows: [(u64, u64); 2]) {
+    out.put_u8(is_account.into());
+    out.put_u64(at.0);
+    windows.into_iter().for_each(|(number, used)| {
+        out.put_u64(number);
+        out.put_u64(used);
+    });
+    put_name(out, name);
 }
 
 fn put_name(out: &mut BytesMut, name: &[u8]) {
@@ -391,6 +420,16 @@ impl<'a> Fields<'a> {
         Ok(MessageId { serial: self.u64(field)?, slot: self.u32(field)? })
     }
 
+    fn used(&mut self) -> Result<Record<'a>, RecordError> {
+        Ok(Record::Used {
+            is_account: self.u8("side")? != 0,
+            at: UnixMs(self.u64("at")?),
+            minute: (self.u64("minute")?, self.u64("minute")?),
+            day: (self.u64("day")?, self.u64("day")?),
+            name: self.name("name")?,
+        })
+    }
+
     fn name(&mut self, field: &'static str) -> Result<&'a [u8], RecordError> {
         let len = usize::from(u16::from_be_bytes(self.array(field)?));
         let (name, rest) = self.0.split_at_checked(len).ok_or(RecordError::Short(field))?;
@@ -416,6 +455,7 @@ const ACCEPTED_IN_BULK: u8 = 11;
 /// One of several messages, and in a bulk.
 const ACCEPTED_OF_BOTH: u8 = 12;
 const OPT_OUT: u8 = 13;
+const USED: u8 = 14;
 
 #[cfg(test)]
 mod tests {
@@ -513,6 +553,7 @@ mod tests {
                 out: true,
             },
             Record::OptOut { account: b"shop", handset: b"4477", sender: b"1000", at: UnixMs(4), out: false },
+            Record::Used { name: b"north", is_account: false, at: UnixMs(4), minute: (5, 6), day: (7, 8) },
             Record::Divided { id: ID },
             Record::Joined { id: ID, into: MessageId { serial: 8, slot: 10 } },
             Record::Sent { id: ID, carrier: b"north", carrier_message_id: b"0A", at: UnixMs(4) },

@@ -761,6 +761,7 @@ impl Hub {
                 | Record::Divided { .. }
                 | Record::Joined { .. }
                 | Record::OptOut { .. }
+                | Record::Used { .. }
                 | Record::Bulk { .. } => {
                     panic!("nobody wrote one")
                 }

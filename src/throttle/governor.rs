@@ -4,7 +4,9 @@
 //!  as configured, or none ──throttled──► half of it, or of what it took lately ──a sixteenth a second──► as configured, or none
 //! ```
 //!
-//! Without a configured rate the limit is gone once it is twice what the peer took when it first throttled.
+//! It is halved once in [`ONCE`] at most, and an eighth of what is configured always goes: a peer that throttles now and then, however
+//! slowly it is sent to, is not starved. Without a configured rate the limit is gone once it is twice what the peer took when it first
+//! throttled.
 
 use super::{Bucket, Limits, Rate, Wait};
 use std::time::{Duration, Instant};
@@ -27,6 +29,7 @@ struct Found {
     /// Beyond it, it is not found but free.
     until: Rate,
     opened: Instant,
+    halved: Instant,
 }
 
 impl Governor {
@@ -56,15 +59,18 @@ impl Governor {
 
     /// The peer asked for less: once each time, however many it refused at once.
     pub fn throttle(&mut self, now: Instant) {
+        self.open(now);
         self.measure(now);
+        if self.found.is_some_and(|found| now.saturating_duration_since(found.halved) < ONCE) {
+            return;
+        }
         let taken = Rate::from_micro(self.meter.1.max(self.meter.2).max(1) * 1_000_000);
         let configured = self.limit.map(|(rate, _)| rate);
         let before = self.found.map(|found| found.rate).or(configured).map_or(taken, |rate| rate.min(taken));
         let until = configured.or(self.found.map(|found| found.until));
         let until = until.unwrap_or(Rate::from_micro(taken.micro() * 2));
-        let floor = configured.map_or(FLOOR, |rate| rate.min(FLOOR));
-        let rate = Rate::from_micro(before.micro() / 2).max(floor);
-        self.found = Some(Found { rate, until: until.max(rate), opened: now });
+        let rate = Rate::from_micro(before.micro() / 2).max(self.floor());
+        self.found = Some(Found { rate, until: until.max(rate), opened: now, halved: now });
         self.set(rate, now);
     }
 
@@ -106,7 +112,7 @@ impl Governor {
         }
         found.opened += Duration::from_secs(seconds);
         for _ in 0..seconds.min(OPEN_MAX_S) {
-            let step = (found.rate.micro() / STEP).max(FLOOR.micro() / 2);
+            let step = (found.rate.micro() / STEP).max(self.floor().micro() / 8);
             found.rate = Rate::from_micro(found.rate.micro() + step);
         }
         if found.rate < found.until {
@@ -124,8 +130,16 @@ impl Governor {
         }
     }
 
+    /// No found rate is lower.
+    fn floor(&self) -> Rate {
+        self.limit.map_or(FLOOR, |(rate, _)| Rate::from_micro(rate.micro() / 8))
+    }
+
     fn set(&mut self, rate: Rate, now: Instant) {
-        let burst = self.limit.map_or(u32::MAX, |(_, burst)| burst).min(rate.usual_burst());
+        // What nobody set is found to the second, as most count it.
+        let burst = self
+            .limit
+            .map_or(rate.micro().div_ceil(1_000_000) as u32, |(_, burst)| burst.min(rate.usual_burst()));
         match &mut self.bucket {
             Some(bucket) => bucket.set(rate, burst, now),
             None => self.bucket = Some(Bucket::new(rate, burst)),
@@ -133,8 +147,10 @@ impl Governor {
     }
 }
 
-/// No found rate is lower: one segment a second.
-const FLOOR: Rate = Rate::per_second(1);
+/// Where no rate is configured, no found one is lower.
+const FLOOR: Rate = Rate::per_second(10);
+/// Throttles so close together are one.
+const ONCE: Duration = Duration::from_secs(5);
 /// The share of the rate by which it opens each second.
 const STEP: u64 = 16;
 /// Seconds of opening that are counted at once: more than any rate needs.
@@ -169,15 +185,17 @@ mod tests {
 
         governor.throttle(now);
         assert_eq!(per_second(&governor), Some(50.0));
-        governor.throttle(now);
-        assert_eq!(per_second(&governor), Some(25.0));
+        governor.throttle(now + 4 * SECOND);
+        let opened = per_second(&governor).expect("it has a limit");
+        assert!((60.0..65.0).contains(&opened), "{opened}: not halved again so soon");
 
-        let mut before = 25.0;
-        for _ in 0..40 {
+        let mut before = opened;
+        now += 4 * SECOND;
+        for _ in 0..20 {
             now += SECOND;
             let _ = governor.ready(1, now);
             let rate = per_second(&governor).expect("it has a limit");
-            assert!(rate <= before * 1.0626 + 0.5 && rate >= before, "{before} {rate}");
+            assert!(rate <= before * 1.0626 + 1.6 && rate >= before, "{before} {rate}");
             before = rate;
         }
         assert_eq!((before, governor.is_throttled()), (100.0, false));
@@ -205,16 +223,19 @@ mod tests {
     }
 
     #[test]
-    fn rate_never_falls_below_one_a_second_or_what_was_set() {
-        let now = start();
+    fn rate_never_falls_below_ten_a_second_or_an_eighth_of_what_was_set() {
+        let mut now = start();
         let mut free = Governor::new(&limits(None));
         let mut slow = Governor::new(&Limits { rate: "0.5".parse().ok(), ..Limits::default() });
 
         for governor in [&mut free, &mut slow] {
-            (0..50).for_each(|_| governor.throttle(now));
+            for _ in 0..50 {
+                now += ONCE;
+                governor.throttle(now);
+            }
         }
 
-        assert_eq!((per_second(&free), per_second(&slow)), (Some(1.0), Some(0.5)));
+        assert_eq!((per_second(&free), per_second(&slow)), (Some(10.0), Some(0.0625)));
     }
 
     #[test]

@@ -69,6 +69,18 @@ impl Quota {
         self.before = Some((number, used));
     }
 
+    /// Counts what went at `wall`, before a restart and before the first look; times in the order in which it went.
+    pub fn recount(&mut self, segments: u32, wall: UnixMs) {
+        let number = self.number(wall);
+        let (window, used) = self.before.filter(|(window, _)| *window >= number).unwrap_or((number, 0));
+        self.before = Some((window, used.saturating_add(segments.into())));
+    }
+
+    /// The window that is open and what it has counted; nothing before the first look.
+    pub fn state(&self) -> Option<(i64, u64)> {
+        self.open.map(|open| (open.number, self.used)).or(self.before)
+    }
+
     /// Whether `segments` may go now. More than the limit may go in a window of their own.
     ///
     /// # Errors

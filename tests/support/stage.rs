@@ -13,6 +13,7 @@ pub struct Plan {
     text: String,
     routes: String,
     carriers: Vec<(String, u16, Value)>,
+    files: Vec<(String, String)>,
 }
 
 impl Plan {
@@ -51,11 +52,20 @@ impl Plan {
         self
     }
 
+    /// A file beside the configuration.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
     /// Starts all of it; without the foreign library, says that `test` was skipped and gives `None`.
     pub fn start(self, test: &str) -> Option<Stage> {
         let folder = prepared(test)?;
         let setup = Setup::new("operations");
         let bridge = Bridge::start(&folder, &setup.dir);
+        for (name, text) in &self.files {
+            std::fs::write(setup.dir.path().join(name), text).expect("the test's folder is writable");
+        }
         for (name, port, bind) in &self.carriers {
             bridge.listen(name, *port, bind);
         }
