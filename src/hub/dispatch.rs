@@ -8,7 +8,7 @@ use super::queue_turns::AHEAD;
 use super::seats::Out;
 use super::suspects::{SUSPECT, Trial};
 use super::table::{Row, Token, Whereabouts, flag};
-use super::{Effects, Hub, LinkState, Mode, Stage};
+use super::{CarrierState, Effects, Hub, LinkState, Mode, Stage};
 use crate::carrier::{Dispatch, LinkBatch, Words};
 use crate::clock::UnixMs;
 use crate::codec::MessageState;
@@ -252,16 +252,7 @@ impl Hub {
                 carrier.queue.pop(0);
                 return Next::Changes(token);
             }
-            let seat = match row.is(flag::TOGETHER) {
-                true => match same_link(&carrier.links, row, links, now.mono) {
-                    Ok(seat) => Some(seat),
-                    Err(stalls) => {
-                        carrier.stalls = stalls;
-                        None
-                    }
-                },
-                false => next_link(&carrier.links, &mut carrier.turn, links),
-            };
+            let seat = link_for(carrier, row, links, now.mono);
             let Some(seat) = seat else { return Next::Waits };
             carrier.queue.pop(row.segments.into());
             return Next::Goes(token, seat);
@@ -326,6 +317,23 @@ enum Next {
 pub(super) struct Loss {
     /// It was on trial there.
     pub trial: Option<Trial>,
+}
+
+/// The link that a message of this carrier takes, if there is room.
+fn link_for(
+    carrier: &mut CarrierState,
+    row: &Row,
+    links: &mut super::Seats<LinkState>,
+    now: Instant,
+) -> Option<u32> {
+    if !row.is(flag::TOGETHER) {
+        return next_link(&carrier.links, &mut carrier.turn, links);
+    }
+    let seat = same_link(&carrier.links, row, links, now);
+    if let Err(stalls) = seat {
+        carrier.stalls = stalls;
+    }
+    seat.ok()
 }
 
 /// The next link in turn that has room.

@@ -165,8 +165,8 @@ impl CarrierGauges {
         set(&metrics.queued, self.queued);
         set(&metrics.links, self.links);
         set(&metrics.way.breaker, self.breaker);
-        set(&metrics.window, self.window);
-        set(&metrics.window_used, self.in_flight);
+        set(&metrics.pace.window, self.window);
+        set(&metrics.pace.window_used, self.in_flight);
         set(&metrics.pace.window_allowed, self.allowed);
         set(&metrics.pace.limited_for, self.limited_for_s);
         set(&metrics.pace.rate_used, self.rate_used);

@@ -96,7 +96,6 @@ use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
 use crate::esme::{Answer, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
-use crate::message::Phase;
 use crate::route::Turns;
 use crate::schedule::Retry;
 use crate::screening::{Circles, OptOuts, Policy};
@@ -120,6 +119,7 @@ use pace::{AccountPace, CarrierPace, Sleeper};
 use queue::Queue;
 use search::Search;
 use seats::{Out, Seats};
+use settle::is_open;
 use stand_in::StandIn;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -456,20 +456,5 @@ impl Hub {
     /// The key of this store's message ids.
     pub fn id_key(&self) -> IdKey {
         self.id_key
-    }
-}
-
-/// Whether a message in this phase counts as not yet settled.
-const fn is_open(phase: Phase) -> bool {
-    match phase {
-        Phase::Accepting
-        | Phase::Scheduled
-        | Phase::Queued
-        | Phase::Gathering
-        | Phase::Divided
-        | Phase::Joined
-        | Phase::Dispatched
-        | Phase::Awaiting => true,
-        Phase::Free | Phase::Settled | Phase::Waiting | Phase::Delivering => false,
     }
 }

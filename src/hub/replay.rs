@@ -443,11 +443,16 @@ impl Replay {
         hub.kin.references = References::new(now.wall.0);
         let Self { early, second_ids, newest, crashed, .. } = self;
         hub.take_up(&slots, if crashed { newest } else { None }, second_ids);
-        for early in early.values() {
-            let EarlyRecord { carrier, text, destination, outcome, at, serial, lsn } = early;
-            let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
-            hub.resume_early(given, (*at, *serial), *lsn);
-        }
+        early.values().for_each(|early| early.resume(&mut hub));
         hub
+    }
+}
+
+impl EarlyRecord {
+    /// Holds the receipt again.
+    fn resume(&self, hub: &mut Hub) {
+        let Self { carrier, text, destination, outcome, at, serial, lsn } = self;
+        let given = Given { carrier: *carrier, id: text, text_id: b"", destination, outcome: *outcome };
+        hub.resume_early(given, (*at, *serial), *lsn);
     }
 }

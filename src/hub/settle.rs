@@ -125,3 +125,18 @@ impl Hub {
         self.settle(slot, outcome);
     }
 }
+
+/// Whether a message in this phase counts as not yet settled.
+pub(super) const fn is_open(phase: Phase) -> bool {
+    match phase {
+        Phase::Accepting
+        | Phase::Scheduled
+        | Phase::Queued
+        | Phase::Gathering
+        | Phase::Divided
+        | Phase::Joined
+        | Phase::Dispatched
+        | Phase::Awaiting => true,
+        Phase::Free | Phase::Settled | Phase::Waiting | Phase::Delivering => false,
+    }
+}

@@ -8,7 +8,7 @@ use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
-use crate::hub::{Effects, Event, Hub, Reload, Settings};
+use crate::hub::{Effects, Event, Hub, Reload, Settings, Stats};
 use crate::id::{AccountId, SessionId};
 use crate::metrics::Metrics;
 use crate::route;
@@ -200,6 +200,11 @@ impl HubThread {
             let id = String::from_utf8_lossy(&id);
             warn!(carrier = name, %id, "a message was given up: its carrier, or our own words for it, fell over it each time");
         }
+        self.fold(&stats);
+    }
+
+    /// Adds what a turn has counted to the process's metrics.
+    fn fold(&mut self, stats: &Stats) {
         for (carrier, counts) in &stats.carriers {
             counts.fold(&self.metrics, self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str));
         }

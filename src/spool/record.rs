@@ -163,19 +163,7 @@ impl<'a> Record<'a> {
                 put_name(out, carrier_message_id);
             }
             Self::Deferred { attempts, due, error, losses, tried, from, carrier, .. } => {
-                out.put_u8(attempts);
-                out.put_u64(due.0);
-                out.put_slice(&error);
-                // At the end, and only if there is something to say: who doesn't know it doesn't look there.
-                let has_way = tried != 0 || from != 0 || !carrier.is_empty();
-                if losses > 0 || has_way {
-                    out.put_u8(losses);
-                }
-                if has_way {
-                    out.put_u32(tried);
-                    out.put_u8(from);
-                    put_name(out, carrier);
-                }
+                put_deferred(out, attempts, due, error, losses, (tried, from, carrier));
             }
             Self::Settled { state, error, at, .. } => {
                 out.put_u8(state);
@@ -371,6 +359,29 @@ impl<'a> Record<'a> {
 fn put_id(out: &mut BytesMut, id: MessageId) {
     out.put_u64(id.serial);
     out.put_u32(id.slot);
+}
+
+fn put_deferred(
+    out: &mut BytesMut,
+    attempts: u8,
+    due: UnixMs,
+    error: [u8; 3],
+    losses: u8,
+    (tried, from, carrier): (u32, u8, &[u8]),
+) {
+    out.put_u8(attempts);
+    out.put_u64(due.0);
+    out.put_slice(&error);
+    // At the end, and only if there is something to say: who doesn't know it doesn't look there.
+    let has_way = tried != 0 || from != 0 || !carrier.is_empty();
+    if losses > 0 || has_way {
+        out.put_u8(losses);
+    }
+    if has_way {
+        out.put_u32(tried);
+        out.put_u8(from);
+        put_name(out, carrier);
+    }
 }
 
 fn put_bulk(out: &mut BytesMut, state: u8, times: [UnixMs; 2], gone: [u64; 4]) {

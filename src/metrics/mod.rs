@@ -4,211 +4,19 @@
 //! Names begin with `enroute_`, units are seconds and octets ("bytes", as Prometheus says), counters end in `_total`. Labels
 //! hold names from the configuration and words from fixed lists only, so the number of series is bounded by the configuration.
 
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Bucket, Histogram as HistogramProto, LabelPair, Metric, MetricFamily, MetricType};
+mod histogram;
+
+pub use histogram::{BOUNDS_BATCH, BOUNDS_S, Buckets, Histogram, Histograms};
+
 use prometheus::{
     Encoder, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-/// Upper bounds of the buckets for times, in seconds; one more takes all that is longer.
-pub const BOUNDS_S: [f64; 18] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.25, 0.5, 1.0, 4.0,
-    16.0, 60.0, 600.0,
-];
-
-/// Upper bounds of the buckets for sizes of batches.
-pub const BOUNDS_BATCH: [f64; 18] = [
-    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0,
-    32768.0, 65536.0, 131072.0,
-];
-
-/// Observations counted by bucket, in plain integers.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Buckets {
-    counts: [u64; BOUNDS_S.len() + 1],
-    sum: f64,
-}
-
-impl Buckets {
-    /// Counts a time.
-    pub fn record(&mut self, time: Duration) {
-        self.observe(time.as_secs_f64(), &BOUNDS_S);
-    }
-
-    /// Counts the size of a batch.
-    pub fn record_size(&mut self, size: u64) {
-        self.observe(size as f64, &BOUNDS_BATCH);
-    }
-
-    fn observe(&mut self, value: f64, bounds: &[f64]) {
-        let bucket = bounds.partition_point(|bound| *bound < value);
-        self.counts[bucket] += 1;
-        self.sum += value;
-    }
-
-    /// Counts what another one has.
-    pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
-            *mine += theirs;
-        }
-        self.sum += other.sum;
-    }
-
-    /// How many were counted.
-    pub fn count(&self) -> u64 {
-        self.counts.iter().sum()
-    }
-}
-
-/// Histograms of times that differ by one label, whose values come from the configuration.
-#[derive(Clone, Debug)]
-pub struct Histograms {
-    family: Arc<Family>,
-}
-
-#[derive(Debug)]
-struct Family {
-    desc: Desc,
-    label: &'static str,
-    members: Mutex<Vec<(String, Histogram)>>,
-}
-
-impl Histograms {
-    fn new(registry: &Registry, name: &str, help: &str, label: &'static str) -> Self {
-        let desc =
-            Desc::new(format!("enroute_{name}"), help.to_owned(), vec![label.to_owned()], HashMap::new())
-                .expect("the names are made of letters and underscores");
-        let histograms = Self { family: Arc::new(Family { desc, label, members: Mutex::default() }) };
-        registry.register(Box::new(histograms.clone())).expect("each name is used once");
-        histograms
-    }
-
-    /// The one with this label: resolved once a batch.
-    pub fn with_label(&self, value: &str) -> Histogram {
-        let Family { desc, members, .. } = &*self.family;
-        let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, histogram)) = members.iter().find(|(known, _)| known == value) {
-            return histogram.clone();
-        }
-        let histogram = Histogram::unregistered(desc.clone(), &BOUNDS_S);
-        members.push((value.to_owned(), histogram.clone()));
-        histogram
-    }
-}
-
-impl Collector for Histograms {
-    fn desc(&self) -> Vec<&Desc> {
-        vec![&self.family.desc]
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let Family { desc, label, members } = &*self.family;
-        let members = members.lock().unwrap_or_else(PoisonError::into_inner);
-        let labelled = |(value, histogram): &(String, Histogram)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*label).to_owned());
-            pair.set_value(value.clone());
-            let mut metric = histogram.metric();
-            metric.set_label(vec![pair]);
-            metric
-        };
-        let metrics: Vec<Metric> = members.iter().map(labelled).collect();
-        // A family without a member is none to the encoder.
-        if metrics.is_empty() { Vec::new() } else { vec![family_of(desc, metrics)] }
-    }
-}
-
-fn family_of(desc: &Desc, metrics: Vec<Metric>) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(desc.fq_name.clone());
-    family.set_help(desc.help.clone());
-    family.set_field_type(MetricType::HISTOGRAM);
-    family.set_metric(metrics);
-    family
-}
-
-/// A histogram that takes whole [`Buckets`] at once.
-#[derive(Clone, Debug)]
-pub struct Histogram {
-    inner: Arc<HistogramInner>,
-}
-
-#[derive(Debug)]
-struct HistogramInner {
-    desc: Desc,
-    bounds: &'static [f64],
-    counts: [AtomicU64; BOUNDS_S.len() + 1],
-    sum: Mutex<f64>,
-}
-
-impl Histogram {
-    fn new(registry: &Registry, name: &str, help: &str, bounds: &'static [f64]) -> Self {
-        let desc = Desc::new(format!("enroute_{name}"), help.to_owned(), Vec::new(), HashMap::new())
-            .expect("the name is made of letters and underscores");
-        let histogram = Self::unregistered(desc, bounds);
-        registry.register(Box::new(histogram.clone())).expect("each name is used once");
-        histogram
-    }
-
-    fn unregistered(desc: Desc, bounds: &'static [f64]) -> Self {
-        let inner = HistogramInner { desc, bounds, counts: Default::default(), sum: Mutex::new(0.0) };
-        Self { inner: Arc::new(inner) }
-    }
-
-    /// Adds what was counted elsewhere.
-    pub fn fold(&self, buckets: &Buckets) {
-        if buckets.count() == 0 {
-            return;
-        }
-        for (total, count) in self.inner.counts.iter().zip(buckets.counts) {
-            total.fetch_add(count, Ordering::Relaxed);
-        }
-        if let Ok(mut sum) = self.inner.sum.lock() {
-            *sum += buckets.sum;
-        }
-    }
-}
-
-impl Collector for Histogram {
-    fn desc(&self) -> Vec<&Desc> {
-        vec![&self.inner.desc]
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        vec![family_of(&self.inner.desc, vec![self.metric()])]
-    }
-}
-
-impl Histogram {
-    fn metric(&self) -> Metric {
-        let mut histogram = HistogramProto::default();
-        let mut total = 0;
-        let mut buckets = Vec::new();
-        for (place, count) in self.inner.counts.iter().enumerate() {
-            total += count.load(Ordering::Relaxed);
-            if let Some(bound) = self.inner.bounds.get(place) {
-                let mut bucket = Bucket::default();
-                bucket.set_upper_bound(*bound);
-                bucket.set_cumulative_count(total);
-                buckets.push(bucket);
-            }
-        }
-        histogram.set_bucket(buckets);
-        histogram.set_sample_count(total);
-        histogram.set_sample_sum(self.inner.sum.lock().map_or(0.0, |sum| *sum));
-        let mut metric = Metric::default();
-        metric.set_histogram(histogram);
-        metric
-    }
-}
 
 /// What limits carriers, and how they take what they get.
 #[derive(Clone, Debug)]
 pub struct Pace {
+    pub window: IntGaugeVec,
+    pub window_used: IntGaugeVec,
     pub window_allowed: IntGaugeVec,
     pub limited_by: IntGaugeVec,
     pub limited_for: IntGaugeVec,
@@ -228,6 +36,8 @@ impl Pace {
     #[rustfmt::skip] // a table: a line each
     fn new(r: &Registry) -> Self {
         Self {
+            window: gauges(r, "carrier_window", "Places in the windows of all bound links", &["carrier"]),
+            window_used: gauges(r, "carrier_window_used", "Places in use in the windows of all bound links", &["carrier"]),
             window_allowed: gauges(r, "carrier_window_allowed", "Places in the windows of all bound links that may be used now: fewer after a carrier throttled or was slow", &["carrier"]),
             limited_by: gauges(r, "carrier_limited_by", "1 for what limits a carrier now, 0 for all other reasons", &["carrier", "reason"]),
             limited_for: gauges(r, "carrier_limited_seconds", "For how long what limits a carrier now goes on; 0 if nobody knows", &["carrier"]),
@@ -287,8 +97,6 @@ pub struct Metrics {
     pub queued: IntGaugeVec,
     pub links: IntGaugeVec,
     pub way: WayMetrics,
-    pub window: IntGaugeVec,
-    pub window_used: IntGaugeVec,
     pub pace: Pace,
     pub spool_octets: IntGaugeVec,
     pub spool_commits: IntCounter,
@@ -385,8 +193,6 @@ impl Metrics {
             queued: gauges(r, "carrier_queue_messages", "Messages that wait for a link", &["carrier"]),
             way: WayMetrics::new(r),
             links: gauges(r, "carrier_links", "Bound links", &["carrier"]),
-            window: gauges(r, "carrier_window", "Places in the windows of all bound links", &["carrier"]),
-            window_used: gauges(r, "carrier_window_used", "Places in use in the windows of all bound links", &["carrier"]),
             pace: Pace::new(r),
             spool_octets: gauges(r, "spool_bytes", "Octets in the spool, all of them and those of living messages", &["what"]),
             spool_commits: counter(r, "spool_commits_total", "Commits of the spool: one write and one sync each"),
@@ -504,6 +310,7 @@ fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn folded_observations_are_scraped_as_a_cumulative_histogram() {
