@@ -84,7 +84,8 @@ class World:
                 sections.append((f"[{heading}]", {**own.get(heading, {}), **extra.get(heading, {})}))
         for account in accounts:
             sections.append(("[[account]]", {"system_id": f'"{account}"', "password": f'"{account}"', "binds": 16,
-                                             "window": WINDOW, "deliver_window": WINDOW, **extra.get("account", {})}))
+                                             "window": WINDOW, "deliver_window": WINDOW, "senders": '["*"]',
+                                             **extra.get("account", {})}))
         for sink, port in zip(self.sinks, ports):
             sections.append(("[[carrier]]", {
                 "name": f'"{sink.name}"', "address": f'"127.0.0.1:{port}"', "system_id": '"hub"', "password": '"rig"',
