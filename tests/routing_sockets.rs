@@ -8,7 +8,9 @@ use support::stage::{Plan, Stage, short, with};
 
 /// Accounts `bank` and `shop` (of the group retail), and the carriers alpha (destinations 1), beta (2) and gamma (3).
 fn plan() -> Plan {
-    let plan = Plan::new().account("bank", "").account("shop", "group = \"retail\"");
+    let plan = Plan::new()
+        .account("bank", "senders = [\"#\", \"BANK*\"]")
+        .account("shop", "group = \"retail\"\nsenders = [\"*\"]");
     plan.carrier("alpha", "1", "").carrier("beta", "2", "").carrier("gamma", "3", "")
 }
 
