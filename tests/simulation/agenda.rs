@@ -125,6 +125,13 @@ impl Agenda {
         self.settings.push((self.time, self.wall_ms));
     }
 
+    /// The lowest that a hub may have believed the wall clock to be at `time` or since.
+    pub fn lowest_since(&self, time: Micros) -> UnixMs {
+        let settings = self.settings.iter().filter(|(at, _)| *at >= time);
+        let lowest = settings.map(|(at, wall_ms)| UnixMs(wall_ms + at / MS)).min();
+        self.believed(time).0.min(lowest.unwrap_or(UnixMs(u64::MAX)))
+    }
+
     /// Earliest and latest that a watchful hub may have believed the wall clock to be at `time`.
     pub fn believed(&self, time: Micros) -> (UnixMs, UnixMs) {
         let until = |place: usize| self.settings.get(place + 1).map_or(Micros::MAX, |(at, _)| *at);

@@ -197,8 +197,7 @@ impl Customer {
                 if answer.is_ok() {
                     self.mine.push(number);
                 }
-                let (_, believed) = scene.agenda.believed(time);
-                scene.ledger.messages[number].close_bounds(believed);
+                scene.ledger.messages[number].close_bounds(&scene.agenda);
                 scene.ledger.answered(number, time, answer);
             }
             Some(Asked::Cancel(number)) => {

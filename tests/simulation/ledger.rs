@@ -23,6 +23,8 @@ pub struct Message {
     pub sent: Micros,
     /// When it is due at the earliest, and how long it is good for after that, in milliseconds.
     pub schedule: Option<UnixMs>,
+    /// Its schedule counts from when it is taken in.
+    pub is_relative: bool,
     pub expires: (UnixMs, UnixMs),
     /// How long it is good for from when it is taken in, in milliseconds.
     pub span_ms: u64,
@@ -215,6 +217,27 @@ impl Ledger {
             if wire.ended.is_none() {
                 (wire.ended, wire.crashed) = (Some((at, 0)), true);
             }
+        }
+    }
+
+    /// The hub gives a message up because link after link was lost with it: so they were, or it slanders a message.
+    pub fn poisoned(&mut self, id: &str, attempts: usize, at: Micros) {
+        let is_it = |message: &&Message| {
+            message.answer.as_ref().is_some_and(|(_, answer)| answer.as_deref() == Ok(id))
+        };
+        let is_lost = |out: &Dispatched| {
+            self.wires
+                .get(&out.connection)
+                .and_then(|wire| wire.ended)
+                .is_some_and(|(ended, _)| ended >= out.at)
+        };
+        let lost = self
+            .messages
+            .iter()
+            .find(is_it)
+            .map(|message| message.dispatches.iter().filter(|out| is_lost(out)).count());
+        if lost.is_none_or(|lost| lost < attempts) {
+            self.wrong(at, format!("{id} is called poison; links were lost with it: {lost:?}"));
         }
     }
 

@@ -11,7 +11,7 @@ use super::session::{Ending, HubSession, Machine};
 use super::threads::{SpareActor, WriterActor};
 use enroute::carrier::{Backoff, Carrier, Link, LinkBatch};
 use enroute::esme::{Port, PortBatch, Registry};
-use enroute::hub::{Effects, Event, Fetch, Fetched, Hub, Replay};
+use enroute::hub::{Effects, Event, Fetch, Fetched, Hub, Limits, Replay};
 use enroute::id::{CarrierId, SessionId};
 use enroute::session;
 use enroute::spool::{self, MemoryDisk, OpenError, ReadError, Reader, Record, RecoveryReport};
@@ -218,7 +218,9 @@ impl Process {
         self.writer.wake(scene);
         self.spares.dead.extend(releases);
         for (_, id) in poisoned {
-            scene.ledger.wrong(scene.agenda.time, format!("a message is called poison: {id:?}"));
+            let id = id.text(&self.hub.id_key());
+            let attempts = usize::from(Limits::default().poison_attempts);
+            scene.ledger.poisoned(&String::from_utf8_lossy(&id), attempts, scene.agenda.time);
         }
         for (session, batch) in ports {
             self.leave_for(session, Batch::Port(batch), scene);

@@ -1,6 +1,6 @@
 //! Submissions of every kind, drawn by lot and entered into the ledger.
 
-use super::agenda::{MS, SECOND};
+use super::agenda::{Agenda, MS, SECOND};
 use super::ledger::{DIGITS, Message};
 use super::plan::Habits;
 use super::scene::Scene;
@@ -82,6 +82,7 @@ impl Submitting {
             wants_receipt: registered_delivery == 1,
             sent: scene.agenda.time,
             schedule: times.due,
+            is_relative: !times.is_absolute,
             expires: (times.expires, UnixMs(u64::MAX)),
             span_ms: times.span_ms,
             answer: None,
@@ -123,6 +124,7 @@ impl Submitting {
             schedule,
             validity: validity.unwrap_or_default(),
             due,
+            is_absolute,
             expires: low.after(Duration::from_secs(span_s)),
             span_ms: span_s * SECOND / MS,
         }
@@ -133,15 +135,24 @@ struct Times {
     schedule: Vec<u8>,
     validity: Vec<u8>,
     due: Option<UnixMs>,
+    /// It is written as a date.
+    is_absolute: bool,
     /// Not before this its time is over.
     expires: UnixMs,
     span_ms: u64,
 }
 
 impl Message {
-    /// The hub has answered: it took the message no later than this.
-    pub fn close_bounds(&mut self, believed: UnixMs) {
+    /// The hub has answered: it took the message between when it was sent and now, and counts from there.
+    pub fn close_bounds(&mut self, agenda: &Agenda) {
+        let (_, high) = agenda.believed(agenda.time);
         // A second for what is written in whole seconds, a tick for the wheel.
-        self.expires.1 = UnixMs(believed.0 + self.span_ms + 2_000);
+        self.expires.1 = UnixMs(high.0 + self.span_ms + 2_000);
+        let back_ms = agenda.believed(self.sent).0.0 - agenda.lowest_since(self.sent).0;
+        let earlier = |at: UnixMs| UnixMs(at.0 - back_ms);
+        self.expires.0 = earlier(self.expires.0);
+        if self.is_relative {
+            self.schedule = self.schedule.map(earlier);
+        }
     }
 }
