@@ -1,6 +1,6 @@
 //! How one carrier is taken: what its statuses mean, how its messages are tried again, and what it wants said otherwise.
 
-use super::part;
+use super::ladder;
 use super::section::Section;
 use super::value::{SECOND, choice};
 use crate::carrier::{Duties, Numbering, Receipts, Statuses, Validity};
@@ -14,10 +14,10 @@ pub(super) fn read(section: &mut Section<'_>, common: &Retry, plan: &mut Carrier
     plan.statuses = statuses(section);
     if section.has("retry") {
         let mut retry = common.clone();
-        part::retry(&mut section.section("retry"), &mut retry);
+        ladder::retry(&mut section.section("retry"), &mut retry);
         plan.retry = Some(retry);
     } else {
-        part::retry(&mut section.section("retry"), &mut common.clone()); // its keys are known, there or not
+        ladder::retry(&mut section.section("retry"), &mut common.clone()); // its keys are known, there or not
     }
     let policies =
         [("retry", Unanswered::Retry), ("fail", Unanswered::Fail), ("assume_sent", Unanswered::AssumeSent)];

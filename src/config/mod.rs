@@ -8,6 +8,7 @@ mod conduct;
 mod csv;
 mod difference;
 mod fault;
+mod ladder;
 mod pace;
 mod part;
 mod peer;
@@ -158,7 +159,7 @@ impl Config {
         part::clock(&mut document.section("clock"), &mut hub.caution);
         part::limits(&mut document.section("limits"), &mut hub.limits, &mut config.plan.memory_octets);
         part::validity(&mut document.section("validity"), &mut hub.rules);
-        part::retry(&mut document.section("retry"), &mut hub.retry);
+        ladder::retry(&mut document.section("retry"), &mut hub.retry);
         pace::queue(&mut document.section("queue"), &mut hub.limits.aging);
         let lists = screening::Lists::default();
         hub.screening = Arc::new(screening::common(&mut document.section("screening"), &lists));

@@ -10,7 +10,6 @@ use crate::id::{AccountId, CarrierId};
 use crate::route::inbound::{Failover, Rule};
 use crate::route::{Inbound, Reach};
 use crate::runtime::Plan;
-use crate::schedule::{Ladder, Retry};
 use std::time::Duration;
 
 pub(super) fn listener(section: &mut Section<'_>, plan: &mut Plan) {
@@ -85,30 +84,6 @@ pub(super) fn validity(section: &mut Section<'_>, rules: &mut Rules) {
         section.fault("default_h", format!("is longer than max_h, which is {}", longest.as_secs() / 3600));
     }
     section.set_time("max_schedule_d", 24 * HOUR, 1..=3650, &mut rules.max_schedule);
-}
-
-pub(super) fn retry(section: &mut Section<'_>, retry: &mut Retry) {
-    let Retry { transient, queue_full, unknown, unanswered, throttle } = retry;
-    let counted = [
-        ("transient", transient),
-        ("queue_full", queue_full),
-        ("unknown", unknown),
-        ("unanswered", unanswered),
-    ];
-    for (key, ladder) in counted {
-        let mut section = section.section(key);
-        waits(&mut section, ladder);
-        section.set("attempts", 0..=255, &mut ladder.attempts);
-    }
-    // A message that is throttled has lost no attempt.
-    waits(&mut section.section("throttle"), throttle);
-}
-
-fn waits(section: &mut Section<'_>, ladder: &mut Ladder) {
-    if let Some(delays) = section.numbers("delays_s", 1..=604_800, 1..=WAITS_MAX) {
-        ladder.delays = delays.into_iter().map(Duration::from_secs).collect();
-    }
-    section.set_share("jitter", &mut ladder.jitter);
 }
 
 /// Whose messages from handsets are: one rule for each [[inbound]].
@@ -206,8 +181,6 @@ pub(super) fn carrier_named(text: &str, carriers: &[CarrierPlan]) -> Result<Carr
 const KEYWORD_MAX: usize = 32;
 const INBOUND_MAX: usize = 100_000;
 
-/// Steps of a ladder.
-const WAITS_MAX: usize = 100;
 /// Digits of a route's prefix; the longest international number has 15 (E.164 §6.1), short codes have fewer.
 pub(super) const PREFIX_MAX: usize = 20;
 pub(super) const IO_THREADS_MAX: u64 = 512;

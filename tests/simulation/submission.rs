@@ -149,10 +149,9 @@ impl Message {
         // A second for what is written in whole seconds, a tick for the wheel.
         self.expires.1 = UnixMs(high.0 + self.span_ms + 2_000);
         let back_ms = agenda.believed(self.sent).0.0 - agenda.lowest_since(self.sent).0;
-        let earlier = |at: UnixMs| UnixMs(at.0 - back_ms);
-        self.expires.0 = earlier(self.expires.0);
+        self.expires.0 = UnixMs(self.expires.0.0 - back_ms);
         if self.is_relative {
-            self.schedule = self.schedule.map(earlier);
+            self.schedule = self.schedule.map(|at| UnixMs(at.0 - back_ms));
         }
     }
 }
