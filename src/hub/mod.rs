@@ -404,21 +404,25 @@ impl Hub {
     /// Says goodbye to every session that stands.
     fn leave(&mut self) {
         self.mode = Mode::Resting;
-        for seat in self.ports.seats() {
-            if let Some((_, port)) = self.ports.here(seat) {
-                port.batch.unbind = true;
-                if !std::mem::replace(&mut port.dirty, true) {
-                    self.ports.mark(seat);
-                }
-            }
+        self.ports.seats().into_iter().for_each(|seat| self.unbind_port(seat));
+        self.links.seats().into_iter().for_each(|seat| self.unbind_link(seat));
+    }
+
+    /// Says goodbye to the port in `seat`.
+    fn unbind_port(&mut self, seat: u32) {
+        let Some((_, port)) = self.ports.here(seat) else { return };
+        port.batch.unbind = true;
+        if !std::mem::replace(&mut port.dirty, true) {
+            self.ports.mark(seat);
         }
-        for seat in self.links.seats() {
-            if let Some((_, link)) = self.links.here(seat) {
-                link.batch.unbind = true;
-                if !std::mem::replace(&mut link.dirty, true) {
-                    self.links.mark(seat);
-                }
-            }
+    }
+
+    /// Says goodbye to the link in `seat`.
+    fn unbind_link(&mut self, seat: u32) {
+        let Some((_, link)) = self.links.here(seat) else { return };
+        link.batch.unbind = true;
+        if !std::mem::replace(&mut link.dirty, true) {
+            self.links.mark(seat);
         }
     }
 

@@ -106,28 +106,18 @@ impl Hub {
         state.configure(plan, before, &self.settings);
         if state.is_gone {
             for seat in self.ports.seats() {
-                self.send_away(seat, id);
+                if self.ports.here(seat).is_some_and(|(_, port)| port.account == id) {
+                    self.unbind_port(seat);
+                }
             }
-        }
-    }
-
-    /// Says goodbye to the session in `seat` if it is this account's.
-    fn send_away(&mut self, seat: u32, account: AccountId) {
-        let Some((_, port)) = self.ports.here(seat).filter(|(_, port)| port.account == account) else {
-            return;
-        };
-        port.batch.unbind = true;
-        if !std::mem::replace(&mut port.dirty, true) {
-            self.ports.mark(seat);
         }
     }
 
     /// A session of an account that is gone came in before anybody could tell it so.
     pub(super) fn send_strangers_away(&mut self, seat: u32) {
         let Some((_, port)) = self.ports.here(seat) else { return };
-        let account = port.account;
-        if self.accounts[usize::from(account.0)].is_gone {
-            self.send_away(seat, account);
+        if self.accounts[usize::from(port.account.0)].is_gone {
+            self.unbind_port(seat);
         }
     }
 
@@ -150,10 +140,7 @@ impl Hub {
                 self.parting.push(seat);
                 continue;
             }
-            link.batch.unbind = true;
-            if !std::mem::replace(&mut link.dirty, true) {
-                self.links.mark(seat);
-            }
+            self.unbind_link(seat);
         }
     }
 

@@ -122,10 +122,7 @@ impl Hub {
             return;
         }
         link.reserved = true; // for nobody
-        link.batch.unbind = true;
-        if !std::mem::replace(&mut link.dirty, true) {
-            self.links.mark(seat);
-        }
+        self.unbind_link(seat);
         self.effects.stats.links_sick += 1;
     }
 
