@@ -9,7 +9,6 @@ use super::table::{Token, Whereabouts};
 use crate::correlation::IdHash;
 use crate::id::CarrierId;
 use crate::message::Phase;
-use crate::spool::Record;
 use foldhash::HashMap;
 
 /// An id, as looked up and as written, and whose it is.
@@ -61,13 +60,11 @@ impl Hub {
         if is_known || !self.aliases.add(token.slot, hash, id, carrier) {
             return;
         }
-        let (carrier_name, at) = (&state.name, self.now.wall);
-        self.journal.append(&Record::Sent { id: message, carrier: carrier_name, carrier_message_id: id, at });
+        self.record_sent(message, carrier, id, self.now.wall);
         // The last one counts: where the message has an id that was answered in time, that.
         if let (Phase::Awaiting, Some(first)) = (phase, self.table.row(token.slot).carrier_message_id.clone())
         {
-            let last = &self.carriers[usize::from(last.0)].name;
-            self.journal.append(&Record::Sent { id: message, carrier: last, carrier_message_id: &first, at });
+            self.record_sent(message, last, &first, self.now.wall);
         }
         self.correlation.insert(hash, token.slot);
         self.claim_early(token.slot, carrier, id);

@@ -154,10 +154,8 @@ impl Hub {
         if !row.is(flag::TOGETHER) || row.is(flag::PART) || row.carrier == Row::NOWHERE {
             return None;
         }
-        let id = row.id(slot);
-        let carrier = &self.carriers[usize::from(row.carrier.0)].name;
-        let at = row.accepted;
-        Some(self.journal.append(&Record::Sent { id, carrier, carrier_message_id: b"", at }).lsn)
+        let (id, carrier, at) = (row.id(slot), row.carrier, row.accepted);
+        Some(self.record_sent(id, carrier, b"", at))
     }
 
     /// Whose it is. A text's keyword stands in its first part, and counts for all of them.

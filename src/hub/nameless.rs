@@ -10,7 +10,6 @@ use crate::codec::Status;
 use crate::correlation::Early;
 use crate::id::CarrierId;
 use crate::message::{Outcome, Phase};
-use crate::spool::Record;
 use hashbrown::HashTable;
 
 /// Such messages, by carrier and destination.
@@ -105,9 +104,8 @@ impl Hub {
     pub(super) fn assume_taken(&mut self, token: Token) {
         let row = self.table.row(token.slot);
         (row.phase, row.losses, row.at) = (Phase::Awaiting, 0, self.now.wall);
-        let (id, expires) = (row.id(token.slot), row.expires);
-        let carrier = &self.carriers[usize::from(row.carrier.0)].name;
-        self.journal.append(&Record::Sent { id, carrier, carrier_message_id: b"", at: self.now.wall });
+        let (id, carrier, expires) = (row.id(token.slot), row.carrier, row.expires);
+        self.record_sent(id, carrier, b"", self.now.wall);
         self.effects.stats.assumed += 1;
         self.note_taken(token.slot);
         self.enter_nameless(token.slot);
@@ -132,13 +130,7 @@ impl Hub {
         }
         self.leave_nameless(token.slot);
         if status.is_ok() {
-            let name = &self.carriers[usize::from(carrier.0)].name;
-            self.journal.append(&Record::Sent {
-                id: message,
-                carrier: name,
-                carrier_message_id: id,
-                at: self.now.wall,
-            });
+            self.record_sent(message, carrier, id, self.now.wall);
             self.enter_named(token.slot, id);
             return true;
         }

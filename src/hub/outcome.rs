@@ -8,7 +8,7 @@ use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
 use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Status};
 use crate::correlation::{EARLY_AGE, Early};
-use crate::id::{CarrierId, Lsn, SessionId};
+use crate::id::{CarrierId, Lsn, MessageId, SessionId};
 use crate::message::{Outcome, Phase};
 use crate::schedule::Failure;
 use crate::spool::Record;
@@ -118,15 +118,9 @@ impl Hub {
         if row.is(flag::QUEUED) {
             self.wake_carrier(carrier); // those behind it may have waited for its body
         }
-        let state = &self.carriers[usize::from(carrier.0)];
-        let appended = self.journal.append(&Record::Sent {
-            id: message,
-            carrier: &state.name,
-            carrier_message_id: id,
-            at: self.now.wall,
-        });
+        let lsn = self.record_sent(message, carrier, id, self.now.wall);
         if let Some((link, session)) = link {
-            self.hold(appended.lsn, Held::Sent { link, session });
+            self.hold(lsn, Held::Sent { link, session });
         }
         self.effects.stats.taken += 1;
         self.note_taken(token.slot);
@@ -141,6 +135,12 @@ impl Hub {
         if self.table.holds(token) {
             self.end_unless_receipted(token.slot);
         }
+    }
+
+    /// Records that a carrier has this message, and under which id.
+    pub(super) fn record_sent(&mut self, id: MessageId, carrier: CarrierId, named: &[u8], at: UnixMs) -> Lsn {
+        let carrier = &self.carriers[usize::from(carrier.0)].name;
+        self.journal.append(&Record::Sent { id, carrier, carrier_message_id: named, at }).lsn
     }
 
     /// The carrier of this message knows it by `id`.
@@ -194,7 +194,7 @@ impl Hub {
             return;
         };
         self.carriers[usize::from(row.carrier.0)].note_refused(status, row.segments, self.now);
-        let (carrier, expires, whereabouts) = (row.carrier, row.expires, row.whereabouts);
+        let (carrier, whereabouts) = (row.carrier, row.whereabouts);
         row.losses = 0;
         let class = self.carriers[usize::from(carrier.0)].statuses.class(status);
         if class == Class::Throttle {
@@ -203,14 +203,8 @@ impl Hub {
         if matches!(class, Class::Throttle | Class::Session) {
             self.pause(carrier, u64::from(token.serial));
         }
-        if self.fall_back(token) {
+        if self.ends_with_refusal(token, status) {
             return;
-        }
-        // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
-        if self.now.wall >= expires {
-            let Outcome { error, .. } = Outcome::refused(status);
-            let outcome = Outcome { state: MessageState::Expired, error };
-            return self.expire(token.slot, Stage::InFlight, outcome);
         }
         match class {
             Class::Throttle | Class::Session => again.push(token),
@@ -229,19 +223,24 @@ impl Hub {
     /// Its carrier can't be told this message.
     fn take_unfit(&mut self, token: Token, status: Status) {
         self.effects.stats.refuse_by_carrier(status);
-        let Some(row) = self.table.known(token).filter(|row| row.phase == Phase::Dispatched) else {
-            return;
-        };
-        let expires = row.expires;
+        let is_out = self.table.known(token).is_some_and(|row| row.phase == Phase::Dispatched);
+        if is_out && !self.ends_with_refusal(token, status) {
+            self.go_on_elsewhere(token.slot, status);
+        }
+    }
+
+    /// Sees to a refused message that no other attempt is for; gives whether that is so.
+    fn ends_with_refusal(&mut self, token: Token, status: Status) -> bool {
         if self.fall_back(token) {
-            return;
+            return true;
         }
-        if self.now.wall >= expires {
+        // Its time ran out while the carrier thought about it: that is how it ends, and why is told beside it.
+        let is_over = self.now.wall >= self.table.row(token.slot).expires;
+        if is_over {
             let Outcome { error, .. } = Outcome::refused(status);
-            let outcome = Outcome { state: MessageState::Expired, error };
-            return self.expire(token.slot, Stage::InFlight, outcome);
+            self.expire(token.slot, Stage::InFlight, Outcome { state: MessageState::Expired, error });
         }
-        self.go_on_elsewhere(token.slot, status);
+        is_over
     }
 
     /// The carrier did not answer: it may have the message, and gets it again rather than never.
