@@ -230,7 +230,8 @@ impl Judge<'_> {
             state if is_taken && self.likely_fates(number).contains(&state) => true,
             MessageState::Rejected => is_refused,
             MessageState::Deleted => message.cancel.is_some(),
-            MessageState::Expired | MessageState::Unknown => is_over,
+            MessageState::Expired => is_over,
+            MessageState::Unknown => is_over || self.ledger.poison.contains(&told.id),
             _ => false,
         }
     }
@@ -245,12 +246,14 @@ impl Judge<'_> {
             let was_read = wire.ended.is_none_or(|(_, read)| read >= end);
             let in_time = answered - offer.at < self.response
                 && self.sim.scene.agenda.believed(taken).1 < message.expires.0;
+            // A receipt that overtook its answer is kept, and tells nothing where the answer is lost.
+            let safe_at = if answered < taken { taken } else { before };
             was_read
                 && in_time
                 && !wire.is_deaf
                 && !self.is_ambiguous(offer)
                 && taken < before
-                && self.ledger.outlived_all(answered, taken)
+                && self.ledger.outlived_all(answered, safe_at)
                 && !self.ledger.died_between(offer.at, answered)
         })
     }

@@ -131,6 +131,8 @@ pub struct Ledger {
     pub failing: Vec<(Micros, bool)>,
     /// Bits that turned over in the store.
     pub flips: usize,
+    /// Ids of messages that the hub gave up because link after link was lost with them.
+    pub poison: BTreeSet<String>,
     /// What nobody should have seen.
     pub wrong: Vec<String>,
     pub by_id: BTreeMap<String, usize>,
@@ -220,24 +222,21 @@ impl Ledger {
         }
     }
 
-    /// The hub gives a message up because link after link was lost with it: so they were, or it slanders a message.
+    /// The hub gives a message up because link after link was lost with it: so they were, or it slanders a message. Of an id that nobody
+    /// was told (a part's, or one whose answer was lost) it must be true of some message.
     pub fn poisoned(&mut self, id: &str, attempts: usize, at: Micros) {
-        let is_it = |message: &&Message| {
-            message.answer.as_ref().is_some_and(|(_, answer)| answer.as_deref() == Ok(id))
+        let is_lost = |out: &&Dispatched| {
+            let wire = self.wires.get(&out.connection);
+            wire.and_then(|wire| wire.ended).is_some_and(|(ended, _)| ended >= out.at)
         };
-        let is_lost = |out: &Dispatched| {
-            self.wires
-                .get(&out.connection)
-                .and_then(|wire| wire.ended)
-                .is_some_and(|(ended, _)| ended >= out.at)
+        let losses = |message: &Message| message.dispatches.iter().filter(is_lost).count();
+        let lost = match self.by_id.get(id) {
+            Some(number) => losses(&self.messages[*number]),
+            None => self.messages.iter().map(losses).max().unwrap_or_default(),
         };
-        let lost = self
-            .messages
-            .iter()
-            .find(is_it)
-            .map(|message| message.dispatches.iter().filter(|out| is_lost(out)).count());
-        if lost.is_none_or(|lost| lost < attempts) {
-            self.wrong(at, format!("{id} is called poison; links were lost with it: {lost:?}"));
+        self.poison.insert(id.to_owned());
+        if lost < attempts {
+            self.wrong(at, format!("{id} is called poison; links were lost with it: {lost}"));
         }
     }
 
