@@ -237,7 +237,15 @@ impl Inner {
             Some(at) if at <= now.mono => {
                 self.inbound_next += 1;
                 let (id, body) = (number.to_string().into_bytes().into(), handsets.write(number));
-                Ok(Owed { at, session: 0, house: 0, id, body, state: MessageState::Enroute, is_inbound: true })
+                Ok(Owed {
+                    at,
+                    session: 0,
+                    house: 0,
+                    id,
+                    body,
+                    state: MessageState::Enroute,
+                    is_inbound: true,
+                })
             }
             next => Err([again, next].into_iter().flatten().min()),
         }
