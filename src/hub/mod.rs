@@ -68,7 +68,6 @@ mod steps;
 mod suspects;
 mod table;
 mod timers;
-mod unrouted;
 mod upkeep;
 mod way;
 mod whose;
@@ -126,7 +125,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
 use table::Table;
-use unrouted::Unrouted;
 use way::Texts;
 
 /// The hub.
@@ -200,7 +198,8 @@ pub struct Hub {
     disk_wait: Duration,
     /// Whose turn it is in groups of carriers that take turns.
     turns: Turns,
-    unrouted: Unrouted,
+    /// Messages that are due and wait for their bodies before they get a carrier.
+    unrouted: Queue,
     texts: Texts,
     /// No message waits longer for its next attempt.
     longest_wait: Duration,
