@@ -23,7 +23,7 @@ class Conduct:
     """How a carrier behaves; each field may be set while it runs."""
 
     def __init__(self):
-        # 0; a status to refuse with; "silent"; "drop" (accepts, then hangs up); "garbage".
+        # 0; a status to refuse with; "silent"; "drop" (accepts, then hangs up); "garbage"; "unbind" (accepts; the scenario unbinds).
         self.bind = 0
         # "ok"; "silent"; "twice"; "foreign"; "shuffle"; "hangup"; a delay in seconds, or a function of the message to one.
         self.answer = "ok"
@@ -86,6 +86,8 @@ class Link(asyncio.Protocol):
             self.bound = False
             out.append(smpp.pdu(command | smpp.RESPONSE, 0, sequence))
             self.sink.ledger.note("unbind", s=self.name)
+        elif command == smpp.UNBIND | smpp.RESPONSE:
+            self.transport.close()
         elif not command & smpp.RESPONSE:
             out.append(smpp.pdu(smpp.GENERIC_NACK, 3, sequence))
 
@@ -128,6 +130,14 @@ class Sink:
         for link in list(self.links):
             link.transport.abort()
         await asyncio.sleep(0)
+
+    def unbind(self):
+        """Says goodbye on each link; the connection ends with the answer."""
+        for link in self.links:
+            if link.bound:
+                link.bound = False
+                link.sequence += 1
+                link.say([smpp.pdu(smpp.UNBIND, 0, link.sequence)])
 
     def connected(self, link):
         """A connection came."""
