@@ -1,6 +1,5 @@
 //! Receipts and inbound messages go out: to any port of the account that receives and has room.
 
-use super::fetch::fetch_if_parked;
 use super::inbound::{wants_parameters, write_inbound};
 use super::kin::Kin;
 use super::screen::as_submitted;
@@ -133,21 +132,8 @@ impl Hub {
             return None;
         }
         loop {
-            while let Some(token) = account.waiting.next_ahead() {
-                fetch_if_parked(table, effects, token, *durable);
-            }
-            let token = account.waiting.front()?;
-            let Some(row) = table.known(token).filter(|row| row.phase == Phase::Waiting) else {
-                account.waiting.pop_front(); // given up while it waited
-                continue;
-            };
-            if row.is_parked() {
-                if !row.is(flag::FETCHING) {
-                    account.waiting.look_again();
-                    fetch_if_parked(table, effects, token, *durable);
-                }
-                return None;
-            }
+            let waits = |row: &mut Row| row.phase == Phase::Waiting; // or was given up
+            let token = account.waiting.front_at_hand(table, effects, *durable, waits)?;
             let (row, body) = table.row_and_body(token.slot);
             let seat = match port_for(row, body, account, ports) {
                 Fitting::Port(seat) => seat,
