@@ -4,8 +4,8 @@
 //! `service_type` may be. The answer is what `enroute route` tells, in JSON, and how the carriers stand. 400 says what is wrong with
 //! the question, 403 that it comes from elsewhere, 503 that the hub has no time for it.
 
-use super::desk::{PATIENCE, in_json, refusal};
 use super::door::Peer;
+use super::reply::{PATIENCE, in_json, refusal};
 use crate::clock::UnixMs;
 use crate::route::{Call, Question, Told, Way};
 use axum::Router;

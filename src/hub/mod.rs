@@ -74,7 +74,7 @@ mod whose;
 
 pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched};
-pub use gauges::CarrierGauges;
+pub use gauges::{CarrierGauges, Gauges, label};
 pub use held::{Durability, Reached};
 pub use pace::{Hold, OverLimit, Reason};
 pub use queue_classes::{Classes, Guard, Stand};
@@ -83,7 +83,7 @@ pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
-pub use stats::{Ended, Gauges, Stage, Stats, label};
+pub use stats::{Ended, Stage, Stats};
 pub use table::{INBOUND, Token};
 
 use crate::admission::{Rules, Times};
