@@ -69,7 +69,11 @@ pub struct Pin {
     pub cpus: String,
 }
 
-fn pin(text: &str) -> Result<Pin, String> {
+/// Reads a [`Pin`].
+///
+/// # Errors
+/// In words for the user, if it is none.
+pub fn pin(text: &str) -> Result<Pin, String> {
     match text.split_once('=') {
         Some((who @ ("hub" | "load" | "smsc" | "relay" | "server"), cpus)) if !cpus.is_empty() => {
             Ok(Pin { who: who.to_owned(), cpus: cpus.to_owned() })
@@ -117,7 +121,7 @@ impl Shape {
         let mut told = format!(
             "--binds {binds} --window {window} --seconds {seconds} --text-len {text_len} --receipt-wait "
         );
-        told += if self.paused { "0" } else { "60" };
+        told += if self.paused { "0" } else { "300" };
         if self.no_receipts {
             told += " --no-receipts";
         }
