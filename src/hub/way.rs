@@ -194,8 +194,8 @@ impl Hub {
         let (account, serial, due, error) = (row.account, row.serial, row.at, row.error);
         let sm = guarded(|| Sm::decode(&body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
         let question = Question::new(&sm, account, serial, due); // of an empty body: one that has no say
-        if !self.settings.routes.has(place.route) && !body.is_empty() {
-            // Its rule is there no more: the first that fits now is its rule.
+        if !body.is_empty() && self.settings.routes.candidates(place.route, sm.destination.addr).is_empty() {
+            // Its rule is there no more, or leads nowhere for this number: the first that fits now is its rule.
             let route = self.rule_for(&question).unwrap_or(Row::NO_ROUTE);
             place = Place { route, tried: Tried(0), from: 0 };
             let row = self.table.row(slot);
@@ -269,11 +269,10 @@ impl Hub {
     /// Whether every candidate has refused this message, as far as that can be told without its body.
     fn has_no_other(&self, slot: u32) -> bool {
         let (row, _) = self.table.row_and_body(slot);
-        if !self.settings.routes.has(row.route) {
-            return false; // another rule may have others
-        }
         let all = |count: usize| (1_u64 << count.min(32)) - 1;
-        self.candidates(slot).is_some_and(|count| u64::from(row.tried) & all(count) == all(count))
+        // If its rule is gone, or leads nowhere, another may have others.
+        self.candidates(slot)
+            .is_some_and(|count| count > 0 && u64::from(row.tried) & all(count) == all(count))
     }
 
     /// Whether its route has no other candidate than the one that this message is at.

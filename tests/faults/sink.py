@@ -8,6 +8,7 @@ import time
 
 import client
 import smpp
+from ledger import plain
 
 STEP_S = 0.005
 RECEIPT_WINDOW = 50
@@ -182,7 +183,7 @@ class Sink:
         sm, conduct = smpp.Sm.decode(body), self.conduct
         payload = sm.payload()
         start = payload[0] + 1 if sm.esm_class & 0x40 else 0
-        token = payload[start : start + 16].decode("latin1")
+        token = plain(payload[start : start + 16].decode("latin1"))
         status, answer = conduct.of("status", sm), conduct.of("answer", sm)
         message_id = b"" if status or answer in ("silent", "hangup") else self.next_id()
         at_once = answer in ("ok", "twice", "foreign") and not conduct.receipt_first
