@@ -1,6 +1,5 @@
 """Jasmin from PyPI with RabbitMQ and Redis from Debian, its three daemons, one connector for each link, its pacing off."""
 
-import hashlib
 import os
 import socket
 import time
@@ -19,7 +18,8 @@ class Jasmin:
     def install(self):
         """Installs all of it."""
         install_debian(rabbitmq_server=SERVER, redis_server="redis-server")
-        # 0.11.1 fails on every response of a carrier (its listener asks the request for it). setuptools went without pkg_resources later, which Jasmin's parts ask for.
+        # 0.11.1 fails on every answer of a carrier: its listener looks for it in the request. Later setuptools went without
+        # pkg_resources, which Jasmin's parts ask for.
         self.python = install_python("jasmin", "jasmin==0.11.0", "setuptools<81")
 
     def start(self, place):
@@ -43,7 +43,8 @@ class Jasmin:
     def redis(self, place):
         """Redis without a file."""
         port = free_port()
-        process = place.start("redis", ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        process = place.start("redis", command)
         place.wait_for_port(process, port)
         return process, port
 
@@ -66,6 +67,7 @@ class Jasmin:
 
     def configure(self, place, amqp, redis, router, pb):
         """jasmin.cfg: ports, and logs that say only what is wrong."""
+        spec = next(self.python.glob("lib/*/site-packages/txamqp/specs/standard/amqp0-9-1.stripped.xml"))
         sections = {
             "smpp-server": {"bind": "127.0.0.1", "port": place.smpp},
             "smpp-server-pb": {"bind": "127.0.0.1", "port": pb},
@@ -73,7 +75,7 @@ class Jasmin:
             "client-management": {"bind": "127.0.0.1", "port": free_port(), "store_path": place.dir / "etc/store"},
             "service-smppclient": {},
             "sm-listener": {},
-            "amqp-broker": {"host": "127.0.0.1", "port": amqp, "spec": next(self.python.glob("lib/*/site-packages/txamqp/specs/standard/amqp0-9-1.stripped.xml"))},
+            "amqp-broker": {"host": "127.0.0.1", "port": amqp, "spec": spec},
             "http-api": {"bind": "127.0.0.1", "port": place.http},
             "router": {"bind": "127.0.0.1", "port": router, "store_path": place.dir / "etc/store"},
             "deliversm-thrower": {},
