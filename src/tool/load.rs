@@ -59,6 +59,9 @@ pub struct Options {
     /// Recipient of each message.
     #[arg(long, default_value = "447700900123")]
     pub destination: String,
+    /// Recipients in turn: that many numbers, which differ from the recipient in their last digits.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub destinations: u32,
     /// The PDU that submits.
     #[arg(long, value_enum, default_value_t = Operation::SubmitSm)]
     pub operation: Operation,
@@ -124,6 +127,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             options.operation,
             &options.from,
             &options.destination,
+            options.destinations,
             options.text_len.min(254),
             !options.no_receipts,
             schedule(&options),
