@@ -24,7 +24,8 @@ class Jasmin:
 
     def start(self, place):
         """Starts everything, the one before the other needs it."""
-        place.start_carrier()
+        # A receipt that overtakes the answer of its message inside Jasmin is looked up again, which slows all.
+        place.start_carrier("--receipt-delay-ms", "3000")
         redis, amqp = self.redis(place), self.rabbit(place)
         self.jcli, router, pb = free_port(), free_port(), free_port()
         places = {"ROOT_PATH": str(place.dir), "CONFIG_PATH": str(place.dir / "etc"), "LOG_PATH": str(place.dir)}
@@ -80,8 +81,7 @@ class Jasmin:
             "router": {"bind": "127.0.0.1", "port": router, "store_path": place.dir / "etc/store"},
             "deliversm-thrower": {},
             "dlr-thrower": {},
-            # Else a receipt that overtakes the answer of its message waits for 10 s.
-            "dlr": {"dlr_lookup_retry_delay": 1, "dlr_lookup_max_retries": 100},
+            "dlr": {"dlr_lookup_max_retries": 100},
             "redis-client": {"host": "127.0.0.1", "port": redis},
             "jcli": {"bind": "127.0.0.1", "port": self.jcli, "authentication": "False"},
         }
@@ -113,7 +113,7 @@ class Jasmin:
 
     def load(self, place):
         """The load of an ESME; it accepts faster than it sends on, so its receipts are waited for longer."""
-        return place.load("--receipt-wait", "120")
+        return place.load("--receipt-wait", "150")
 
 
 class Console:
