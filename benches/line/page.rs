@@ -21,7 +21,9 @@ fn line(figure: &Figure, when: &str) -> String {
 /// # Errors
 /// If the page can't be read or written, or lacks its marks.
 pub fn rewrite(page: &Path, figures: &[Figure]) -> io::Result<()> {
-    let dirty = !said("git", &["status", "--porcelain", "--untracked-files=no"]).is_empty();
+    // What the documentation says of a commit is no part of it.
+    let dirty =
+        !said("git", &["status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs"]).is_empty();
     let commit = said("git", &["rev-parse", "--short", "HEAD"]) + if dirty { "+" } else { "" };
     let when = format!("{}, {commit}", said("date", &["-u", "+%F"]));
     let text = merge(&fs::read_to_string(page)?, figures, &when, &describe());

@@ -8,6 +8,7 @@ use super::shape::{Durability, Pin, Shape};
 use super::world::{World, run_once};
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// What `table` takes.
@@ -248,10 +249,13 @@ fn resident(base: &Shape, scale: &Scale, tell: &mut dyn FnMut(&Run)) -> Figure {
         })
         .collect();
     world.stop();
-    let [second, last] = [1, 9].map(|at| runs[at].rss_kib[2] as f64);
-    let remark = format!("{:.0} MiB to {:.0} MiB", second / 1024.0, last / 1024.0);
+    // What is under way when a tenth ends differs: so the middle of three early ones is compared with that of three late ones.
+    let mib = runs.iter().map(|run| run.rss_kib[2] as f64 / 1024.0).collect::<Vec<_>>();
+    let [early, late] = [1..4, 7..10].map(|tenths: Range<usize>| median(mib[tenths].iter().copied()));
+    let each = mib.iter().map(|mib| format!("{mib:.0}")).collect::<Vec<_>>().join(", ");
+    let remark = format!("MiB after each million: {each}");
     let beside = Beside::worst(runs.iter().map(|run| run.beside));
-    Figure { line: &figure::RESIDENT, values: vec![last / second - 1.0], beside, remark }
+    Figure { line: &figure::RESIDENT, values: vec![late / early - 1.0], beside, remark }
 }
 
 /// Rounds of runs: in each, one of every kind.
