@@ -105,6 +105,7 @@ use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
 use clockwork::Clockwork;
+use delivery::Turn;
 use first_parts::FirstParts;
 use foldhash::HashMap;
 use gauges::CarrierStats;
@@ -251,7 +252,7 @@ struct AccountState {
     /// Since when it has had none; nothing is said while it has some.
     away: Option<Instant>,
     /// Which of them is next.
-    turn: usize,
+    turn: Turn,
     dirty: bool,
 }
 
