@@ -54,6 +54,7 @@ pub(super) async fn drive_on(stream: &TcpStream, machine: &mut impl Machine, inp
     let mut alarm = Alarm::default();
     let mut read_size = READ_MIN;
     let mut stuck: Option<Instant> = None;
+    let mut taken = 0;
     machine.wake(now());
     if !input.is_empty() {
         machine.receive(input, now());
@@ -89,11 +90,13 @@ pub(super) async fn drive_on(stream: &TcpStream, machine: &mut impl Machine, inp
             () = machine.bell().notified() => machine.wake(now()),
             ready = readiness(stream, interest) => {
                 if ready && wants_read {
+                    let before = input.len();
                     match read(stream, input, &mut read_size) {
                         Ok(true) => {}
                         Ok(false) => return End::Peer,
                         Err(_) => return End::Peer,
                     }
+                    taken += input.len() - before;
                     machine.receive(input, now());
                 }
             }
@@ -110,6 +113,11 @@ pub(super) async fn drive_on(stream: &TcpStream, machine: &mut impl Machine, inp
         }
         if input.is_empty() {
             *input = BytesMut::new(); // an idle session holds no buffer
+        }
+        // A peer that always has more for us would keep this thread for tens of milliseconds.
+        if taken >= READ_MAX {
+            taken = 0;
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -296,6 +304,73 @@ mod tests {
 
         assert_eq!(end, End::Machine);
         assert!(busy.timed_out, "{} wakes and no timeout", busy.wakes);
+    }
+
+    /// Takes whatever comes, until it has had enough.
+    struct Glutton {
+        bell: Notify,
+        transmit: BytesMut,
+        eaten: usize,
+        enough: usize,
+    }
+
+    impl Machine for Glutton {
+        fn receive(&mut self, input: &mut BytesMut, _: Now) {
+            self.eaten += input.len();
+            input.clear();
+        }
+
+        fn handle_timeout(&mut self, _: Now) {}
+
+        fn next_timeout(&self) -> Option<Instant> {
+            None
+        }
+
+        fn wake(&mut self, _: Now) {}
+
+        fn bell(&self) -> &Notify {
+            &self.bell
+        }
+
+        fn transmit(&mut self) -> &mut BytesMut {
+            &mut self.transmit
+        }
+
+        fn wants_read(&self) -> bool {
+            true
+        }
+
+        fn is_closed(&self) -> bool {
+            self.eaten >= self.enough
+        }
+    }
+
+    #[tokio::test]
+    async fn others_get_their_turn_beside_a_peer_that_always_has_more() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
+        let (stream, _) = listener.accept().await.expect("a peer");
+        peer.writable().await.expect("nothing has been said yet");
+        let mut said = 0;
+        while let Ok(octets) = peer.try_write(&[0; 64 * 1024]) {
+            said += octets;
+        }
+        let turns = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let others = std::sync::Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                others.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut glutton = Glutton { bell: Notify::new(), transmit: BytesMut::new(), eaten: 0, enough: said };
+
+        assert_eq!(drive(&stream, &mut glutton).await, End::Machine);
+
+        other.abort();
+        let turns = turns.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(said > 4 * READ_MAX, "{said} octets are too few to prove anything");
+        assert!(turns >= said / (3 * READ_MAX), "{turns} turns while {said} octets were read");
     }
 
     /// What we did not read must not make the system take our last words back (RFC 9112 §9.6 tells the same of HTTP).
