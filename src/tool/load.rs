@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::pusher::{Orders, Pusher};
 use super::tally::Tally;
-use super::template::{Operation, Schedule, Template};
+use super::template::{Operation, Schedule, Template, Wish};
 use crate::runtime::{drive, now};
 use crate::session::BindKind;
 use anyhow::Context;
@@ -53,6 +53,9 @@ pub struct Options {
     /// Octets of each text, 13 at least.
     #[arg(long, default_value_t = 100)]
     pub text_len: usize,
+    /// priority_flag of each message.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=3))]
+    pub priority: u8,
     /// Sender of each message.
     #[arg(long, default_value = "447700900100")]
     pub from: String,
@@ -129,7 +132,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             &options.destination,
             options.destinations,
             options.text_len.min(254),
-            !options.no_receipts,
+            Wish { receipts: !options.no_receipts, priority: options.priority },
             schedule(&options),
         ),
         enough: AtomicBool::new(false),

@@ -53,6 +53,14 @@ impl Schedule {
     }
 }
 
+/// What is asked of a message's way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish {
+    pub receipts: bool,
+    /// priority_flag.
+    pub priority: u8,
+}
+
 /// A body, and where its number goes.
 pub(super) struct Template {
     pub command: Command,
@@ -75,7 +83,7 @@ impl Template {
         to: &str,
         destinations: u32,
         text_len: usize,
-        receipts: bool,
+        wish: Wish,
         schedule: Schedule,
     ) -> Self {
         let mut text = Vec::with_capacity(text_len);
@@ -102,7 +110,8 @@ impl Template {
         let sm = Sm {
             source,
             destination,
-            registered_delivery: u8::from(receipts),
+            registered_delivery: u8::from(wish.receipts),
+            priority_flag: wish.priority,
             short_message: &text,
             schedule_delivery_time: time.as_ref().map_or(b"", |time| time),
             ..Sm::default()
@@ -170,7 +179,15 @@ mod tests {
     #[test]
     fn each_operation_says_the_same_with_its_number() {
         let body = |operation| {
-            let template = Template::new(operation, "me", "4477", 1, 20, true, Schedule::Now);
+            let template = Template::new(
+                operation,
+                "me",
+                "4477",
+                1,
+                20,
+                Wish { receipts: true, priority: 0 },
+                Schedule::Now,
+            );
             let mut out = BytesMut::new();
             template.write(42, &mut out, UnixMs(0));
             (template.command, out.freeze())
@@ -195,7 +212,15 @@ mod tests {
 
     #[test]
     fn destinations_take_turns_and_differ_in_their_last_digits() {
-        let template = Template::new(Operation::SubmitSm, "4477", "4477", 11, 20, true, Schedule::Now);
+        let template = Template::new(
+            Operation::SubmitSm,
+            "4477",
+            "4477",
+            11,
+            20,
+            Wish { receipts: true, priority: 0 },
+            Schedule::Now,
+        );
 
         let destinations = [0, 9, 10, 11].map(|number| {
             let mut out = BytesMut::new();
@@ -212,7 +237,7 @@ mod tests {
     fn scheduled_messages_say_when_they_are_due_twice() {
         let from = UnixMs(1_773_568_800_050);
         let schedule = Schedule::Due { from, per_second: 20 };
-        let template = Template::new(Operation::SubmitSm, "me", "4477", 1, 20, false, schedule);
+        let template = Template::new(Operation::SubmitSm, "me", "4477", 1, 20, Wish::default(), schedule);
         let mut out = BytesMut::new();
 
         template.write(7, &mut out, from);
@@ -224,7 +249,7 @@ mod tests {
         assert_eq!(time, Ok(Some(SmppTime::Absolute(due))));
 
         let schedule = Schedule::SaidIn(Duration::from_secs(90));
-        let template = Template::new(Operation::SubmitSm, "me", "4477", 1, 20, false, schedule);
+        let template = Template::new(Operation::SubmitSm, "me", "4477", 1, 20, Wish::default(), schedule);
         let mut out = BytesMut::new();
         template.write(7, &mut out, from);
 
