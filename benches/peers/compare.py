@@ -10,7 +10,7 @@ import tempfile
 from jasmin import Jasmin
 from kannel import Kannel
 from place import DIR, Place, Unavailable, cpu_s
-from servers import NodeSmpp, Rusmpp, Smpp34
+from servers import NodeSmpp, Rusmpp, Smpp34Crate, Smpp34Wheel
 
 
 class Enroute:
@@ -82,7 +82,8 @@ class OwnCarrier:
         return place.load("--no-receipts")
 
 
-PEERS = [Enroute("disk"), Enroute("memory"), Kannel(), Jasmin(), OwnCarrier(), Rusmpp(), Smpp34(), NodeSmpp()]
+PEERS = [Enroute("disk"), Enroute("memory"), Kannel(), Jasmin(),
+         OwnCarrier(), Rusmpp(), Smpp34Crate(), NodeSmpp(), Smpp34Wheel()]
 
 
 def measure(peer, options):

@@ -39,10 +39,24 @@ class Rusmpp(Server):
         return [self.program, f"127.0.0.1:{place.smpp}"]
 
 
-class Smpp34(Server):
-    """The wheel smpp34, whose engine is in Rust; each message is answered in Python."""
+class Smpp34Crate(Server):
+    """The crate smpp34 with its own server on tokio."""
 
-    name, key = "smpp34 1.5 (Python on Rust)", "smpp34"
+    name, key = "smpp34 1.5, crate", "smpp34"
+
+    def install(self):
+        """Builds it."""
+        self.program = build("smpp34_server")
+
+    def command(self, place):
+        """How it is started."""
+        return [self.program, place.smpp]
+
+
+class Smpp34Wheel(Server):
+    """The wheel smpp34, whose engine is that crate; each message is answered in Python."""
+
+    name, key = "smpp34 1.5, Python", "smpp34-python"
 
     def install(self):
         """Installs it."""
