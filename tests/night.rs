@@ -151,9 +151,9 @@ fn late(number: u64, came: &Came) -> Act {
 /// One customer's texts: some for each of the ways.
 fn texts(customer: &str, phase: usize, count: usize) -> impl Iterator<Item = Message> {
     (0..count).map(move |number| {
-        let to = match number % 8 {
+        let to = match number % 16 {
             0 => TO[1],
-            1 => TO[2],
+            1 | 9 => TO[2],
             _ => TO[0],
         };
         let text = format!("{customer} {phase} {number:04}");

@@ -373,7 +373,7 @@ pub(super) fn is_old(table: &super::Table, token: Token, patience: Duration, now
 }
 
 /// What is held back is looked at again after this long at the latest.
-const LOOK_AGAIN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// No answer that counts takes longer.
 const LONGEST_ANSWER: Duration = Duration::from_secs(3600);
 /// Links that are full and have not moved for so long are silent.

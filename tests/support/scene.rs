@@ -78,7 +78,7 @@ impl Draft {
             carriers.push((name, table, Carrier::start(port, mood)));
         }
         let hub = Hub::start_with(dir.path(), &config, &self.environment);
-        Scene { hub, setup, carriers, config }
+        Scene { hub, setup, carriers, config, environment: self.environment }
     }
 }
 
@@ -88,9 +88,19 @@ pub struct Scene {
     pub setup: Setup,
     carriers: Vec<(String, String, Carrier)>,
     config: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Scene {
+    /// The hub is killed with -9, this is done meanwhile, and it starts again; the carriers go on.
+    pub fn again(self, meanwhile: impl FnOnce()) -> Self {
+        let Self { hub, setup, carriers, config, environment } = self;
+        hub.kill();
+        meanwhile();
+        let hub = Hub::start_with(setup.dir.path(), &config, &environment);
+        Self { hub, setup, carriers, config, environment }
+    }
+
     /// Binds an account.
     pub fn customer(&self, name: &str) -> Customer {
         Customer::bind(self.setup.smpp, name)
