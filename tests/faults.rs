@@ -76,6 +76,11 @@ fn x13_half_open_links() {
 }
 
 #[test]
+fn x14_carrier_that_never_answers_beside_one_that_does() {
+    survives("X14");
+}
+
+#[test]
 fn x16_ids_that_come_again() {
     survives("X16");
 }
@@ -88,4 +93,9 @@ fn x17_receipts_in_any_order() {
 #[test]
 fn x24_customers_that_do_not_read() {
     survives("X24");
+}
+
+#[test]
+fn x27_reload_under_load() {
+    survives("X27");
 }

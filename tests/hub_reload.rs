@@ -240,3 +240,43 @@ fn what_waits_for_a_carrier_that_is_gone_is_decided_on_again() {
     all.sort();
     assert_eq!(taken, all, "each once");
 }
+
+/// The rule is still there, but has no target for this number any more: what waits, falls due or was refused goes by the next rule
+/// that fits.
+#[test]
+fn number_that_its_rule_has_no_target_for_any_more_is_decided_on_again() {
+    for is_up in [false, true] {
+        let by_prefix = |prefixes: &[(&str, CarrierId)]| {
+            Routes::by_prefix(prefixes.iter().copied(), Some(SECOND)).expect("digits")
+        };
+        let mut settings = two();
+        settings.routes = Arc::new(by_prefix(&[("4477", CARRIER), ("49", CARRIER)]));
+        let mut world = World::new(settings);
+        world.bind_port(PORT);
+        world.bind_link_of(SECOND_LINK, SECOND);
+        if is_up {
+            world.bind_link(LINK, 1);
+        }
+        let later = Text { schedule: b"000000010000000R", ..text("later") };
+        world.submit(&[text("out"), text("one"), later]);
+        world.run();
+        let out = world.sent();
+        assert_eq!(out.len(), usize::from(is_up));
+
+        let routes = by_prefix(&[("49", CARRIER)]).numbered_after(world.hub.names().routes.as_slice());
+        reload(&mut world, Settings { routes: Arc::new(routes), ..two() }, Vec::new());
+        if let Some((link, token, _)) = out.first() {
+            world.say(*link, *token, Word::Answered(Status::RINVDSTADR), "");
+        }
+        world.run();
+        let mut sent = world.sent();
+        world.pass(secs(3700));
+        sent.extend(world.sent());
+
+        let mut sent: Vec<_> = sent.into_iter().map(|(link, _, text)| (link, text)).collect();
+        sent.sort();
+        let expected = ["later", "one", "out"].map(|text| (SECOND_LINK, text.to_owned()));
+        assert_eq!(sent, expected);
+        assert!(world.states().is_empty());
+    }
+}

@@ -9,6 +9,7 @@ mod csv;
 mod difference;
 mod fault;
 mod ladder;
+mod names;
 mod pace;
 mod part;
 mod peer;

@@ -1,10 +1,11 @@
 //! Routes: their keys, the tables that they name, and what they set.
 
 use super::csv;
+use super::names::Names;
 use super::part::carrier_named;
 use super::rule;
 use super::section::Section;
-use super::value::{choice, octets};
+use super::value::{choice, file, octets};
 use crate::hub::{AccountPlan, CarrierPlan};
 use crate::id::CarrierId;
 use crate::route::{
@@ -13,23 +14,6 @@ use crate::route::{
 };
 use foldhash::{HashMap, HashMapExt};
 use std::path::PathBuf;
-use std::sync::Arc;
-
-/// What the rules and tables of routes may name.
-pub(super) struct Names<'n> {
-    pub accounts: &'n [AccountPlan],
-    targets: HashMap<&'n str, Target>,
-    /// Tables of prefixes that were read, by their names.
-    pub tables: HashMap<String, Arc<[Row]>>,
-}
-
-impl Names<'_> {
-    /// The carrier or group of that name.
-    pub fn target(&self, text: &str) -> Result<Target, String> {
-        let found = self.targets.get(text).copied();
-        found.ok_or_else(|| format!("no carrier and no group is named \"{text}\""))
-    }
-}
 
 pub(super) fn routes(
     section: &mut Section<'_>,
@@ -147,11 +131,6 @@ fn elsewhere(section: &mut Section<'_>, key: &'static str, line: u32, before: u3
     let path: PathBuf = section.report().beside(&name);
     let message = format!("{}: in line {before} too", what.to_string());
     section.report().note_elsewhere(&path.display().to_string(), line as usize, message);
-}
-
-/// The name of a file.
-pub(super) fn file(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn group(section: &mut Section<'_>, name: &str, names: &Names<'_>) -> Group {

@@ -1,9 +1,9 @@
 //! One rule of the routes: its keys and what they set.
 
 use super::csv;
-use super::route::{Names, file};
+use super::names::Names;
 use super::section::Section;
-use super::value::{choice, hexadecimal, octets};
+use super::value::{choice, file, hexadecimal, octets};
 use crate::codec::Tag;
 use crate::id::AccountId;
 use crate::route::{

@@ -16,6 +16,11 @@ pub(super) fn own_address(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// The name of a file.
+pub(super) fn file(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
 /// A secret that has to be there.
 pub(super) fn password(text: &str) -> Result<String, String> {
     octets(text, 1..=8, PASSWORD_HINT)

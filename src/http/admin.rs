@@ -9,10 +9,11 @@
 //! | 503 | the hub is stopping |
 
 use super::door::Peer;
+use super::reply::in_json;
 use axum::Router;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::post;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
@@ -81,8 +82,4 @@ async fn reload(State(admin): State<Admin>, ConnectInfo(Peer(peer)): ConnectInfo
             in_json(StatusCode::SERVICE_UNAVAILABLE, &why)
         }
     }
-}
-
-fn in_json(status: StatusCode, value: &serde_json::Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
 }

@@ -4,8 +4,8 @@
 //! `esm_class` and `tlv` (0x1400=ff, as often as there are some) may be. The answer is what `enroute route` tells, in JSON, and how the carriers stand. 400 says what is wrong with
 //! the question, 403 that it comes from elsewhere, 503 that the hub has no time for it.
 
-use super::desk::{PATIENCE, in_json, refusal};
 use super::door::Peer;
+use super::reply::{PATIENCE, in_json, refusal};
 use crate::clock::UnixMs;
 use crate::route::{Call, Question, Told, Way, read_parameter};
 use axum::Router;

@@ -10,6 +10,7 @@
 //! word: 400 for what can't be meant, 401 for whom we don't know, 404 for no such bulk, 409 for a change that its state
 //! doesn't allow, 503 for what the hub can't do now. After a 503 `no_answer` it may have been done all the same.
 
+use super::reply::{PATIENCE, in_json, refusal};
 use crate::bulk::{Answer, Ask, Call, Name, Refusal, Request, View};
 use crate::clock::UnixMs;
 use crate::esme::{Account, Registry};
@@ -27,7 +28,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -198,19 +198,9 @@ fn shown(id: &str, view: &View) -> serde_json::Value {
     })
 }
 
-pub(super) fn refusal(status: StatusCode, word: &str, message: &str) -> Response {
-    in_json(status, &json!({ "error": word, "message": message }))
-}
-
-pub(super) fn in_json(status: StatusCode, value: &serde_json::Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{value}\n")).into_response()
-}
-
 const BASIC: &[u8] = b"Basic ";
 /// Octets of a request's body; a time takes fifty.
 const BODY_MAX: usize = 1024;
-/// How long an answer may take; it waits for the disk.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ mod admin;
 mod asking;
 mod desk;
 mod door;
+mod reply;
 
 pub use admin::{Admin, ReloadCall, Reloaded};
 pub use desk::Desk;

@@ -1,6 +1,5 @@
 //! Receipts and inbound messages go out: to any port of the account that receives and has room.
 
-use super::fetch::fetch_if_parked;
 use super::inbound::{wants_parameters, write_inbound};
 use super::kin::Kin;
 use super::screen::as_submitted;
@@ -132,22 +131,10 @@ impl Hub {
         if account.ports.is_empty() {
             return None;
         }
+        account.turn.pass();
         loop {
-            while let Some(token) = account.waiting.next_ahead() {
-                fetch_if_parked(table, effects, token, *durable);
-            }
-            let token = account.waiting.front()?;
-            let Some(row) = table.known(token).filter(|row| row.phase == Phase::Waiting) else {
-                account.waiting.pop_front(); // given up while it waited
-                continue;
-            };
-            if row.is_parked() {
-                if !row.is(flag::FETCHING) {
-                    account.waiting.look_again();
-                    fetch_if_parked(table, effects, token, *durable);
-                }
-                return None;
-            }
+            let waits = |row: &mut Row| row.phase == Phase::Waiting; // or was given up
+            let token = account.waiting.front_at_hand(table, effects, *durable, waits)?;
             let (row, body) = table.row_and_body(token.slot);
             let seat = match port_for(row, body, account, ports) {
                 Fitting::Port(seat) => seat,
@@ -184,17 +171,42 @@ impl Hub {
     }
 }
 
-/// The next port in turn that has room.
-pub(super) fn next_port(ports: &[u32], turn: &mut usize, seats: &mut super::Seats<PortState>) -> Option<u32> {
-    for _ in 0..ports.len() {
-        *turn = (*turn + 1) % ports.len();
-        let seat = ports[*turn];
-        if seats.here(seat).is_some_and(|(_, port)| port.room > 0 && port.receives) {
-            return Some(seat);
+/// Whose turn it is among the ports of an account. Each gets a few in a row: they leave with one write and are answered by
+/// one, and nobody looks through a thousand ports for the next one with room each time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turn {
+    place: usize,
+    given: u8,
+}
+
+impl Turn {
+    /// The next one begins.
+    pub const fn pass(&mut self) {
+        if self.given > 0 {
+            (self.place, self.given) = (self.place + 1, 0);
         }
     }
-    None
+
+    /// The port whose turn it is, of those that have room.
+    pub fn port(&mut self, ports: &[u32], seats: &mut super::Seats<PortState>) -> Option<u32> {
+        if self.given >= ROW {
+            self.pass();
+        }
+        for step in 0..ports.len() {
+            let place = (self.place + step) % ports.len();
+            let has_room = |(_, port): (_, &mut PortState)| port.room > 0 && port.receives;
+            if seats.here(ports[place]).is_some_and(has_room) {
+                let given = if step == 0 { self.given } else { 0 };
+                *self = Self { place, given: given + 1 };
+                return Some(ports[place]);
+            }
+        }
+        None
+    }
 }
+
+/// How many a port gets in a row.
+const ROW: u8 = 32;
 
 /// Where something goes.
 enum Fitting {
@@ -221,12 +233,12 @@ fn port_for(
         if able.is_empty() {
             return Fitting::Never;
         }
-        next_port(&able, turn, seats)
+        turn.port(&able, seats)
     } else if row.is(flag::INBOUND) && row.is(flag::TOGETHER) {
         let seat = ports[(row.source ^ row.destination) as usize % ports.len()];
-        next_port(&[seat], &mut 0, seats)
+        Turn::default().port(&[seat], seats)
     } else {
-        next_port(ports, turn, seats)
+        turn.port(ports, seats)
     };
     seat.map_or(Fitting::Later, Fitting::Port)
 }

@@ -1,9 +1,10 @@
 //! How each carrier stands: what waits for it and for how long, what it is allowed, and what limits it now.
 
+use super::clockwork::KINDS;
 use super::pace::Reason;
 use super::queue_classes::CLASSES;
-use super::stats::label;
-use super::{Gauges, Hub, LinkState};
+use super::{Hub, LinkState};
+use crate::bulk::State;
 use crate::codec::Status;
 use crate::id::CarrierId;
 use crate::metrics::{Buckets, Metrics};
@@ -75,6 +76,81 @@ impl CarrierStats {
         if self.waits.count() > 0 {
             pace.response.with_label(name).fold(&self.waits);
         }
+    }
+}
+
+/// How much of what there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    pub messages: u64,
+    pub held: u64,
+    pub awaiting: u64,
+    pub scheduled: u64,
+    pub waiting: u64,
+    /// Messages that are due and wait for their bodies before they get a carrier.
+    pub unrouted: u64,
+    /// Messages whose bodies may still be at hand.
+    pub bodies: u64,
+    pub early_receipts: u64,
+    /// Handsets that don't want to hear from an account, or from one of its numbers.
+    pub opt_outs: u64,
+    /// Octets of memory in use by the hub's own books, and how many there may be.
+    pub memory: u64,
+    pub memory_limit: u64,
+    /// Of these, what the buffers of sessions hold.
+    pub buffers: u64,
+    /// What is remembered beside messages: kin, answers that wait for something, searches, what carriers were asked.
+    pub remembered: u64,
+    /// By how much the wall clock is off what is believed, in seconds.
+    pub clock_off_s: i64,
+    /// Timers of each kind, in the order of [`KINDS`].
+    pub timers: [u64; KINDS.len()],
+    /// Nothing expires: the clock may be wrong.
+    pub expiry_held: bool,
+    pub spool_octets: u64,
+    pub spool_live_octets: u64,
+    /// Bulks in each of [`State::EACH`].
+    pub bulks: [u64; State::EACH.len()],
+    /// By carrier, in the order of the configuration.
+    pub carriers: Vec<CarrierGauges>,
+}
+
+impl Gauges {
+    /// Sets the process's metrics; `carriers` are their names, in the order of the configuration.
+    pub fn show(&self, metrics: &Metrics, carriers: &[String]) {
+        let places = [
+            ("all", self.messages),
+            ("awaiting_receipt", self.awaiting),
+            ("timed", self.scheduled),
+            ("receipt_waiting", self.waiting),
+            ("unrouted", self.unrouted),
+            ("waiting_for_disk", self.held),
+            ("body_watched", self.bodies),
+            ("early_receipts", self.early_receipts),
+        ];
+        metrics.screening.opt_outs.set(self.opt_outs as i64);
+        for (place, count) in places {
+            metrics.messages.with_label_values(&[place]).set(count as i64);
+        }
+        for (state, count) in State::EACH.iter().zip(self.bulks) {
+            metrics.bulks.with_label_values(&[state.name()]).set(count as i64);
+        }
+        for (name, carrier) in carriers.iter().zip(&self.carriers) {
+            carrier.show(metrics, name);
+        }
+        for (kind, count) in KINDS.iter().zip(self.timers) {
+            metrics.timers.with_label_values(&[kind]).set(count as i64);
+        }
+        metrics.memory.with_label_values(&["used"]).set(self.memory as i64);
+        metrics.memory.with_label_values(&["buffers"]).set(self.buffers as i64);
+        metrics
+            .memory
+            .with_label_values(&["limit"])
+            .set(i64::try_from(self.memory_limit).unwrap_or(i64::MAX));
+        metrics.clock_step.set(self.clock_off_s);
+        metrics.expiry_held.set(self.expiry_held.into());
+        metrics.spool_octets.with_label_values(&["all"]).set(self.spool_octets as i64);
+        metrics.spool_octets.with_label_values(&["living"]).set(self.spool_live_octets as i64);
     }
 }
 
@@ -198,3 +274,8 @@ impl CarrierGauges {
 const PRIORITIES: [&str; CLASSES] = ["0", "1", "2", "3"];
 /// Accounts that are looked at for the oldest message of a class.
 const OLDEST_MAX: usize = 1_000;
+
+/// The status as a label: its name, or one word for all that have none, so that a peer can't make series.
+pub fn label(status: Status) -> &'static str {
+    status.name().unwrap_or("other")
+}

@@ -126,7 +126,7 @@ impl Hub {
         let admitted = admit(sm, rules, times, self.now)?;
         let screened = self.screened(sm, account)?;
         let (whole, sm) = (sm, &with_addresses(sm, &screened));
-        let question = Question { sm, account, serial: self.journal.serial(), due: admitted.due };
+        let question = Question::new(sm, account, self.journal.serial(), admitted.due);
         let route = self.rule_for(&question).ok_or(Status::RINVDSTADR)?;
         let (leaf, tried, seen) = self.first_taker(&question, route)?;
         let carrier = leaf.carrier;
@@ -301,7 +301,7 @@ impl Hub {
         route: RouteId,
     ) -> Result<(Leaf, Tried, Seen), Status> {
         let (mut tried, mut refusal) = (Tried(0), None);
-        while let Some(leaf) = self.pick(question.draw(), Place { route, tried, from: 0 }) {
+        while let Some(leaf) = self.pick(question.draw, Place { route, tried, from: 0 }) {
             // Nobody has promised anything for it yet: one that our own words fail for stays outside.
             let seen = guarded(|| self.examine(question.sm, question.account, leaf.carrier));
             match seen.unwrap_or(Err(Status::RSYSERR)) {

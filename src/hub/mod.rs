@@ -68,14 +68,13 @@ mod steps;
 mod suspects;
 mod table;
 mod timers;
-mod unrouted;
 mod upkeep;
 mod way;
 mod whose;
 
 pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched};
-pub use gauges::CarrierGauges;
+pub use gauges::{CarrierGauges, Gauges, label};
 pub use held::{Durability, Reached};
 pub use pace::{Hold, OverLimit, Reason};
 pub use queue_classes::{Classes, Guard, Stand};
@@ -84,7 +83,7 @@ pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
-pub use stats::{Ended, Gauges, Stage, Stats, label};
+pub use stats::{Ended, Stage, Stats};
 pub use table::{INBOUND, Token};
 
 use crate::admission::{Rules, Times};
@@ -106,6 +105,7 @@ use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
 use clockwork::Clockwork;
+use delivery::Turn;
 use first_parts::FirstParts;
 use foldhash::HashMap;
 use gauges::CarrierStats;
@@ -126,7 +126,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use suspects::Suspects;
 use table::Table;
-use unrouted::Unrouted;
 use way::Texts;
 
 /// The hub.
@@ -200,7 +199,8 @@ pub struct Hub {
     disk_wait: Duration,
     /// Whose turn it is in groups of carriers that take turns.
     turns: Turns,
-    unrouted: Unrouted,
+    /// Messages that are due and wait for their bodies before they get a carrier.
+    unrouted: Queue,
     texts: Texts,
     /// No message waits longer for its next attempt.
     longest_wait: Duration,
@@ -252,7 +252,7 @@ struct AccountState {
     /// Since when it has had none; nothing is said while it has some.
     away: Option<Instant>,
     /// Which of them is next.
-    turn: usize,
+    turn: Turn,
     dirty: bool,
 }
 

@@ -61,8 +61,7 @@ impl Hub {
                 return super::fetch::fetch_if_parked(table, effects, token, *durable);
             }
             let account = &mut self.accounts[place];
-            let Some(seat) = super::delivery::next_port(&account.ports, &mut account.turn, &mut self.ports)
-            else {
+            let Some(seat) = account.turn.port(&account.ports, &mut self.ports) else {
                 return;
             };
             account.notices.pop_front();

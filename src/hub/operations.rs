@@ -198,7 +198,7 @@ impl Hub {
         let expires = write_absolute(expires);
         let old = self.table.body(token.slot).clone();
         let sm = Sm::decode(&old, Reading::Lenient).map_err(|_| Status::RREPLACEFAIL)?;
-        let question = Question { sm: &sm, account, serial: u64::from(token.serial), due: at };
+        let question = Question::new(&sm, account, u64::from(token.serial), at);
         let carrier = self.likely_carrier(&question, route, carrier);
         let passed_on = self.passed_schedule(carrier, &sm);
         let at = passed_on.unwrap_or(at);

@@ -8,9 +8,9 @@ use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
 use super::pace::OverLimit;
+use super::queue::Queue;
 use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
-use super::unrouted::Unrouted;
 use super::way::{self, Texts};
 use super::whose::Given;
 use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
@@ -264,7 +264,7 @@ impl Replay {
         // What the flags of 5.0 don't say was said by an older peer.
         let version = if kept & flag::SUCCESS_ONLY != 0 { Version::V50 } else { Version::V34 };
         let is_inbound = kept & flag::INBOUND != 0;
-        let question = way::Question { sm: &sm, account, serial: id.serial, due: at };
+        let question = way::Question::new(&sm, account, id.serial, at);
         // Whatever else the records of one from a handset say, no carrier gets it.
         let way = (!is_inbound).then(|| self.way_of(&question)).flatten();
         let (route, carrier, from) = way.unwrap_or((Row::NO_ROUTE, Row::NOWHERE, 0));
@@ -433,7 +433,7 @@ impl Replay {
             sleepers: BinaryHeap::new(),
             disk_wait: Duration::ZERO,
             turns: self.turns,
-            unrouted: Unrouted::default(),
+            unrouted: Queue::default(),
             texts: Texts::default(),
             longest_wait,
             scratch: BytesMut::new(),

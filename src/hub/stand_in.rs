@@ -5,9 +5,8 @@
 //! Nobody is given what he can't take: where the other isn't there either, it stays.
 
 use super::Hub;
-use super::fetch::fetch_if_parked;
 use super::queue::Queue;
-use super::table::{Token, flag};
+use super::table::{Row, Token, flag};
 use crate::codec::{Reading, Sm};
 use crate::id::{AccountId, CarrierId};
 use crate::message::Phase;
@@ -127,21 +126,8 @@ impl Hub {
             let Self { stand_ins, table, effects, durable, .. } = self;
             let StandIn { account, moving, .. } = &mut stand_ins[place];
             let account = *account;
-            while let Some(token) = moving.next_ahead() {
-                fetch_if_parked(table, effects, token, *durable);
-            }
-            let Some(token) = moving.front() else { return };
-            let Some(row) = table.known(token).filter(|row| row.phase == Phase::Waiting) else {
-                moving.pop_front(); // given up while it waited
-                continue;
-            };
-            if row.is_parked() {
-                if !row.is(flag::FETCHING) {
-                    moving.look_again();
-                    fetch_if_parked(table, effects, token, *durable);
-                }
-                return;
-            }
+            let waits = |row: &mut Row| row.phase == Phase::Waiting; // or was given up
+            let Some(token) = moving.front_at_hand(table, effects, *durable, waits) else { return };
             moving.pop_front();
             self.move_one(token, account);
         }

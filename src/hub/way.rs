@@ -30,10 +30,9 @@ use std::time::{Duration, Instant};
 pub(super) struct Question<'a> {
     pub sm: &'a Sm<'a>,
     pub account: AccountId,
-    /// The serial that the message has or, most likely, gets.
-    pub serial: u64,
     /// When it is due.
     pub due: UnixMs,
+    pub draw: Draw<'a>,
 }
 
 /// What decides among candidates.
@@ -47,19 +46,18 @@ pub(super) struct Draw<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// What decides among candidates.
-    pub fn draw(&self) -> Draw<'a> {
-        let Sm { source, destination, .. } = self.sm;
-        let part = may_be_part(self.sm).then(|| conversion::part_of(self.sm)).flatten();
+    /// `serial` is the one that the message has or, most likely, gets.
+    pub fn new(sm: &'a Sm<'a>, account: AccountId, serial: u64, due: UnixMs) -> Self {
+        let Sm { source, destination, .. } = sm;
+        let part = may_be_part(sm).then(|| conversion::part_of(sm)).flatten();
         let dice = match &part {
             Some(part) => {
-                let ([high, low], [first, second]) =
-                    (part.reference.to_be_bytes(), self.account.0.to_be_bytes());
+                let ([high, low], [first, second]) = (part.reference.to_be_bytes(), account.0.to_be_bytes());
                 dice(&[source.addr, destination.addr, &[high, low, first, second]])
             }
-            None => dice(&[&self.serial.to_be_bytes()]),
+            None => dice(&[&serial.to_be_bytes()]),
         };
-        Draw { number: destination.addr, dice, is_part: part.is_some() }
+        Self { sm, account, due, draw: Draw { number: destination.addr, dice, is_part: part.is_some() } }
     }
 }
 
@@ -69,12 +67,12 @@ fn may_be_part(sm: &Sm<'_>) -> bool {
 
 /// The rule for a message whose account's texts mean what `from` says; `None`: there is none.
 pub(super) fn rule_for(routes: &Routes, from: &Profile, question: &Question<'_>) -> Option<RouteId> {
-    let Question { sm, account, due, .. } = *question;
+    let Question { sm, account, due, draw } = *question;
     let segments = match routes.asks_segments() {
         true => guarded(|| conversion::segments(sm, from).ok()).flatten().unwrap_or(u8::MAX),
         false => 1,
     };
-    routes.decide(&Case { account, sm, segments, due, serial_dice: question.draw().dice })
+    routes.decide(&Case { account, sm, segments, due, serial_dice: draw.dice })
 }
 
 /// The candidate for a message after a restart: how carriers stand is not known yet.
@@ -85,7 +83,7 @@ pub(super) fn first_candidate(
     question: &Question<'_>,
 ) -> Option<Leaf> {
     let standing = |_| Standing { usable: true, load: 0 };
-    let Draw { number, dice, .. } = question.draw();
+    let Draw { number, dice, .. } = question.draw;
     routes.next(route, number, Tried(0), dice, turns, standing)
 }
 
@@ -149,7 +147,7 @@ impl Hub {
             return carrier;
         }
         let place = Place { route, tried: Tried(0), from: 0 };
-        self.pick(question.draw(), place).map_or(carrier, |leaf| leaf.carrier)
+        self.pick(question.draw, place).map_or(carrier, |leaf| leaf.carrier)
     }
 
     /// Sets a message on its way whose carrier is still to be picked.
@@ -163,7 +161,8 @@ impl Hub {
         let row = self.table.row(slot);
         if !row.is(flag::QUEUED) {
             row.set(flag::QUEUED);
-            self.unrouted.push_back(token);
+            let Self { unrouted, table, .. } = self;
+            unrouted.push_back(token, |token| table.holds(token));
         }
     }
 
@@ -198,18 +197,15 @@ impl Hub {
         let mut place = Place { route: row.route, tried: Tried(row.tried), from: row.from };
         let (account, serial, due, error) = (row.account, row.serial, row.at, row.error);
         let sm = guarded(|| Sm::decode(&body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
-        let draw = match body.is_empty() {
-            true => Draw { number: b"", dice: dice(&[&serial.to_be_bytes()]), is_part: false },
-            false => Question { sm: &sm, account, serial, due }.draw(),
-        };
-        if !self.settings.routes.has(place.route) && !body.is_empty() {
-            // Its rule is there no more: the first that fits now is its rule.
-            let route = self.rule_for(&Question { sm: &sm, account, serial, due }).unwrap_or(Row::NO_ROUTE);
+        let question = Question::new(&sm, account, serial, due); // of an empty body: one that has no say
+        if !body.is_empty() && self.settings.routes.candidates(place.route, sm.destination.addr).is_empty() {
+            // Its rule is there no more, or leads nowhere for this number: the first that fits now is its rule.
+            let route = self.rule_for(&question).unwrap_or(Row::NO_ROUTE);
             place = Place { route, tried: Tried(0), from: 0 };
             let row = self.table.row(slot);
             (row.route, row.tried, row.from) = (route, 0, 0);
         }
-        let Some(leaf) = self.pick(draw, place) else {
+        let Some(leaf) = self.pick(question.draw, place) else {
             let outcome = match place.tried {
                 Tried(0) => Outcome::NO_ROUTE,
                 Tried(_) => Outcome { state: MessageState::Rejected, error },
@@ -279,12 +275,10 @@ impl Hub {
     /// Whether every candidate has refused this message, as far as that can be told without its body.
     fn has_no_other(&self, slot: u32) -> bool {
         let (row, _) = self.table.row_and_body(slot);
-        if !self.settings.routes.has(row.route) {
-            return false; // another rule may have others
-        }
         let all = |count: usize| (1_u64 << count.min(32)) - 1;
+        // If its rule is gone, or leads nowhere, another may have others.
         let count = self.candidates(slot).map(<[CarrierId]>::len);
-        count.is_some_and(|count| u64::from(row.tried) & all(count) == all(count))
+        count.is_some_and(|count| count > 0 && u64::from(row.tried) & all(count) == all(count))
     }
 
     /// Whether its route has no other candidate than the one that this message is at.
@@ -341,10 +335,17 @@ impl Hub {
     pub(super) fn pump_unrouted(&mut self) {
         for _ in 0..PICKED_MAX {
             let Self { unrouted, table, effects, durable, now, .. } = self;
-            match unrouted.next(table, effects, *durable, now.wall) {
-                Some(token) => self.give_carrier(token),
-                None => return,
-            }
+            let waits = |row: &mut Row| {
+                let is_ours = row.carrier == Row::NOWHERE;
+                let goes = is_ours && row.phase == Phase::Queued && row.expires > now.wall;
+                if is_ours && !goes {
+                    row.clear(flag::QUEUED); // settled while it waited, or too late, as its timer is about to say
+                }
+                goes
+            };
+            let Some(token) = unrouted.front_at_hand(table, effects, *durable, waits) else { return };
+            unrouted.pop_front();
+            self.give_carrier(token);
         }
         self.unfinished = true;
     }

@@ -9,7 +9,7 @@ use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
 use crate::hub::{Effects, Event, Hub, Reload, Settings, Stats};
-use crate::id::{AccountId, SessionId};
+use crate::id::{AccountId, CarrierId, SessionId};
 use crate::metrics::Metrics;
 use crate::route;
 use foldhash::HashMap;
@@ -189,12 +189,12 @@ impl HubThread {
             self.requests.send(Request::Scan(number));
         }
         for (carrier, reading) in advice {
-            let carrier = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            let carrier = name_of(&self.carriers, carrier);
             let advice = reading.advice();
             warn!(carrier, advice, "its receipts write ids in another form than configured");
         }
         for (carrier, id) in poisoned {
-            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            let name = name_of(&self.carriers, carrier);
             self.metrics.poisoned.with_label_values(&[name]).inc();
             let id = id.text(&self.hub.id_key());
             let id = String::from_utf8_lossy(&id);
@@ -206,10 +206,10 @@ impl HubThread {
     /// Adds what a turn has counted to the process's metrics.
     fn fold(&mut self, stats: &Stats) {
         for (carrier, counts) in &stats.carriers {
-            counts.fold(&self.metrics, self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str));
+            counts.fold(&self.metrics, name_of(&self.carriers, *carrier));
         }
         for (carrier, times) in &stats.repeated {
-            let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+            let name = name_of(&self.carriers, *carrier);
             self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
         }
         for (name, ended) in self.carriers.iter().zip(&stats.ended) {
@@ -219,7 +219,7 @@ impl HubThread {
             [(&stats.passed_on, &self.metrics.way.passed_on), (&stats.sick, &self.metrics.way.sick)];
         for (counts, counters) in by_carrier {
             for (carrier, times) in counts {
-                let name = self.carriers.get(usize::from(carrier.0)).map_or("", String::as_str);
+                let name = name_of(&self.carriers, *carrier);
                 counters.with_label_values(&[name]).inc_by(*times);
             }
         }
@@ -234,6 +234,10 @@ impl HubThread {
         }
         stats.fold(&self.metrics);
     }
+}
+
+fn name_of(carriers: &[String], carrier: CarrierId) -> &str {
+    carriers.get(usize::from(carrier.0)).map_or("", String::as_str)
 }
 
 /// Tells the operator what has happened to the wall clock.

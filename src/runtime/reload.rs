@@ -6,7 +6,7 @@
 
 use super::connector::keep_link;
 use super::mail::Mail;
-use super::serve::{Plan, show_durability};
+use super::plan::{Plan, show_durability};
 use super::shared::Shared;
 use crate::carrier::Gate;
 use crate::esme::{Account, Registry};

@@ -5,6 +5,7 @@ use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::Mailbox;
+use super::plan::{Plan, show_durability};
 use super::reader_thread::ReaderThread;
 use super::reload::Reloader;
 use super::shared::Shared;
@@ -12,11 +13,10 @@ use super::spool_threads::{Progress, SparesThread, WriterThread};
 use super::{FileDisk, listener, machine, now};
 use crate::bulk;
 use crate::esme::Registry;
-use crate::hub::{self, Durability, Event, Hub, Replay};
+use crate::hub::{Event, Hub, Replay};
 use crate::id::AccountId;
 use crate::metrics::Metrics;
 use crate::route;
-use crate::session;
 use crate::spool::{self, OpenError, Reader, RecoveryReport, Writer};
 use foldhash::HashMap;
 use std::io;
@@ -31,26 +31,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle as TaskHandle;
 use tracing::{info, warn};
-
-/// Everything that a hub is started with.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    pub hub: hub::Settings,
-    pub session: session::Settings,
-    pub spool: spool::Settings,
-    /// Where the spool's files are.
-    pub directory: PathBuf,
-    /// Where ESMEs connect to: `host:port`; port 0 for any.
-    pub address: String,
-    /// Connections at one time, bound or not; fewer if there are descriptors for fewer.
-    pub max_connections: usize,
-    /// Octets of memory that the hub may use by its own books; `None`: a share of the machine's.
-    pub memory_octets: Option<u64>,
-    /// Commits of the spool begin at least this far apart.
-    pub commit_gap: Duration,
-    /// Octets of the file that is given up when the disk is full; 0 for none.
-    pub reserve_octets: u64,
-}
 
 /// Why a hub can't start.
 #[derive(Debug, Error)]
@@ -245,44 +225,14 @@ fn log_recovery(report: &RecoveryReport, messages: usize, took: Duration) {
     }
 }
 
-/// Tells how many accounts wait for what, and warns of those that wait for less than the disk.
-pub(super) fn show_durability(settings: &hub::Settings, metrics: &Metrics) {
-    for durability in Durability::EACH {
-        let named = |plan: &&hub::AccountPlan| !plan.account.system_id.is_empty();
-        let mut names = settings.accounts.iter().filter(named).filter(|plan| plan.durability == durability);
-        let count = names.clone().count();
-        metrics.accounts.with_label_values(&[durability.name()]).set(count as i64);
-        let Some(first) = names.next().map(|plan| &plan.account.system_id) else { continue };
-        match durability {
-            Durability::Disk => {}
-            Durability::Os => warn!(
-                accounts = count,
-                %first,
-                "durability is \"os\": what they were told is accepted is lost if the machine loses its power"
-            ),
-            Durability::Memory => warn!(
-                accounts = count,
-                %first,
-                "durability is \"memory\": what they were told is accepted is lost if this process or the machine dies"
-            ),
-        }
-    }
-}
-
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ServeError> {
     std::thread::Builder::new().name(name.to_owned()).spawn(run).map_err(ServeError::Thread)
 }
 
 impl Running {
     /// Takes what customers ask of their bulks to the hub, until it stops or nobody can call any more.
-    pub fn answer(&mut self, mut calls: mpsc::Receiver<bulk::Call>) {
-        let mailbox = Arc::clone(&self.mailbox);
-        let taking = tokio::spawn(async move {
-            while let Some(call) = calls.recv().await {
-                mailbox.send(Mail::Bulk(call));
-            }
-        });
-        self.desks.push(taking);
+    pub fn answer(&mut self, calls: mpsc::Receiver<bulk::Call>) {
+        self.take_in(calls, Mail::Bulk);
     }
 
     /// What brings this hub other settings while it works; there is one.
@@ -291,14 +241,17 @@ impl Running {
     }
 
     /// Takes what operators ask about routes to the hub, until it stops or nobody can ask any more.
-    pub fn explain(&mut self, mut calls: mpsc::Receiver<route::Call>) {
+    pub fn explain(&mut self, calls: mpsc::Receiver<route::Call>) {
+        self.take_in(calls, Mail::Route);
+    }
+
+    fn take_in<T: Send + 'static>(&mut self, mut calls: mpsc::Receiver<T>, mail: fn(T) -> Mail) {
         let mailbox = Arc::clone(&self.mailbox);
-        let taking = tokio::spawn(async move {
+        self.desks.push(tokio::spawn(async move {
             while let Some(call) = calls.recv().await {
-                mailbox.send(Mail::Route(call));
+                mailbox.send(mail(call));
             }
-        });
-        self.desks.push(taking);
+        }));
     }
 
     /// Stops: accepts nobody new, lets what is out come back, says goodbye on all sides, writes what is left.

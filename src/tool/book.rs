@@ -8,7 +8,7 @@ use crate::clock::Now;
 use crate::codec::{MessageState, Status};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,8 +33,10 @@ pub(super) struct Inner {
     highest: Option<u32>,
     pub random: fastrand::Rng,
     next_id: u64,
-    /// Receipts to be sent, by when.
-    pub owed: VecDeque<Owed>,
+    /// Receipts to be sent, by when; a queue for each house.
+    pub owed: Vec<VecDeque<Owed>>,
+    /// Houses by the system_id that binds to them; none while all sessions are of one, number 0.
+    houses: HashMap<Box<[u8]>, usize>,
     /// Messages of handsets that have to be sent again, by when.
     pub inbound: VecDeque<Owed>,
     /// The number of the next one that has not been sent, and when number 0 was due.
@@ -43,12 +45,20 @@ pub(super) struct Inner {
     /// Receipts and messages of handsets that are out, by token.
     pub out: Vec<Option<Owed>>,
     free: Vec<u32>,
-    pub bells: Vec<(u64, Arc<Notify>)>,
+    pub seats: Vec<Seat>,
     pub next_session: u64,
     /// Messages whose receipts are gone, and how they ended; the last [`ENDED_MAX`].
     pub ended: VecDeque<(Box<[u8]>, MessageState)>,
     /// Broadcasts: ids, their areas as TLVs, and whether they go on; the last [`BROADCASTS_MAX`].
     pub broadcasts: VecDeque<Broadcast>,
+}
+
+/// A session, as the others see it.
+pub(super) struct Seat {
+    pub number: u64,
+    /// Whose it is: sessions send the receipts of their house.
+    pub house: usize,
+    pub bell: Arc<Notify>,
 }
 
 /// A broadcast.
@@ -63,6 +73,8 @@ pub(super) struct Owed {
     pub at: Instant,
     /// The session that the message came on.
     pub session: u64,
+    /// The house of that session.
+    pub house: usize,
     /// The carrier's id as the answer had it, or the number of the handset's message; for the ledger.
     pub id: Box<[u8]>,
     pub body: Vec<u8>,
@@ -80,13 +92,14 @@ impl Book {
             highest: None,
             random: fastrand::Rng::with_seed(conduct.seed),
             next_id: now.wall.0 << 16,
-            owed: VecDeque::new(),
+            owed: vec![VecDeque::new()],
+            houses: HashMap::new(),
             inbound: VecDeque::new(),
             inbound_next: 0,
             inbound_since: None,
             out: Vec::new(),
             free: Vec::new(),
-            bells: Vec::new(),
+            seats: Vec::new(),
             next_session: 0,
             ended: VecDeque::new(),
             broadcasts: VecDeque::new(),
@@ -113,7 +126,7 @@ impl Book {
     /// Wakes all sessions.
     pub fn ring(&self) {
         let inner = self.lock();
-        inner.bells.iter().for_each(|(_, bell)| bell.notify_one());
+        inner.seats.iter().for_each(|seat| seat.bell.notify_one());
     }
 }
 
@@ -129,6 +142,33 @@ impl Inner {
             cpu_s: super::cpu_s(),
             ..self.report.clone()
         }
+    }
+
+    /// Seats session `number`, which binds as `system_id`, in the house of that name; gives the house.
+    pub fn seat(&mut self, number: u64, system_id: &[u8]) -> usize {
+        let fresh = self.houses.len();
+        let house = *self.houses.entry(system_id.into()).or_insert(fresh);
+        if house >= self.owed.len() {
+            self.owed.push(VecDeque::new());
+        }
+        self.seats.iter_mut().filter(|seat| seat.number == number).for_each(|seat| seat.house = house);
+        house
+    }
+
+    /// Wakes the other sessions of the same house.
+    pub fn ring_others(&self, number: u64, house: usize) {
+        let others = self.seats.iter().filter(|seat| seat.house == house && seat.number != number);
+        others.for_each(|seat| seat.bell.notify_one());
+    }
+
+    /// Owes a receipt after all others.
+    pub fn owe_last(&mut self, owed: Owed) {
+        self.owed[owed.house].push_back(owed);
+    }
+
+    /// Owes a receipt before all others.
+    pub fn owe_first(&mut self, owed: Owed) {
+        self.owed[owed.house].push_front(owed);
     }
 
     /// Notes how a message ended.
@@ -197,7 +237,15 @@ impl Inner {
             Some(at) if at <= now.mono => {
                 self.inbound_next += 1;
                 let (id, body) = (number.to_string().into_bytes().into(), handsets.write(number));
-                Ok(Owed { at, session: 0, id, body, state: MessageState::Enroute, is_inbound: true })
+                Ok(Owed {
+                    at,
+                    session: 0,
+                    house: 0,
+                    id,
+                    body,
+                    state: MessageState::Enroute,
+                    is_inbound: true,
+                })
             }
             next => Err([again, next].into_iter().flatten().min()),
         }
@@ -207,7 +255,7 @@ impl Inner {
     pub fn put_back(&mut self, token: u64) {
         match self.take_out(token) {
             Some(owed) if owed.is_inbound => self.inbound.push_front(owed),
-            Some(owed) => self.owed.push_front(owed),
+            Some(owed) => self.owe_first(owed),
             None => {}
         }
     }

@@ -37,6 +37,9 @@ pub struct Conduct {
     /// Send receipts on another session than the message came on.
     #[arg(long)]
     pub receipts_on_other_link: bool,
+    /// Take sessions of different system_ids for those of different carriers: receipts go to sessions with the message's system_id.
+    #[arg(long)]
+    pub apart: bool,
     /// Send receipts only after SIGUSR1.
     #[arg(long)]
     pub hold_receipts: bool,
@@ -78,6 +81,7 @@ impl Conduct {
             drop_every_s: None,
             early_receipts: false,
             receipts_on_other_link: false,
+            apart: false,
             hold_receipts: false,
             data_receipts: false,
             alerts: false,

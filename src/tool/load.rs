@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -42,6 +43,13 @@ pub struct Options {
     /// Messages a second over all sessions; without it as fast as the windows allow.
     #[arg(long)]
     pub rate: Option<f64>,
+    /// With --rate: what could not leave when it was due, for want of room in the window, leaves as soon as it can, and its times count
+    /// from when it was due, so that a hub that stalls is not spared the messages that it kept us from sending.
+    #[arg(long, requires = "rate")]
+    pub open_loop: bool,
+    /// Submit nothing: say `bound` when all sessions are, and stay until SIGTERM or SIGINT.
+    #[arg(long, conflicts_with_all = ["count", "seconds", "rate", "receipts_later"])]
+    pub idle: bool,
     /// Octets of each text, 13 at least.
     #[arg(long, default_value_t = 100)]
     pub text_len: usize,
@@ -96,7 +104,12 @@ pub struct Options {
 /// If the hub can't be reached or the ledger not be written.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     let ledger = Ledger::create(options.ledger.as_deref()).context("the ledger")?;
-    let count = options.count.unwrap_or(if options.seconds.is_some() { u32::MAX } else { 10 });
+    let count = match (options.count, options.seconds) {
+        _ if options.idle => 0,
+        (Some(count), _) => count,
+        (None, Some(_)) => u32::MAX,
+        (None, None) => COUNT,
+    };
     let mut tally = Tally::new(ledger, now().mono);
     tally.follows = !options.no_receipts;
     tally.tells = !options.json && count <= TOLD_MAX;
@@ -105,6 +118,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         password: options.password.clone(),
         count,
         rate: options.rate.map(|rate| rate / options.binds.max(1) as f64),
+        open_loop: options.open_loop,
+        idle: options.idle,
         template: Template::new(
             options.operation,
             &options.from,
@@ -120,7 +135,10 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let progress = tokio::spawn(show_progress(Arc::clone(&orders), !options.json));
     let kind = if options.receipts_later.is_some() { BindKind::Transmitter } else { BindKind::Transceiver };
     let senders = Crew::bind(&options, &orders, kind).await?;
-    send_all(&options, &orders, &senders).await;
+    match options.idle {
+        true => stay(&options, &orders, &senders).await?,
+        false => send_all(&options, &orders, &senders).await,
+    }
     if let Some(later) = options.receipts_later {
         senders.leave(&orders).await;
         tokio::time::sleep(Duration::from_secs_f64(later)).await;
@@ -157,6 +175,25 @@ fn schedule(options: &Options) -> Schedule {
     }
 }
 
+/// Says when all sessions are bound, and waits until we are told to go.
+async fn stay(options: &Options, orders: &Orders, crew: &Crew) -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut said = false;
+    while !crew.is_gone() {
+        let bound = orders.tally.lock().unwrap_or_else(PoisonError::into_inner).binds;
+        if !said && bound >= options.binds as u64 {
+            said = true;
+            println!("bound {bound}");
+        }
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = tokio::time::sleep(if said { Duration::from_secs(1) } else { STEP }) => {}
+        }
+    }
+    anyhow::bail!("all sessions are gone")
+}
+
 /// Sends until the count or the time is reached and everything is answered.
 async fn send_all(options: &Options, orders: &Orders, crew: &Crew) {
     let until = options.seconds.map(|seconds| now().mono + Duration::from_secs_f64(seconds));
@@ -178,7 +215,7 @@ async fn send_all(options: &Options, orders: &Orders, crew: &Crew) {
 }
 
 async fn wait_for_receipts(options: &Options, orders: &Orders) {
-    if options.no_receipts && options.inbound == 0 {
+    if (options.no_receipts || options.idle) && options.inbound == 0 {
         return;
     }
     let until = now().mono + Duration::from_secs_f64(options.receipt_wait);
@@ -299,6 +336,8 @@ async fn show_progress(orders: Arc<Orders>, wanted: bool) {
     }
 }
 
+/// Messages of a run that is told neither a number nor a time.
+const COUNT: u32 = 10;
 /// Runs of up to this many messages tell of each.
 const TOLD_MAX: u32 = 20;
 /// The farthest that a relative time of days says.

@@ -36,7 +36,7 @@ impl Simulator {
 
     fn query(&mut self, sequence: u32, body: &[u8], inner: &Inner, now: Now) -> Result<(), Status> {
         let query = QuerySm::decode(body, Reading::Lenient).map_err(status)?;
-        let owed = inner.owed.iter().any(|owed| *owed.id == *query.message_id);
+        let owed = inner.owed.iter().flatten().any(|owed| *owed.id == *query.message_id);
         let ended = inner.ended.iter().rev().find(|(id, _)| **id == *query.message_id);
         let state = match ended {
             _ if owed => MessageState::Enroute,
@@ -58,7 +58,7 @@ impl Simulator {
     fn cancel(&mut self, sequence: u32, body: &[u8], inner: &mut Inner, now: Now) -> Result<(), Status> {
         let cancel = CancelSm::decode(body, Reading::Lenient).map_err(status)?;
         let mut count = 0;
-        for owed in &mut inner.owed {
+        for owed in inner.owed.iter_mut().flatten() {
             // The receipt's addresses are the message's the other way round.
             let Ok(receipt) = Sm::decode(&owed.body, Reading::Carrier) else { continue };
             let is_meant = match cancel.message_id {
@@ -81,7 +81,7 @@ impl Simulator {
     /// What a message says is not kept: only whether it could be replaced is told.
     fn replace(&mut self, sequence: u32, body: &[u8], inner: &Inner) -> Result<(), Status> {
         let replace = ReplaceSm::decode(body, Reading::Lenient).map_err(status)?;
-        let is_held = inner.owed.iter().any(|owed| *owed.id == *replace.message_id);
+        let is_held = inner.owed.iter().flatten().any(|owed| *owed.id == *replace.message_id);
         self.confirm(Command::REPLACE_SM, sequence, is_held, Status::RREPLACEFAIL)
     }
 

@@ -21,7 +21,11 @@ pub(super) struct Orders {
     pub count: u32,
     /// Messages a second of each session; `None`: as fast as the window allows.
     pub rate: Option<f64>,
+    /// Messages count from when they were due by the rate, and are all made up for.
+    pub open_loop: bool,
     pub template: Template,
+    /// Leave it to the hub to ask whether the link is alive.
+    pub idle: bool,
     /// No more new messages.
     pub enough: AtomicBool,
     /// Say goodbye.
@@ -50,7 +54,10 @@ impl Pusher {
 
     /// A session on a connection that was made to us: binds when it is asked to by outbind.
     pub fn called(orders: Arc<Orders>, kind: BindKind, window: usize, bell: Arc<Notify>, now: Now) -> Self {
-        let settings = Settings { window_in: 10_000, window_out: window, ..Settings::default() };
+        let mut settings = Settings { window_in: 10_000, window_out: window, ..Settings::default() };
+        if orders.idle {
+            settings.timers.enquire = NEVER;
+        }
         let session = Session::connect(settings, now);
         Self { session, orders, bell, kind, next_at: None, left: false }
     }
@@ -120,15 +127,21 @@ impl Pusher {
             return;
         }
         while self.session.room() > 0 && tally.next < orders.count {
+            let mut from = now.mono;
             if let (Some(rate), Some(at)) = (orders.rate, self.next_at) {
                 if now.mono < at {
                     return;
                 }
-                // A session that fell behind does not catch up in one burst of more than its window.
-                self.next_at = Some(at.max(now.mono - CATCH_UP) + Duration::from_secs_f64(1.0 / rate));
+                let pause = Duration::from_secs_f64(1.0 / rate);
+                if orders.open_loop {
+                    (self.next_at, from) = (Some(at + pause), due(at, now.mono));
+                } else {
+                    // A session that fell behind does not catch up in one burst of more than its window.
+                    self.next_at = Some(at.max(now.mono - CATCH_UP) + pause);
+                }
             }
             let number = tally.next;
-            let token = tally.token(number, now.mono);
+            let token = tally.token(number, from);
             let sent = self.session.request(orders.template.command, token, now, |out| {
                 orders.template.write(number, out, now.wall)
             });
@@ -138,6 +151,11 @@ impl Pusher {
             tally.next += 1;
         }
     }
+}
+
+/// From when the times of a message count that was due at `at` and leaves now: what our own timer is late by is not the hub's doing.
+fn due(at: Instant, now: Instant) -> Instant {
+    if now - at > TIMER_GRAIN { at } else { now }
 }
 
 /// What was delivered to us, by either PDU.
@@ -204,4 +222,8 @@ impl Machine for Pusher {
     }
 }
 
+/// A day, by which a session that is idle has ended or heard from the hub.
+const NEVER: Duration = Duration::from_secs(86_400);
 const CATCH_UP: Duration = Duration::from_millis(100);
+/// How late a timer of whole milliseconds may ring.
+const TIMER_GRAIN: Duration = Duration::from_millis(2);

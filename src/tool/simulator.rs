@@ -1,6 +1,6 @@
 //! One session of a simulated carrier.
 
-use super::book::{Book, Inner, Owed, REFUSED_AGAIN, id_text};
+use super::book::{Book, Inner, Owed, REFUSED_AGAIN, Seat, id_text};
 use super::conduct::IdFormat;
 use crate::clock::Now;
 use crate::codec::{
@@ -40,6 +40,7 @@ pub(super) struct Simulator {
     book: Arc<Book>,
     bell: Arc<Notify>,
     number: u64,
+    house: usize,
     drops: u64,
     receives: bool,
     /// Answers that wait for their time.
@@ -55,7 +56,7 @@ impl Simulator {
         let mut inner = book.lock();
         inner.next_session += 1;
         let number = inner.next_session;
-        inner.bells.push((number, Arc::clone(&bell)));
+        inner.seats.push(Seat { number, house: 0, bell: Arc::clone(&bell) });
         drop(inner);
         Self {
             session: Session::serve(settings, now),
@@ -63,6 +64,7 @@ impl Simulator {
             book,
             bell,
             number,
+            house: 0,
             receives: false,
             delayed: VecDeque::new(),
             next_receipt: None,
@@ -80,7 +82,7 @@ impl Simulator {
     /// The connection is gone: receipts that were not answered go out again elsewhere.
     pub fn end(mut self) {
         let mut inner = self.book.lock();
-        inner.bells.retain(|(number, _)| *number != self.number);
+        inner.seats.retain(|seat| seat.number != self.number);
         let lost: Vec<u64> = self.session.unanswered().map(|sent| sent.token).collect();
         for token in lost.into_iter().rev() {
             inner.put_back(token);
@@ -96,6 +98,9 @@ impl Simulator {
             Event::BindRequested { kind, bind } => {
                 inner.report.binds += 1;
                 self.receives = kind.receives();
+                if self.book.conduct.apart {
+                    self.house = inner.seat(self.number, bind.system_id);
+                }
                 let version = Version::from_interface(bind.interface_version);
                 let window = self.book.conduct.receipt_window;
                 self.session.accept_bind(b"smsc", version, 100_000, window, now);
@@ -116,7 +121,7 @@ impl Simulator {
                         inner.report.receipts_answered += 1;
                         inner.end(&owed.id, owed.state);
                     } else {
-                        inner.owed.push_back(Owed { at: now.mono + REFUSED_AGAIN, ..owed });
+                        inner.owe_last(Owed { at: now.mono + REFUSED_AGAIN, ..owed });
                     }
                 }
             }
@@ -174,13 +179,13 @@ impl Simulator {
         let other = (format != conduct.id_format).then(|| id_text(id, format));
         let body = receipt_body(sm, other.as_deref().unwrap_or(text), state, self.session.version(), now);
         let delay = Duration::from_millis(conduct.resp_delay_ms + conduct.receipt_delay_ms);
-        let (at, session, id) = (now.mono + delay, self.number, text.into());
-        let owed = Owed { at, session, id, body, state, is_inbound: false };
+        let (at, session, house, id) = (now.mono + delay, self.number, self.house, text.into());
+        let owed = Owed { at, session, house, id, body, state, is_inbound: false };
         let early = conduct.early_receipts && !self.book.held.load(Ordering::Relaxed);
         if early && self.session.room() > 0 && self.receives {
             self.send(owed, inner, now);
         } else {
-            inner.owed.push_back(owed);
+            inner.owe_last(owed);
         }
     }
 
@@ -214,7 +219,7 @@ impl Simulator {
             inner.report.receipts_sent += 1;
             inner.ledger.line("receipt", &[&owed.id, owed.state.receipt_word()]);
         } else if let Some(owed) = inner.take_out(token) {
-            inner.owed.push_front(owed);
+            inner.owe_first(owed);
         }
     }
 
@@ -262,30 +267,22 @@ impl Simulator {
         }
         let elsewhere = self.book.conduct.receipts_on_other_link;
         while self.session.room() > 0 {
-            let Some(first) = inner.owed.front() else { break };
+            let Some(first) = inner.owed[self.house].front() else { break };
             if first.at > now.mono {
                 self.next_receipt = Some(first.at);
                 break;
             }
-            if elsewhere && first.session == self.number && inner.bells.len() > 1 {
+            if elsewhere && first.session == self.number && inner.seats.len() > 1 {
                 // Its turn comes on another session, which is told.
-                inner
-                    .bells
-                    .iter()
-                    .filter(|(number, _)| *number != self.number)
-                    .for_each(|(_, bell)| bell.notify_one());
+                inner.ring_others(self.number, self.house);
                 break;
             }
-            if let Some(owed) = inner.owed.pop_front() {
+            if let Some(owed) = inner.owed[self.house].pop_front() {
                 self.send(owed, inner, now);
             }
         }
-        if self.session.room() == 0 && !inner.owed.is_empty() {
-            inner
-                .bells
-                .iter()
-                .filter(|(number, _)| *number != self.number)
-                .for_each(|(_, bell)| bell.notify_one());
+        if self.session.room() == 0 && !inner.owed[self.house].is_empty() {
+            inner.ring_others(self.number, self.house);
         }
     }
 }

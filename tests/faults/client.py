@@ -6,6 +6,7 @@ import time
 import zlib
 
 import smpp
+from ledger import plain
 
 FILLER = (b" the quick brown fox jumps over the lazy dog, and whoever reads this has waited for a message"
           b" that was accepted once and must come once, whatever happens on its way")
@@ -141,7 +142,7 @@ class Client:
         sm = smpp.Sm.decode(body)
         message_id = smpp.field(sm.text, b"id:") or (sm.tlv(smpp.RECEIPTED_ID) or b"").rstrip(b"\0")
         state = smpp.field(sm.text, b"stat:") or b""
-        message_id, state = message_id.decode("latin1"), state.decode("latin1")
+        message_id, state = plain(message_id.decode("latin1")), plain(state.decode("latin1"))
         answer = self.answering
         self.ledger.lines.append('{"e":"receipt","t":%.6f,"id":"%s","state":"%s","s":"%s","said":"%s","esm":%d}' % (
             now, message_id, state, session.name, answer, sm.esm_class))

@@ -79,11 +79,19 @@ class Hub:
 
     async def page(self, path):
         """The body of a GET."""
+        return (await self.ask("GET", path))[1]
+
+    async def post(self, path):
+        """Status and body of a POST without a body."""
+        return await self.ask("POST", path)
+
+    async def ask(self, method, path):
+        """Status and body of what the hub answers over HTTP."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.http)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: rig\r\nConnection: close\r\n\r\n".encode())
-        answer = (await asyncio.wait_for(reader.read(), 10)).decode()
+        writer.write(f"{method} {path} HTTP/1.1\r\nHost: rig\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        head, _, body = (await asyncio.wait_for(reader.read(), 10)).decode().partition("\r\n\r\n")
         writer.close()
-        return answer.split("\r\n\r\n", 1)[1]
+        return int(head.split()[1]), body
 
     async def metrics(self):
         """All series of /metrics, by name with labels."""

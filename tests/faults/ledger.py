@@ -33,6 +33,11 @@ class Ledger:
         self.file.close()
 
 
+def plain(text):
+    """A word for a line: as it is, or in hexadecimal where flipped bits have made it none."""
+    return text if text.isascii() and text.isalnum() else "x" + text.encode().hex()
+
+
 def read(path):
     """All lines of a ledger."""
     with open(path, encoding="utf-8") as file:

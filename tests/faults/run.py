@@ -16,16 +16,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import smpp  # noqa: E402
 from hub import ROOT  # noqa: E402
-from scenarios import carriers, links, process, system  # noqa: E402
+from scenarios import binds, carriers, links, process, reload, system  # noqa: E402
 
 SCENARIOS = {
     "X1": process.x1, "X2": process.x2, "X3": process.x3, "X6": system.x6, "X8": system.x8, "X12": links.x12,
     "X13": links.x13, "X14": carriers.x14, "X15": carriers.x15, "X16": carriers.x16, "X17": carriers.x17,
-    "X18": carriers.x18, "X19": carriers.x19, "X20": carriers.x20, "X21": system.x21, "X22": process.x22,
-    "X24": links.x24, "X25": links.x25, "X26": links.x26, "X28": system.x28, "X29": system.x29, "X32": links.x32,
+    "X18": carriers.x18, "X19": carriers.x19, "X20": binds.x20, "X21": system.x21, "X22": process.x22,
+    "X24": links.x24, "X25": links.x25, "X26": links.x26, "X27": reload.x27, "X28": system.x28, "X29": system.x29, "X32": links.x32,
     "X33": carriers.x33,
 }
-SHORT = ["X1", "X2", "X3", "X6", "X8", "X12", "X13", "X16", "X17", "X24"]
+SHORT = ["X1", "X2", "X3", "X6", "X8", "X12", "X13", "X14", "X16", "X17", "X24", "X27"]
 
 
 def arguments():

@@ -8,6 +8,7 @@ import time
 
 import client
 import smpp
+from ledger import plain
 
 STEP_S = 0.005
 RECEIPT_WINDOW = 50
@@ -23,7 +24,7 @@ class Conduct:
     """How a carrier behaves; each field may be set while it runs."""
 
     def __init__(self):
-        # 0; a status to refuse with; "silent"; "drop" (accepts, then hangs up); "garbage".
+        # 0; a status to refuse with; "silent"; "drop" (accepts, then hangs up); "garbage"; "unbind" (accepts; the scenario unbinds).
         self.bind = 0
         # "ok"; "silent"; "twice"; "foreign"; "shuffle"; "hangup"; a delay in seconds, or a function of the message to one.
         self.answer = "ok"
@@ -86,6 +87,8 @@ class Link(asyncio.Protocol):
             self.bound = False
             out.append(smpp.pdu(command | smpp.RESPONSE, 0, sequence))
             self.sink.ledger.note("unbind", s=self.name)
+        elif command == smpp.UNBIND | smpp.RESPONSE:
+            self.transport.close()
         elif not command & smpp.RESPONSE:
             out.append(smpp.pdu(smpp.GENERIC_NACK, 3, sequence))
 
@@ -128,6 +131,14 @@ class Sink:
         for link in list(self.links):
             link.transport.abort()
         await asyncio.sleep(0)
+
+    def unbind(self):
+        """Says goodbye on each link; the connection ends with the answer."""
+        for link in self.links:
+            if link.bound:
+                link.bound = False
+                link.sequence += 1
+                link.say([smpp.pdu(smpp.UNBIND, 0, link.sequence)])
 
     def connected(self, link):
         """A connection came."""
@@ -172,7 +183,7 @@ class Sink:
         sm, conduct = smpp.Sm.decode(body), self.conduct
         payload = sm.payload()
         start = payload[0] + 1 if sm.esm_class & 0x40 else 0
-        token = payload[start : start + 16].decode("latin1")
+        token = plain(payload[start : start + 16].decode("latin1"))
         status, answer = conduct.of("status", sm), conduct.of("answer", sm)
         message_id = b"" if status or answer in ("silent", "hangup") else self.next_id()
         at_once = answer in ("ok", "twice", "foreign") and not conduct.receipt_first

@@ -23,10 +23,19 @@ def percentile(values, share):
     return round(values[min(len(values) - 1, int(len(values) * share))], 4) if values else None
 
 
+FAILOVER_S = 10
+GROUP = [("[[route.group]]", {"name": '"either"', "kind": '"failover"', "members": '["A", "B"]'}),
+         ("[[route.prefix]]", {"prefix": '"3"', "carrier": '"either"'})]
+
+
 async def x14(options):
-    """A carrier answers enquire_link and never a submission; then it does again."""
+    """A carrier answers enquire_link and never a submission, beside a healthy one that is alone for some and second for others;
+    then it does again."""
     timer = 3 if options.short else 30
-    world = World("X14", options, {"listener.response_s": timer, "retry.unanswered.delays_s": [timer]})
+    failover = 1 if options.short else FAILOVER_S
+    settings = {"listener.response_s": timer, "retry.unanswered.delays_s": [timer], "limits.failover_after_s": failover}
+    world = World("X14", options, settings, more=GROUP)
+    world.client.carriers = (b"1", b"2", b"3")
     sick = world.sinks[0]
     await world.start()
     world.load()
@@ -48,7 +57,31 @@ async def x14(options):
     before, _ = to_sink(result.run, began - 3, began, "2")
     result.figures["other_carrier_p99_s"] = {"before": percentile(before, 0.99), "during": percentile(waits, 0.99)}
     result.require(lost == 0 and waits, "messages of the other carrier did not go out")
-    return result.in_time(percentile(waits, 0.99) <= max(3 * percentile(before, 0.99), 0.5), "the other carrier suffered")
+    result.in_time(percentile(waits, 0.99) <= max(3 * percentile(before, 0.99), 0.5), "the other carrier suffered")
+    return taken_over(result, began, ended, timer, failover)
+
+
+def taken_over(result, since, until, timer, failover):
+    """What has a second carrier goes there: what waits for the silent one once that is taken for sick, after the first timers, and
+    has been so for `failover` seconds; what is out on it by the ladder of what is not answered; and what comes later at once."""
+    run, waited, out, later = result.run, [], [], []
+    for token, sent in run.sent.items():
+        if token not in run.accepted or not since <= sent["t"] <= until or sent["to"][0] != "3" or "at" in sent:
+            continue
+        came = run.got.get(token) or [{"s": "B", "t": until + timer}]
+        if came[0]["s"][0] == "A":
+            # Within their second window, the hub can't know yet; trials with one message at a time follow.
+            out.append(token)
+        else:
+            (waited if sent["t"] < since + timer + failover else later).append(came[0]["t"] - sent["t"])
+    longest, later = max(waited, default=None), sorted(later)
+    result.figures["taken_over"] = {"waited": len(waited), "longest_wait_s": longest and round(longest, 1), "were_out": len(out),
+                                    "later": len(later), "later_p99_s": percentile(later, 0.99)}
+    result.require(waited and later, "nothing had a second carrier")
+    most = 2 * LINKS * WINDOW + (until - since) / 5
+    result.require(len(out) <= most, f"{len(out)} messages with a second carrier were given to the silent one")
+    result.in_time(max(waited, default=0) <= timer + failover + 5, f"a message waited {longest} s for the other carrier")
+    return result.in_time(percentile(later, 0.99) <= 1.0, "the other carrier was slow to take what is new")
 
 
 async def x15(options):
@@ -282,39 +315,6 @@ async def x19(options):
     result.require(attempts.get("2") == {1}, "a permanent refusal was tried again")
     result.require(attempts.get("1") == {3} and attempts.get("4") == {3}, "a passing refusal was not tried as configured")
     return result.in_time(permanent and percentile(permanent, 0.99) <= 1.0, "a permanent refusal took more than 1 s to end")
-
-
-async def x20(options):
-    """Binds refused, accepted and dropped, met with silence or garbage: no tight loop, and back when it is over."""
-    world = World("X20", options, {"carrier.reconnect_min_ms": 1000, "carrier.reconnect_max_ms": 60000})
-    sick = world.sinks[0]
-    await world.start()
-    span = options.seconds or (15 if options.short else 600)
-    figures, failures = {}, []
-    for name in [0x0D, 0x05, "drop", "garbage"] if options.short else [0x0D, 0x0E, 0x05, "drop", "garbage", "silent"]:
-        world.load(200)
-        sick.conduct.bind = name
-        world.disturb("binds_refused", links="A")
-        for link in list(sick.links):
-            link.transport.abort()
-        seen = len(sick.bind_times)
-        await world.last(span)
-        times = sick.bind_times[seen:]
-        busiest = max((sum(1 for each in times if at <= each < at + 1) for at in times), default=0)
-        figures[str(name)] = {"binds": len(times), "in_busiest_second": busiest}
-        most = 20 * LINKS if isinstance(name, int) else span * LINKS
-        if len(times) > most or not times:
-            failures.append(f"{name}: {len(times)} binds of {LINKS} links in {span} s")
-        if len(times) > 1.0 * span * LINKS + LINKS:
-            failures.append(f"{name}: more than one bind a second and link")
-        sick.conduct.bind = 0
-        waited = await world.bound(limit=150)
-        figures[str(name)]["bound_again_s"] = waited
-        # Credentials that were refused are tried again after a minute at least, lest we are locked out.
-        if waited > (120 if isinstance(name, int) else 60):
-            failures.append(f"{name}: bound again only after {waited} s")
-    drain = await world.quiesce()
-    return await world.finish({**figures, "drain_s": drain}, failures)
 
 
 async def x33(options):
