@@ -244,8 +244,7 @@ impl Replay {
         let Self { settings, accounts, turns, .. } = self;
         let profile = &accounts.get(usize::from(question.account.0))?.profile;
         let route = way::rule_for(&settings.routes, profile, question)?;
-        let leaf = way::first_candidate(&settings.routes, route, turns, question)?;
-        Some((route, leaf.carrier, leaf.bit))
+        way::first_candidate(&settings.routes, route, turns, question).map(|to| (route, to.carrier, to.bit))
     }
 
     fn take_accepted(

@@ -219,7 +219,7 @@ impl State {
     fn hear(&mut self, link: usize, pdu: &Pdu) {
         match pdu.command {
             BIND_TRANSCEIVER => {
-                self.binds.push((Instant::now(), self.bind_status));
+                self.binds.push((clock(), self.bind_status));
                 self.links[link].say(&pdu.response(self.bind_status, b"carrier\0".to_vec()));
                 self.links[link].is_up = self.bind_status == 0;
                 if self.links[link].is_up {
@@ -240,9 +240,11 @@ impl State {
 
     fn take(&mut self, link: usize, pdu: &Pdu) {
         let (number, message) = (self.came.len() + 1, Message::of(&pdu.body));
-        let at = Instant::now();
-        let came = Came { number, link, sequence: pdu.sequence, message, at, status: None };
+        let came = Came { number, link, sequence: pdu.sequence, message, at: clock(), status: None };
         self.came.push(came.clone());
+        if !self.links[link].is_up {
+            return; // it came too late to be answered
+        }
         let mood = self.mood.as_mut().expect("it has one from the start on");
         mood(&came).iter().for_each(|act| self.act(&came, act));
     }
@@ -296,7 +298,8 @@ impl Link {
 
     fn cut(&mut self) {
         self.is_up = false;
-        let _ = self.stream.shutdown(Shutdown::Both);
+        // What it said before arrives: octets that come later are read, lest they break off what is on its way.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     fn report(&mut self, submission: &Message, id: &str, stat: &str) {
@@ -308,4 +311,9 @@ impl Link {
         let receipt = Message { esm_class: 4, receipt: 0, ..Message::new(destination, source, &text) };
         self.say(&Pdu::request(DELIVER_SM, self.sequence, receipt.body()));
     }
+}
+
+#[allow(clippy::disallowed_methods)] // when something came is part of the ledger
+fn clock() -> Instant {
+    Instant::now()
 }
