@@ -112,7 +112,7 @@ type Kept = Arc<Mutex<Option<(u64, Came)>>>;
 
 /// Writes ids in hexadecimal in answers and in decimal in receipts; tells some receipts before their answers, some twice, and some of
 /// messages that nobody has heard of. Many a message gets the id of the one before, if that went to another number, and then the
-/// receipts of both come the other way round, twice.
+/// receipts of both come the other way round.
 fn confused(kept: Kept) -> Mood {
     Box::new(move |came| {
         let Message { destination, text, .. } = &came.message;
@@ -129,7 +129,7 @@ fn confused(kept: Kept) -> Mood {
         });
         let receipt = || Act::Receipt(number.to_string(), end_of(text));
         let mut acts = match came.number % 7 {
-            _ if is_shared => vec![take, receipt(), receipt()],
+            _ if is_shared => vec![take, receipt()],
             0 | 1 => vec![receipt(), take],
             2 => vec![take, receipt(), receipt()],
             3 => vec![take, Act::Receipt("99999999".to_owned(), "DELIVRD"), receipt()],
@@ -139,7 +139,7 @@ fn confused(kept: Kept) -> Mood {
             }
         };
         if let Some((number, other)) = &before {
-            acts.extend([late(*number, other), late(*number, other)]);
+            acts.push(late(*number, other));
         }
         acts
     })
@@ -260,7 +260,7 @@ fn night_of_carrier_trouble_loses_nothing_and_ends_everything() {
     for name in ["alpha", "gamma", "delta"] {
         scene.until_limited(name, "queue_empty");
     }
-    scene.until_metric("enroute_messages", 0.0);
+    scene.until_metric("enroute_messages{place=\"all\"}", 0.0);
     drop(customers);
     assert_eq!(scene.hub.terminate(), Some(0));
 }
