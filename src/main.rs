@@ -3,9 +3,10 @@
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use enroute::clock::UnixMs;
+use enroute::codec::Tag;
 use enroute::config::{Config, Fault, Reloading};
 use enroute::metrics::Metrics;
-use enroute::route::Question;
+use enroute::route::{Question, read_parameter};
 use enroute::tool::{Conduct, inspect, load, repair, smsc};
 use enroute::{guard, http, runtime};
 use std::io::{IsTerminal, Write};
@@ -89,6 +90,12 @@ struct Asked {
     /// Its service_type.
     #[arg(long, default_value = "")]
     service_type: String,
+    /// Its esm_class.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    esm_class: u8,
+    /// An optional parameter, such as 0x1400=ff; as often as there are some.
+    #[arg(long, value_name = "TAG[=HEX]", value_parser = read_parameter)]
+    tlv: Vec<(Tag, Vec<u8>)>,
 }
 
 fn time(text: &str) -> Result<UnixMs, String> {
@@ -98,8 +105,23 @@ fn time(text: &str) -> Result<UnixMs, String> {
 
 /// Prints what a configuration does with a message.
 fn explain(asked: Asked, config: &Config) -> anyhow::Result<()> {
-    let Asked { account, to, from, at, text, coding, segments, priority, service_type, .. } = asked;
-    let question = Question { account, to, from, at, text, coding, segments, priority, service_type };
+    let Asked {
+        account, to, from, at, text, coding, segments, priority, service_type, esm_class, tlv, ..
+    } = asked;
+    let parameters = tlv;
+    let question = Question {
+        account,
+        to,
+        from,
+        at,
+        text,
+        coding,
+        segments,
+        priority,
+        service_type,
+        esm_class,
+        parameters,
+    };
     let told = config.explain(&question, runtime::now().wall).map_err(anyhow::Error::msg)?;
     say(told.to_string().trim_end());
     Ok(())

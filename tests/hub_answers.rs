@@ -200,6 +200,25 @@ fn id_that_is_used_again_goes_by_the_destination() {
     assert_eq!(world.count(|stats| stats.receipts_ambiguous), 0);
 }
 
+/// The other message that has the id is to another number: what comes twice is not its receipt.
+#[test]
+fn receipt_that_comes_twice_does_not_end_the_other_message_with_its_id() {
+    let mut world = World::bound(settings(), 10);
+    let numbers = ["447700900001", "447700900002"];
+    let ids = numbers.map(|destination| world.taken(Text { destination, ..text("a") }, "1"));
+
+    world.receipt_for(LINK, 1, "1", numbers[0], MessageState::Undeliverable);
+    world.receipt_for(LINK, 2, "1", numbers[0], MessageState::Undeliverable);
+    world.run();
+    let first: Vec<_> = world.delivered.drain(..).map(|delivered| (delivered.id, delivered.state)).collect();
+    assert_eq!(first, [(ids[0].clone(), MessageState::Undeliverable)]);
+
+    world.receipt_for(LINK, 3, "1", numbers[1], MessageState::Delivered);
+    world.run();
+    let second: Vec<_> = world.delivered.drain(..).map(|delivered| (delivered.id, delivered.state)).collect();
+    assert_eq!(second, [(ids[1].clone(), MessageState::Delivered)]);
+}
+
 /// Nobody can tell them apart: they are matched in order, and that is counted.
 #[test]
 fn id_that_is_used_again_for_one_number_goes_in_order_and_is_counted() {

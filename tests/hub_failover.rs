@@ -4,7 +4,7 @@ mod world;
 
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{MessageState, Status};
-use enroute::hub::BreakerRules;
+use enroute::hub::{BreakerRules, Event, Reason, Reload, Settings};
 use enroute::route::{GroupKind, Routes, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -189,7 +189,8 @@ fn sick_carrier_is_left_alone_and_tried_with_one_message_at_a_time() {
         world.say(LINKS[0], token, Word::Answered(Status::RSYSERR), "");
     }
     world.run();
-    assert_eq!(world.hub.gauges().carriers[0].breaker, 2);
+    let first = &world.hub.gauges().carriers[0];
+    assert_eq!((first.breaker, first.limited_by), (2, Some(Reason::Peer)), "that is what holds it back");
 
     world.numbered_texts(20);
     assert_eq!(world.serve_all().into_keys().collect::<Vec<_>>(), [1]);
@@ -234,6 +235,51 @@ fn queue_of_a_sick_carrier_leaves_it_though_it_is_being_tried() {
     let mut places: Vec<_> = world.went_where().into_iter().map(|(place, ..)| place).collect();
     places.sort_unstable();
     assert_eq!(places, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1], "one tries it");
+}
+
+/// The places that a message has been at mean other carriers once its rule's candidates change, over a reload and over a restart.
+#[test]
+fn each_candidate_is_tried_though_they_change_places() {
+    for is_restart in [false, true] {
+        let mut world = World::with_links(with(GroupKind::Failover, 3), &[0, 1, 2]);
+        world.accepted(text("a"));
+        let (place, token) = world.went_once();
+        assert_eq!(place, 0);
+        world.carrier_refuses(place, token, Status::RINVDSTADR);
+        let (place, token) = world.went_once();
+        assert_eq!(place, 1);
+        if is_restart {
+            world.carrier_refuses(place, token, Status::RSYSERR);
+        }
+
+        let other = routes(vec![group(GroupKind::Failover, &[to(2), to(1), to(0)])]);
+        world.settings = Settings { routes: other, ..world.settings };
+        let mut world = match is_restart {
+            true => world.crash(&mut || false),
+            false => {
+                let settings = Box::new(world.settings.clone());
+                let reload = Reload { settings, accounts: Vec::new(), parting: Vec::new() };
+                world.inbox.push(Event::Reload(Box::new(reload)));
+                world.run();
+                world.carrier_refuses(place, token, Status::RINVDSTADR);
+                world
+            }
+        };
+        if is_restart {
+            world.bind_port(PORT);
+            (0..3).for_each(|place| world.link_up(place));
+            world.pass(secs(30));
+        }
+        let mut been = Vec::new();
+        while let Some((place, token, _)) = world.went_where().pop() {
+            been.push(place);
+            world.carrier_refuses(place, token, Status::RINVDSTADR);
+        }
+
+        // Of those before nobody knows which of these they are; each is asked once more at most.
+        assert_eq!(been, if is_restart { vec![2, 1, 0] } else { vec![2, 0] });
+        assert_eq!(world.states(), [MessageState::Rejected]);
+    }
 }
 
 /// No rule is for it any more: the account hears so.

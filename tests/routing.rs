@@ -2,7 +2,7 @@
 
 use enroute::clock::UnixMs;
 use enroute::config::{Config, Fault};
-use enroute::route::Question;
+use enroute::route::{Question, read_parameter};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,9 @@ fn question(row: &HashMap<String, String>) -> Question {
         text => text,
     };
     let priority = row.get("priority").map_or(0, |priority| priority.parse().expect("a number"));
+    let esm_class = row.get("esm_class").map_or(0, |octet| octet.parse().expect("a number"));
+    let tlvs = said("tlv");
+    let tlvs = tlvs.split(' ').filter(|tlv| !tlv.is_empty());
     Question {
         account: said("account"),
         to: said("to"),
@@ -89,6 +92,8 @@ fn question(row: &HashMap<String, String>) -> Question {
         at,
         text,
         priority,
+        esm_class,
+        parameters: tlvs.map(|tlv| read_parameter(tlv).expect("a parameter")).collect(),
         ..Question::default()
     }
 }

@@ -109,6 +109,12 @@ impl Carrier {
         }
     }
 
+    /// Whether links that are bound as `other` says do for this one too: all that differs is what the hub gives them, and when.
+    pub fn is_bound_as(&self, other: &Self) -> bool {
+        let Self { limits, maintenance, slow_answer, .. } = other.clone();
+        Self { limits, maintenance, slow_answer, ..self.clone() } == *other
+    }
+
     /// Sessions that we hold at one time.
     pub const fn sessions(&self) -> usize {
         if self.pairs { 2 * self.links } else { self.links }

@@ -141,8 +141,9 @@ pub(super) fn in_words(faults: &[Fault]) -> Vec<String> {
     faults.iter().map(Fault::to_string).collect()
 }
 
-/// Keys that name an entry of a list. Prefixes do where nothing else does.
-const NAMES: [&str; 3] = ["system_id", "name", "prefix"];
+/// Keys that name an entry of a list, the first of them that it has: a carrier's system_id is what we bind as, and no name. Prefixes
+/// do where nothing else does.
+const NAMES: [&str; 3] = ["name", "system_id", "prefix"];
 
 /// Tables whose keys, or some of them, are read at the start alone.
 const RESTART: [(&str, &[&str]); 7] = [
@@ -187,6 +188,7 @@ address = "127.0.0.1:1"
 system_id = "bank"
 [[carrier]]
 name = "north"
+system_id = "enroute"
 [route]
 default = "north"
 [[route.prefix]]
@@ -221,12 +223,14 @@ account = "shop"
             ("messages = 1000", "messages = 2000"),
             ("prefix = \"44\"", "prefix = \"45\""),
             ("account = \"shop\"", "account = \"post\""),
+            ("system_id = \"enroute\"", "system_id = \"we\""),
         ]);
 
         let expected = [
             "account \"bank\" removed",
             "account \"post\" added",
             "account \"shop\": outbind.address, password changed",
+            "carrier \"north\": system_id changed",
             "inbound (account = \"post\") added",
             "inbound (account = \"shop\") removed",
             "limits: messages changed",

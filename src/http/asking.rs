@@ -1,13 +1,13 @@
 //! Where a message would go, for an operator: `GET /route?account=shop&to=447700900123`, from the machine itself alone.
 //!
-//! `account` and `to` have to be there; `from`, `at` (2026-12-24T18:00:00Z), `text`, `coding`, `segments`, `priority` and
-//! `service_type` may be. The answer is what `enroute route` tells, in JSON, and how the carriers stand. 400 says what is wrong with
+//! `account` and `to` have to be there; `from`, `at` (2026-12-24T18:00:00Z), `text`, `coding`, `segments`, `priority`, `service_type`,
+//! `esm_class` and `tlv` (0x1400=ff, as often as there are some) may be. The answer is what `enroute route` tells, in JSON, and how the carriers stand. 400 says what is wrong with
 //! the question, 403 that it comes from elsewhere, 503 that the hub has no time for it.
 
 use super::door::Peer;
 use super::reply::{PATIENCE, in_json, refusal};
 use crate::clock::UnixMs;
-use crate::route::{Call, Question, Told, Way};
+use crate::route::{Call, Question, Told, Way, read_parameter};
 use axum::Router;
 use axum::extract::{ConnectInfo, RawQuery, State};
 use axum::http::StatusCode;
@@ -63,6 +63,8 @@ fn question(query: &str) -> Result<Question, String> {
             "coding" => question.coding = Some(octet()?),
             "segments" => question.segments = Some(octet()?),
             "priority" => question.priority = octet()?,
+            "esm_class" => question.esm_class = octet()?,
+            "tlv" => question.parameters.push(read_parameter(&value)?),
             "at" => {
                 let at: jiff::Timestamp = value.parse().map_err(|error| format!("at: {error}"))?;
                 question.at = u64::try_from(at.as_millisecond()).ok().map(UnixMs);
@@ -70,7 +72,8 @@ fn question(query: &str) -> Result<Question, String> {
             // A misspelt key can't pass for one that isn't there.
             _ => {
                 return Err(format!(
-                    "{key} is none of account, to, from, at, text, coding, segments, priority, service_type"
+                    "{key} is none of account, to, from, at, text, coding, segments, priority, service_type, \
+                     esm_class, tlv"
                 ));
             }
         }
@@ -129,6 +132,7 @@ fn candidate(way: &Way) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Tag;
 
     #[test]
     fn query_is_read_with_percent_signs_and_a_plus_sign_stays_one() {
@@ -137,6 +141,15 @@ mod tests {
         let question = read.expect("sound");
         assert_eq!((question.to.as_str(), question.text.as_str(), question.priority), ("+44 7", "ä", 3));
         assert_eq!(question.at, Some(UnixMs(1_798_135_200_000)));
+    }
+
+    #[test]
+    fn parameters_are_read_with_and_without_values() {
+        let read = question("account=shop&to=1&esm_class=64&tlv=0x1400=00fF&tlv=5126");
+
+        let question = read.expect("sound");
+        assert_eq!(question.esm_class, 64);
+        assert_eq!(question.parameters, [(Tag(0x1400), vec![0, 255]), (Tag(5126), vec![])]);
     }
 
     #[test]
@@ -151,6 +164,10 @@ mod tests {
             "account=a&to=1&priority=256",
             "account=a&to=1&at=noon",
             "account=a&to=%ff",
+            "account=a&to=1&esm_class=256",
+            "account=a&to=1&tlv=message",
+            "account=a&to=1&tlv=0x1400=f",
+            "account=a&to=1&tlv=65536",
         ] {
             assert!(question(query).is_err(), "{query}");
         }

@@ -2,13 +2,16 @@
 //!
 //! Queues are looked through in slices, as those of carriers that are down. Whoever comes back from a link or falls due, and where only
 //! a body tells, whoever is at the front of a queue, is looked at then.
+//!
+//! Where a message is on its route counts the candidates of its rule, which may be others now, after a restart too. So it remembers which
+//! they were, by a digest of their names in their order: [`Row::shape`]. Where they are others it begins anew, as if none had refused it.
 
 use super::Hub;
 use super::table::{Row, flag};
 use crate::codec::{Reading, Sm};
 use crate::id::CarrierId;
 use crate::message::Phase;
-use crate::route::Routes;
+use crate::route::{Routes, dice};
 
 /// Whether the rule that a message goes by is gone, or leads to its carrier no more. What only its body tells is not told before that
 /// is at hand.
@@ -35,6 +38,27 @@ impl Hub {
         let (row, body) = self.table.row_and_body(slot);
         let is_gone = self.carriers.get(usize::from(row.carrier.0)).is_some_and(|carrier| carrier.is_gone);
         is_gone && row.may_move() || is_led_astray(&self.settings.routes, row, body)
+    }
+
+    /// Has where a message is on its route count its present candidates; gives the place of the carrier that it is for among them.
+    pub(super) fn find_place(&mut self, slot: u32) -> Option<u8> {
+        let Some(candidates) = self.candidates(slot) else {
+            return Some(self.table.row(slot).from); // as it was, as far as anybody can tell
+        };
+        let names = |carrier: &CarrierId| &self.carriers[usize::from(carrier.0)].name[..];
+        let digest = dice(&candidates.iter().map(names).collect::<Vec<_>>());
+        let shape = (digest as u8).max(1);
+        let (row, _) = self.table.row_and_body(slot);
+        let is_at = candidates.get(usize::from(row.from)) == Some(&row.carrier);
+        let found = candidates.iter().position(|carrier| *carrier == row.carrier);
+        let row = self.table.row(slot);
+        let is_there = is_at || row.carrier == Row::NOWHERE;
+        let place = if is_at { Some(row.from) } else { found.map(|place| place as u8) };
+        if row.shape != shape && (row.shape != 0 || !is_there) {
+            (row.tried, row.from) = (0, 0);
+        }
+        row.shape = shape;
+        place
     }
 
     /// Decides on a message again that is in no queue: as if nobody had had it yet.

@@ -192,10 +192,17 @@ impl Hub {
         {
             body = with_schedule(&sm, schedule);
         }
-        let Some(bulk) = bulk else { return self.admit_row(row, body, group) };
-        body = self.bundle(&mut row, bulk, body);
+        let (is_tried, is_bundled) = (row.tried != 0, bulk.is_some());
+        if let Some(bulk) = bulk {
+            body = self.bundle(&mut row, bulk, body);
+        }
         let (lsn, token) = self.admit_row(row, body, group);
-        self.enter_bulk(token);
+        if is_bundled {
+            self.enter_bulk(token);
+        }
+        if is_tried {
+            self.find_place(token.slot);
+        }
         (lsn, token)
     }
 

@@ -285,6 +285,8 @@ struct CarrierState {
     turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,
+    /// It has had two messages under one id at one time: what its receipts call them does not tell which is meant.
+    repeats_ids: bool,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
     /// Parts of a text wait for a link that is full; by then it has stalled if it says nothing.

@@ -151,6 +151,9 @@ impl Hub {
         let row = self.table.row(slot);
         row.carrier_message_id = Some(id.into());
         row.whereabouts = Whereabouts::Known(hash);
+        if self.correlation.find(hash).next().is_some() {
+            self.carriers[usize::from(carrier.0)].repeats_ids = true;
+        }
         self.correlation.insert(hash, slot);
         self.claim_early(slot, carrier, id);
     }

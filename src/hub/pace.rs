@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// What limits a carrier now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// It has no link, or its links say nothing.
+    /// It has no link, or its links say nothing, or it is left alone as sick.
     Peer,
     /// Its hours of maintenance.
     Maintenance,
@@ -217,6 +217,9 @@ impl Hub {
         if state.links.is_empty() {
             return Some(Hold { reason: Reason::Peer, until: None });
         }
+        if let Some(until) = state.breaker.next_timeout() {
+            return Some(Hold { reason: Reason::Peer, until: Some(until) });
+        }
         let closed = state.pace.closed.iter().filter_map(|closed| closed.until(now.wall)).max();
         let closed = closed
             .map(|until| Hold { reason: Reason::Maintenance, until: Some(now.mono + until.since(now.wall)) });
@@ -240,6 +243,8 @@ impl Hub {
         let is_silent = |link: &LinkState| self.now.mono.saturating_duration_since(link.moved) >= SILENT;
         let reason = match () {
             () if is_empty => Reason::QueueEmpty,
+            // One message at a time finds out whether it is well again.
+            () if !state.breaker.lets_through() => Reason::Peer,
             () if links().any(LinkState::has_room) => Reason::Disk,
             () if links().all(is_silent) => Reason::Peer,
             () => Reason::Window,

@@ -223,12 +223,13 @@ impl Replay {
     }
 
     fn take_deferred(&mut self, record: &Record<'_>) {
-        let Record::Deferred { id, attempts, due, error, losses, tried, from, carrier } = *record else {
+        let Record::Deferred { id, attempts, due, error, losses, tried, from, carrier, shape } = *record
+        else {
             return;
         };
         let Some(row) = self.table.find(id) else { return };
         (row.phase, row.attempts, row.at) = (Phase::Scheduled, attempts, due);
-        (row.error, row.losses, row.tried, row.from) = (error, losses, tried, from);
+        (row.error, row.losses, row.tried, row.from, row.shape) = (error, losses, tried, from, shape);
         if !carrier.is_empty() {
             // One that is configured no more has left its messages to their routes.
             let known = self.carriers.iter().position(|known| *known.name == *carrier);
@@ -243,8 +244,7 @@ impl Replay {
         let Self { settings, accounts, turns, .. } = self;
         let profile = &accounts.get(usize::from(question.account.0))?.profile;
         let route = way::rule_for(&settings.routes, profile, question)?;
-        let leaf = way::first_candidate(&settings.routes, route, turns, question)?;
-        Some((route, leaf.carrier, leaf.bit))
+        way::first_candidate(&settings.routes, route, turns, question).map(|to| (route, to.carrier, to.bit))
     }
 
     fn take_accepted(

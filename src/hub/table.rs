@@ -45,6 +45,8 @@ pub(super) struct Row {
     pub tried: u32,
     /// Which of them it is at; from which on the next one is looked for, while it waits for another attempt.
     pub from: u8,
+    /// Which candidates these count, see [`super::astray`]; 0: nobody has said.
+    pub shape: u8,
     pub phase: Phase,
     pub attempts: u8,
     /// Links that were lost in a row while they had it, see [`super::suspects`].
@@ -421,6 +423,7 @@ impl Default for Row {
             route: Self::NO_ROUTE,
             tried: 0,
             from: 0,
+            shape: 0,
             phase: Phase::Free,
             attempts: 0,
             losses: 0,

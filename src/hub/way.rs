@@ -190,6 +190,10 @@ impl Hub {
         let body = self.table.body(slot).clone();
         let row = self.table.row(slot);
         row.clear(flag::QUEUED);
+        if row.tried != 0 || row.from != 0 {
+            self.find_place(slot);
+        }
+        let row = self.table.row(slot);
         let mut place = Place { route: row.route, tried: Tried(row.tried), from: row.from };
         let (account, serial, due, error) = (row.account, row.serial, row.at, row.error);
         let sm = guarded(|| Sm::decode(&body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
@@ -252,8 +256,10 @@ impl Hub {
             self.settle(slot, outcome);
             return;
         }
-        row.tried |= 1 << (row.from & 31);
         (row.error, row.losses) = (outcome.error, 0);
+        if let Some(place) = self.find_place(slot) {
+            self.table.row(slot).tried |= 1 << (place & 31);
+        }
         if self.has_no_other(slot) {
             self.settle(slot, outcome);
             return;
@@ -271,33 +277,36 @@ impl Hub {
         let (row, _) = self.table.row_and_body(slot);
         let all = |count: usize| (1_u64 << count.min(32)) - 1;
         // If its rule is gone, or leads nowhere, another may have others.
-        self.candidates(slot)
-            .is_some_and(|count| count > 0 && u64::from(row.tried) & all(count) == all(count))
+        let count = self.candidates(slot).map(<[CarrierId]>::len);
+        count.is_some_and(|count| count > 0 && u64::from(row.tried) & all(count) == all(count))
     }
 
     /// Whether its route has no other candidate than the one that this message is at.
     pub(super) fn is_sole(&self, slot: u32) -> bool {
-        self.candidates(slot) == Some(1)
+        self.candidates(slot).is_some_and(|candidates| candidates.len() == 1)
     }
 
-    /// How many candidates its route has for this message; `None`: only its body can tell.
-    fn candidates(&self, slot: u32) -> Option<usize> {
+    /// The candidates that its route has for this message; `None`: only its body can tell.
+    pub(super) fn candidates(&self, slot: u32) -> Option<&[CarrierId]> {
         let (row, body) = self.table.row_and_body(slot);
         let routes = &self.settings.routes;
         if !routes.asks_number(row.route) {
-            return Some(routes.candidates(row.route, b"").len());
+            return Some(routes.candidates(row.route, b""));
         }
         let sm = Sm::decode(body, Reading::Lenient).ok()?;
-        Some(routes.candidates(row.route, sm.destination.addr).len())
+        Some(routes.candidates(row.route, sm.destination.addr))
     }
 
     /// Has this message, which waits for its next attempt, look for its next candidate then.
     pub(super) fn turn_to_next(&mut self, slot: u32) {
-        let is_sole = self.is_sole(slot);
-        let row = self.table.row(slot);
-        if row.may_move() && !is_sole {
-            (row.carrier, row.from) = (Row::NOWHERE, row.from.saturating_add(1));
+        if !self.table.row(slot).may_move() || self.is_sole(slot) {
+            return;
         }
+        let place = self.find_place(slot);
+        let row = self.table.row(slot);
+        // Of other candidates than before, none has had it this round.
+        let next = if place == Some(row.from) { row.from.saturating_add(1) } else { 0 };
+        (row.carrier, row.from) = (Row::NOWHERE, next);
     }
 
     /// Records how far the attempts at a message have come, the next of which is due then.
@@ -317,6 +326,7 @@ impl Hub {
             tried: row.tried,
             from: row.from,
             carrier,
+            shape: row.shape,
         };
         self.journal.append(&record).lsn
     }

@@ -35,6 +35,8 @@ impl Hub {
             };
             // Read otherwise than configured, it counts only if there is no doubt (fact sheet 8.2).
             match (self.match_key(key, given.destination), reading) {
+                // Of two with one id the one that it is for has ended, and it came twice.
+                (Some((slot, _)), IdReading::AsConfigured) if self.is_of_another(slot, given) => {}
                 (Some((slot, _)), IdReading::AsConfigured) => return Some(slot),
                 (Some((slot, true)), _) => {
                     self.note_reading(given.carrier, reading);
@@ -69,6 +71,12 @@ impl Hub {
         let ((fit, _), slot) = best?;
         self.effects.stats.receipts_ambiguous += u64::from(alike > 1);
         Some((slot, found == 1 && fit != Fit::Other))
+    }
+
+    /// Whether the carrier has told by its ids that they don't tell messages apart, and the number that this one is not meant.
+    fn is_of_another(&self, slot: u32, given: Given<'_>) -> bool {
+        let (_, body) = self.table.row_and_body(slot);
+        self.carriers[usize::from(given.carrier.0)].repeats_ids && is_for_another(body, given.destination)
     }
 
     /// An id was found by reading it otherwise than configured: the operator should know.

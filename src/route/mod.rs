@@ -34,7 +34,7 @@ pub use hours::{EVERY_DAY, Hours, Zone, minute_of_day};
 pub use inbound::{Choice, Inbound, Reach};
 pub use network::{Network, Networks};
 pub use price::{Price, PriceList};
-pub use question::{Call, Question, Told, Way};
+pub use question::{Call, Question, Told, Way, read_parameter};
 pub use rule::{Condition, Parameter, Pattern, Row, Rule, SourceKind, WHOLE};
 pub use span::{PREFIX_MAX, Prefix};
 pub use tree::{DEPTH_MAX, LEAVES_MAX};

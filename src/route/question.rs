@@ -4,7 +4,7 @@ use super::explain::Explanation;
 use super::rule::bare;
 use super::{Case, Condition, Price, Routes, Standing, Turns, dice};
 use crate::clock::UnixMs;
-use crate::codec::{Address, Sm};
+use crate::codec::{Address, Reading, Sm, Tag, Tlvs, put_tlv};
 use crate::conversion::{self, Profile};
 use crate::id::{AccountId, CarrierId};
 use crate::text::{Alphabet, Chars, Missing, Shifts, encode};
@@ -30,6 +30,9 @@ pub struct Question {
     pub segments: Option<u8>,
     pub priority: u8,
     pub service_type: String,
+    pub esm_class: u8,
+    /// Its optional parameters, see [`read_parameter`].
+    pub parameters: Vec<(Tag, Vec<u8>)>,
 }
 
 /// The answer, with names in place of numbers.
@@ -78,6 +81,8 @@ impl Question {
     ) -> Told {
         let (text, data_coding) = self.written(from);
         let destination = Address { ton: 1, npi: 1, addr: bare(self.to.as_bytes()) };
+        let mut parameters = BytesMut::new();
+        self.parameters.iter().for_each(|(tag, value)| put_tlv(&mut parameters, *tag, value));
         let sm = Sm {
             service_type: self.service_type.as_bytes(),
             source: self.source(),
@@ -85,6 +90,8 @@ impl Question {
             priority_flag: self.priority,
             data_coding,
             short_message: &text,
+            esm_class: self.esm_class,
+            tlvs: Tlvs::read(&parameters, Reading::Strict).unwrap_or_default(), // each was written above
             ..Sm::default()
         };
         let counted = || conversion::segments(&sm, from).unwrap_or(u8::MAX);
@@ -142,6 +149,30 @@ impl Question {
     }
 }
 
+/// An optional parameter as people write it: its tag, and after an equals sign its value in hexadecimal, such as `0x1400=ff`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_parameter(text: &str) -> Result<(Tag, Vec<u8>), String> {
+    let (tag, value) = text.split_once('=').unwrap_or((text, ""));
+    let read = match tag.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => tag.parse(),
+    };
+    let tag = read.map_err(|_| format!("\"{tag}\" is not a tag such as 0x1400"))?;
+    let digit = |digit: u8| char::from(digit).to_digit(16).map(|digit| digit as u8);
+    let octet = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    let octets: Option<Vec<u8>> = value.as_bytes().chunks(2).map(octet).collect();
+    match octets {
+        Some(octets) if octets.len() <= VALUE_MAX => Ok((Tag(tag), octets)),
+        Some(_) => Err(format!("the value of {tag:#06x} has more than {VALUE_MAX} octets")),
+        None => Err(format!("\"{value}\" is not octets in hexadecimal")),
+    }
+}
+
 /// Lines for people.
 impl fmt::Display for Told {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,5 +203,7 @@ impl fmt::Display for Told {
     }
 }
 
+/// Octets of the value of one optional parameter that is asked about.
+const VALUE_MAX: usize = 254;
 /// The data_coding of UCS-2.
 const UCS2: u8 = 8;

@@ -2,7 +2,7 @@
 //!
 //! The order is such that nobody is let in whom the hub doesn't know: who is gone is kept out first, then the hub goes by the new
 //! settings, then who is new comes in. What carriers' links are bound by can't change while they stand: those whose settings
-//! changed are left once they are quiet and bound anew. The old settings are let go of here, not on the hub's thread.
+//! changed are left once they are quiet and bound anew. How much they are given at what time is the hub's to say: that changes at once. The old settings are let go of here, not on the hub's thread.
 
 use super::connector::keep_link;
 use super::mail::Mail;
@@ -149,7 +149,7 @@ impl Reloader {
     /// Carriers whose links can't stay as they are.
     fn rebound_carriers(&self, settings: &Settings) -> Vec<CarrierId> {
         let pairs = self.settings.carriers.iter().zip(&settings.carriers).enumerate();
-        let changed = pairs.filter(|(_, (old, new))| old.carrier != new.carrier);
+        let changed = pairs.filter(|(_, (old, new))| !old.carrier.is_bound_as(&new.carrier));
         changed.map(|(place, _)| CarrierId(place as u16)).collect()
     }
 

@@ -56,6 +56,8 @@ pub enum Record<'a> {
         from: u8,
         /// The carrier that it is for whatever its route says; empty: any of its candidates.
         carrier: &'a [u8],
+        /// Which candidates `tried` and `from` count: a digest of them; 0: nobody has said.
+        shape: u8,
     },
     /// It has its final state (SMPP 3.4 §5.2.28) and the three characters of a receipt's `err:`.
     Settled { id: MessageId, state: u8, error: [u8; 3], at: UnixMs },
@@ -162,8 +164,8 @@ impl<'a> Record<'a> {
                 put_name(out, carrier);
                 put_name(out, carrier_message_id);
             }
-            Self::Deferred { attempts, due, error, losses, tried, from, carrier, .. } => {
-                put_deferred(out, attempts, due, error, losses, (tried, from, carrier));
+            Self::Deferred { attempts, due, error, losses, tried, from, carrier, shape, .. } => {
+                put_deferred(out, attempts, due, error, losses, (tried, from, carrier, shape));
             }
             Self::Settled { state, error, at, .. } => {
                 out.put_u8(state);
@@ -244,6 +246,7 @@ impl<'a> Record<'a> {
                 tried: fields.u32("tried").unwrap_or_default(),
                 from: fields.u8("from").unwrap_or_default(),
                 carrier: fields.name("carrier").unwrap_or_default(),
+                shape: fields.u8("shape").unwrap_or_default(),
             },
             SETTLED => Self::Settled {
                 id,
@@ -367,7 +370,7 @@ fn put_deferred(
     due: UnixMs,
     error: [u8; 3],
     losses: u8,
-    (tried, from, carrier): (u32, u8, &[u8]),
+    (tried, from, carrier, shape): (u32, u8, &[u8], u8),
 ) {
     out.put_u8(attempts);
     out.put_u64(due.0);
@@ -381,6 +384,7 @@ fn put_deferred(
         out.put_u32(tried);
         out.put_u8(from);
         put_name(out, carrier);
+        out.put_u8(shape);
     }
 }
 
@@ -478,7 +482,8 @@ mod tests {
 
     const fn deferred(losses: u8, tried: u32, from: u8, carrier: &[u8]) -> Record<'_> {
         let (attempts, due, error) = (3, UnixMs(5), [7, 0, 8]);
-        Record::Deferred { id: ID, attempts, due, error, losses, tried, from, carrier }
+        let shape = if tried != 0 { 77 } else { 0 };
+        Record::Deferred { id: ID, attempts, due, error, losses, tried, from, carrier, shape }
     }
 
     #[test]

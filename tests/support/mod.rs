@@ -8,10 +8,15 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod bridge;
+pub mod carrier;
+pub mod customer;
 pub mod foreign;
 mod ledger;
+pub mod moved_clock;
 mod process;
+pub mod scene;
 pub mod stage;
+pub mod wire;
 
 pub use ledger::{LoadLedger, SmscLedger, Tail};
 pub use process::Process;
@@ -198,10 +203,16 @@ pub struct Hub {
 impl Hub {
     /// Starts `enroute serve` with `config` (written to `dir`, beside its log) and waits until it says `ready`.
     pub fn start(dir: &Path, config: &str) -> Self {
+        Self::start_with(dir, config, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_with(dir: &Path, config: &str, environment: &[(String, String)]) -> Self {
         let file = dir.join("enroute.toml");
         fs::write(&file, config).expect("the test's folder is writable");
         let mut command = Command::new(ENROUTE);
         command.arg("serve").arg("--config").arg(&file);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         let process = Process::start("hub", &mut command, dir);
         process.wait_line("smpp listening on ", START_LIMIT);
         let http = process.wait_line("http listening on ", START_LIMIT);
