@@ -258,6 +258,30 @@ fn each_candidate_is_tried_though_they_change_places() {
     }
 }
 
+/// That it is tried with a message meanwhile keeps nobody waiting: by the defaults it is tried at the moment when its queue may leave.
+#[test]
+fn queue_of_a_sick_carrier_leaves_it_though_it_is_being_tried() {
+    let mut settings = with(GroupKind::Failover, 2);
+    settings.carriers[0].breaker = BreakerRules { failures: 10, ..BreakerRules::default() };
+    let mut world = World::with_links(settings, &[0, 1]);
+    world.numbered_texts(20);
+    let out = world.went_where();
+    assert!(out.len() == 10 && out.iter().all(|(place, ..)| *place == 0));
+    for (_, token, _) in out {
+        world.say(LINKS[0], token, Word::Unanswered, "");
+    }
+    world.run();
+    assert_eq!(world.hub.gauges().carriers[0].breaker, 2);
+    assert_eq!(world.went_where(), []);
+
+    world.pass(secs(10));
+
+    assert_eq!(world.hub.gauges().carriers[0].breaker, 1);
+    let mut places: Vec<_> = world.went_where().into_iter().map(|(place, ..)| place).collect();
+    places.sort_unstable();
+    assert_eq!(places, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1], "one tries it");
+}
+
 /// No rule is for it any more: the account hears so.
 #[test]
 fn message_whose_rule_is_gone_after_a_restart_ends() {

@@ -13,7 +13,7 @@ pub struct Shape {
     /// Unanswered submits of each session.
     #[arg(long, default_value_t = 100)]
     pub window: u32,
-    /// Carriers, among which messages go in turn; one smsc is all of them.
+    /// Carriers, among which messages go in turn by their destinations, 1,000 at most; one smsc is all of them.
     #[arg(long, default_value_t = 1)]
     pub carriers: u32,
     /// Links of the hub in all, spread over the carriers, one each at least.
@@ -69,7 +69,11 @@ pub struct Pin {
     pub cpus: String,
 }
 
-fn pin(text: &str) -> Result<Pin, String> {
+/// Reads a [`Pin`].
+///
+/// # Errors
+/// In words for the user, if it is none.
+pub fn pin(text: &str) -> Result<Pin, String> {
     match text.split_once('=') {
         Some((who @ ("hub" | "load" | "smsc" | "relay" | "server"), cpus)) if !cpus.is_empty() => {
             Ok(Pin { who: who.to_owned(), cpus: cpus.to_owned() })
@@ -117,9 +121,13 @@ impl Shape {
         let mut told = format!(
             "--binds {binds} --window {window} --seconds {seconds} --text-len {text_len} --receipt-wait "
         );
-        told += if self.paused { "0" } else { "60" };
+        told += if self.paused { "0" } else { "300" };
         if self.no_receipts {
             told += " --no-receipts";
+        }
+        if self.carriers > 1 {
+            let last = (self.carriers - 1).to_string().len();
+            let _ = write!(told, " --destinations {} --destination 447700900{:0last$}", self.carriers, 0); // a String takes everything
         }
         if *rate > 0 {
             let _ = write!(told, " --rate {rate} --open-loop"); // a String takes everything
@@ -135,9 +143,11 @@ impl Shape {
         }
     }
 
-    /// The hub's configuration: it listens on `smpp` and `http`, its carriers on `carrier`.
-    pub fn config(&self, store: &Path, [smpp, http, carrier]: [u16; 3]) -> String {
+    /// The hub's configuration: it listens on `smpp` and `http`, its carriers on `port`.
+    pub fn config(&self, store: &Path, [smpp, http, port]: [u16; 3]) -> String {
         let Self { binds, window, link_window, idle, .. } = self;
+        // As many digits as load gives destinations that take turns.
+        let digits = (self.carriers.max(1) - 1).to_string().len();
         let (store, links) = (store.display(), self.links_each());
         let durability = self.durability.to_possible_value().expect("no variant is skipped");
         let (durability, connections) = (durability.get_name(), binds + idle + 100);
@@ -146,7 +156,8 @@ impl Shape {
 listener = {{ address = "127.0.0.1:{smpp}", max_connections = {connections} }}
 http = {{ address = "127.0.0.1:{http}" }}
 spool = {{ directory = "{store}", durability = "{durability}" }}
-route = {{ default = "all", group = [{{ name = "all", kind = "round_robin", members = [{members}] }}] }}
+[route]
+default = "carrier0"
 [[account]]
 system_id = "demo"
 password = "demo"
@@ -158,31 +169,29 @@ system_id = "idle"
 password = "idle"
 binds = 10000
 "#,
-            members = self.carriers().map(|carrier| format!("{carrier:?}")).collect::<Vec<_>>().join(", "),
             binds = (*binds).max(1) + FILLERS,
         );
-        for name in self.carriers() {
+        for carrier in 0..self.carriers.max(1) {
             let _ = write!(
                 text,
                 r#"
 [[carrier]]
-name = "{name}"
-address = "127.0.0.1:{carrier}"
-system_id = "{name}"
+name = "carrier{carrier}"
+address = "127.0.0.1:{port}"
+system_id = "carrier{carrier}"
 password = "enroute"
 links = {links}
 window = {link_window}
 response_s = {PAUSE_S}
 reconnect_min_ms = 20
 reconnect_max_ms = 200
+[[route.prefix]]
+prefix = "447700900{carrier:0digits$}"
+carrier = "carrier{carrier}"
 "#
             ); // a String takes everything
         }
         text
-    }
-
-    fn carriers(&self) -> impl Iterator<Item = String> {
-        (1..=self.carriers.max(1)).map(|number| format!("carrier{number}"))
     }
 }
 

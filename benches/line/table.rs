@@ -31,6 +31,9 @@ pub struct Options {
     /// Where the hub's store lies; by default in the build's folder.
     #[arg(long, value_name = "DIRECTORY")]
     pub store: Option<PathBuf>,
+    /// Who runs on which processors, such as hub=0 load=1.
+    #[arg(long, value_name = "WHO=CPUS", value_parser = super::shape::pin)]
+    pub pin: Vec<Pin>,
 }
 
 /// A row, or several that come of the same runs.
@@ -108,7 +111,7 @@ pub fn print(options: &Options, json: bool) {
         true => Scale::quick(),
         false => Scale::full(options.runs, options.seconds),
     };
-    let scale = Scale { store: options.store.clone(), ..scale };
+    let scale = Scale { store: options.store.clone(), pin: options.pin.clone(), ..scale };
     let rows = if options.rows.is_empty() { Row::value_variants() } else { &options.rows };
     let mut figures = Vec::new();
     for row in rows {
@@ -119,6 +122,10 @@ pub fn print(options: &Options, json: bool) {
         for figure in measured.iter().filter(|_| !json) {
             println!("{}", figure.cells().join(" | "));
         }
+        // At once: what comes later may fail.
+        if let Some(page) = &options.page {
+            page::rewrite(page, &measured).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        }
         figures.extend(measured);
     }
     if json {
@@ -128,9 +135,6 @@ pub fn print(options: &Options, json: bool) {
         );
     } else {
         println!("\n{}\n\n{}", machine::describe(), page::table(&figures, "today"));
-    }
-    if let Some(page) = &options.page {
-        page::rewrite(page, &figures).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
     }
 }
 
@@ -235,7 +239,7 @@ fn parked(base: &Shape, scale: &Scale, tell: &mut dyn FnMut(&Run)) -> Figure {
 /// One hub that ten tenths pass through, looked at after each.
 fn resident(base: &Shape, scale: &Scale, tell: &mut dyn FnMut(&Run)) -> Figure {
     let world = World::start(base);
-    let options = format!("--binds 8 --window 100 --text-len 100 --receipt-wait 60 --count {}", scale.tenth);
+    let options = format!("--binds 8 --window 100 --text-len 100 --receipt-wait 300 --count {}", scale.tenth);
     let runs: Vec<Run> = (0..10)
         .map(|_| {
             let run = world.run_with(&options);

@@ -69,17 +69,17 @@ impl Hub {
         if self.carriers[place].leaving.queue.is_empty() && !self.begin_leaving(place) {
             return;
         }
+        // Whatever comes back here is done with: it must not stand among what is still to be looked at.
+        let mut queue = std::mem::take(&mut self.carriers[place].leaving.queue);
         for _ in 0..SLICE {
             // Bodies are read ahead for a few, not for all of a long queue.
-            if self.unrouted.len() >= READ_MAX {
+            if self.unrouted.len() >= READ_MAX || queue.front(self.settings.limits.aging, |_| false).is_none()
+            {
+                self.carriers[place].leaving.queue = queue;
                 return;
             }
-            let state = &mut self.carriers[place];
-            let is_down = state.leaving.down.is_some();
-            if state.leaving.queue.front(self.settings.limits.aging, |_| false).is_none() {
-                return;
-            }
-            let Some(token) = state.leaving.queue.pop(0) else { return };
+            let Some(token) = queue.pop(0) else { break };
+            let is_down = self.carriers[place].leaving.down.is_some();
             let here = |row: &&mut Row| row.phase == Phase::Queued && usize::from(row.carrier.0) == place;
             let Some(row) = self.table.known(token).filter(here) else { continue };
             row.clear(flag::QUEUED);
@@ -93,6 +93,7 @@ impl Hub {
                 false => self.enqueue_before_leaving(token.slot),
             }
         }
+        self.carriers[place].leaving.queue = queue;
         let leaving = &self.carriers[place].leaving;
         self.unfinished |= !leaving.queue.is_empty() || leaving.is_doubtful;
     }
@@ -145,7 +146,7 @@ impl Hub {
             }
         };
         match is_failure {
-            true if state.breaker.fail(now) => self.effects.stats.sicken(carrier),
+            true if state.breaker.fail(now) => self.sicken(carrier),
             true => {}
             false if state.breaker.succeed(now) => {
                 state.dirty = true;
@@ -162,8 +163,14 @@ impl Hub {
             return state.breaker.forget_probe();
         }
         if state.breaker.fail(self.now.mono) {
-            self.effects.stats.sicken(carrier);
+            self.sicken(carrier);
         }
+    }
+
+    /// A carrier is taken for sick, from now on or still.
+    fn sicken(&mut self, carrier: CarrierId) {
+        self.effects.stats.sicken(carrier);
+        self.carriers[usize::from(carrier.0)].leaving.down.get_or_insert(self.now.mono);
     }
 
     /// When [`Hub::look_at_carriers`] has something to do.

@@ -359,9 +359,9 @@ impl Row {
 }
 
 impl CarrierState {
-    /// Whether it has a link and is held for well, or for nearly so.
+    /// Whether it has a link and is held for well. While it is being tried it is not: a trial may take as long as an answer may.
     pub fn is_up(&self) -> bool {
-        !self.is_gone && !self.links.is_empty() && self.breaker.stage() < 2
+        !self.is_gone && !self.links.is_empty() && self.breaker.is_closed()
     }
 
     /// How it stands for messages that are about to get a carrier.

@@ -49,7 +49,7 @@ pub(super) struct WriterThread<D: Disk> {
     pub progress: Arc<Progress>,
     /// Somebody's answers wait for less than the disk: the hub is woken for what is written.
     pub tells_written: Arc<AtomicBool>,
-    /// Commits begin at least this far apart, so that small ones gather.
+    /// Large commits begin at least this far apart, see [`pause`].
     pub commit_gap: Duration,
     pub metrics: Metrics,
 }
@@ -58,15 +58,15 @@ impl<D: Disk> WriterThread<D> {
     pub fn run(mut self) {
         let mut tasks = Vec::new();
         let mut waiting: Vec<Frames> = Vec::new();
-        let mut began: Option<Instant> = None;
+        let mut last: Option<(Instant, Duration)> = None;
         let mut failing = false;
         loop {
             self.tasks.receive(&mut tasks, failing.then(|| now().mono + RETRY));
-            if let Some(rest) = began.and_then(|began| self.commit_gap.checked_sub(began.elapsed())) {
+            if let Some(rest) = last.and_then(|(began, gap)| gap.checked_sub(began.elapsed())) {
                 std::thread::sleep(rest);
                 self.tasks.receive(&mut tasks, Some(now().mono));
             }
-            began = Some(now().mono);
+            let began = now().mono;
             let mut stop = false;
             for task in tasks.drain(..) {
                 match task {
@@ -74,6 +74,8 @@ impl<D: Disk> WriterThread<D> {
                     Task::Stop => stop = true,
                 }
             }
+            let octets = waiting.iter().map(Frames::octets).sum();
+            last = Some((began, pause(self.commit_gap, octets)));
             failing = !self.commit(&mut waiting, failing);
             if stop {
                 return;
@@ -243,6 +245,15 @@ impl<D: Disk> SparesThread<D> {
     }
 }
 
+/// How long after a commit of so many octets began the next may begin: small ones follow each other at once, which answers soonest,
+/// large ones gather, which costs least. Where fewer octets come in than [`GATHERED`] in each gap, it makes no difference.
+fn pause(gap: Duration, octets: usize) -> Duration {
+    gap.mul_f64((octets as f64 / GATHERED as f64).min(1.0))
+}
+
+/// Octets of a commit that the next keeps the whole gap to.
+const GATHERED: usize = 16 * 1024;
+
 /// How long a spool that can't be written is left alone before the next try.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -260,6 +271,15 @@ mod tests {
     use crate::spool::{Compaction, CompactionRules, Faults, Journal, MemoryDisk, Record, Settings, open};
 
     const SMALL: Settings = Settings { segment_octets: 8192 + 4096, frame_octets: 512, spares: 1 };
+
+    #[test]
+    fn small_commits_follow_each_other_sooner_than_large_ones() {
+        let gap = Duration::from_millis(1);
+
+        let pauses = [0, GATHERED / 4, GATHERED, 10 * GATHERED].map(|octets| pause(gap, octets));
+
+        assert_eq!(pauses.map(|pause| pause.as_micros()), [0, 250, 1000, 1000]);
+    }
 
     fn start() -> Now {
         #[allow(clippy::disallowed_methods)] // a test needs some instant to start from

@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::pusher::{Orders, Pusher};
 use super::tally::Tally;
-use super::template::{Operation, Schedule, Template};
+use super::template::{Operation, Schedule, Template, Wish};
 use crate::runtime::{drive, now};
 use crate::session::BindKind;
 use anyhow::Context;
@@ -53,12 +53,18 @@ pub struct Options {
     /// Octets of each text, 13 at least.
     #[arg(long, default_value_t = 100)]
     pub text_len: usize,
+    /// priority_flag of each message.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=3))]
+    pub priority: u8,
     /// Sender of each message.
     #[arg(long, default_value = "447700900100")]
     pub from: String,
     /// Recipient of each message.
     #[arg(long, default_value = "447700900123")]
     pub destination: String,
+    /// Recipients in turn: that many numbers, which differ from the recipient in their last digits.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub destinations: u32,
     /// The PDU that submits.
     #[arg(long, value_enum, default_value_t = Operation::SubmitSm)]
     pub operation: Operation,
@@ -124,8 +130,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             options.operation,
             &options.from,
             &options.destination,
+            options.destinations,
             options.text_len.min(254),
-            !options.no_receipts,
+            Wish { receipts: !options.no_receipts, priority: options.priority },
             schedule(&options),
         ),
         enough: AtomicBool::new(false),

@@ -227,3 +227,16 @@ const NEVER: Duration = Duration::from_secs(86_400);
 const CATCH_UP: Duration = Duration::from_millis(100);
 /// How late a timer of whole milliseconds may ring.
 const TIMER_GRAIN: Duration = Duration::from_millis(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_count_from_when_a_message_was_due_if_more_than_our_timer_kept_it() {
+        let at = crate::runtime::now().mono;
+        let [soon, late] = [1, 3].map(|late_ms| at + Duration::from_millis(late_ms));
+
+        assert_eq!((due(at, soon), due(at, late)), (soon, at));
+    }
+}

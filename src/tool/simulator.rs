@@ -375,3 +375,48 @@ impl Machine for Simulator {
         self.session.closed().is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Bind;
+    use crate::session::BindKind;
+    use crate::tool::conduct::Conduct;
+    use crate::tool::ledger::Ledger;
+
+    /// A session bound as `system_id`, and what binds it.
+    fn bound(book: &Arc<Book>, system_id: &[u8], now: Now) -> (Simulator, Session) {
+        let mut simulator = Simulator::new(Arc::clone(book), now);
+        let mut client = Session::connect(Settings::default(), now);
+        let bind = Bind { system_id, password: b"enroute", interface_version: 0x34, ..Bind::default() };
+        client.bind(BindKind::Transceiver, &bind, now);
+        simulator.receive(client.transmit(), now);
+        let batch = client.take_frames(simulator.transmit(), now);
+        for (_, frame) in frames(&batch) {
+            client.handle(frame, now);
+        }
+        assert!(client.bound().is_some());
+        (simulator, client)
+    }
+
+    #[test]
+    fn carriers_apart_send_the_receipts_of_their_own_messages() {
+        let now = crate::runtime::now();
+        let conduct = Conduct { apart: true, receipt_delay_ms: 1000, ..Conduct::obliging() };
+        let book = Arc::new(Book::new(conduct, Ledger::default(), now));
+        let (mut one, mut client) = bound(&book, b"one", now);
+        let (mut other, _) = bound(&book, b"other", now);
+        let submission = Sm { registered_delivery: 1, short_message: b"n=0000000000", ..Sm::default() };
+
+        client.request(Command::SUBMIT_SM, 0, now, |out| submission.encode_body(out));
+        one.receive(client.transmit(), now);
+        one.transmit().clear();
+        let later = Now { mono: now.mono + Duration::from_secs(2), ..now };
+        other.handle_timeout(later);
+        one.handle_timeout(later);
+
+        assert!(other.transmit().is_empty(), "another carrier's receipt");
+        assert_eq!(book.lock().report.receipts_sent, 1);
+        assert!(!one.transmit().is_empty());
+    }
+}

@@ -8,6 +8,7 @@ use crate::codec::{
 };
 use bytes::{BufMut, BytesMut};
 use clap::ValueEnum;
+use std::ops::Range;
 use std::time::Duration;
 
 /// The PDU that submits.
@@ -52,6 +53,14 @@ impl Schedule {
     }
 }
 
+/// What is asked of a message's way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wish {
+    pub receipts: bool,
+    /// priority_flag.
+    pub priority: u8,
+}
+
 /// A body, and where its number goes.
 pub(super) struct Template {
     pub command: Command,
@@ -60,16 +69,21 @@ pub(super) struct Template {
     schedule: Schedule,
     /// Where schedule_delivery_time goes.
     schedule_at: usize,
+    /// Different destinations, and where the digits stand that tell them from each other.
+    destinations: u32,
+    destination_at: Range<usize>,
 }
 
 impl Template {
-    /// Texts of `text_len` octets, at least as long as the number needs.
+    /// Texts of `text_len` octets, at least as long as the number needs, to that many destinations in turn: `to`, and others that
+    /// differ from it in their last digits.
     pub fn new(
         operation: Operation,
         from: &str,
         to: &str,
+        destinations: u32,
         text_len: usize,
-        receipts: bool,
+        wish: Wish,
         schedule: Schedule,
     ) -> Self {
         let mut text = Vec::with_capacity(text_len);
@@ -96,7 +110,8 @@ impl Template {
         let sm = Sm {
             source,
             destination,
-            registered_delivery: u8::from(receipts),
+            registered_delivery: u8::from(wish.receipts),
+            priority_flag: wish.priority,
             short_message: &text,
             schedule_delivery_time: time.as_ref().map_or(b"", |time| time),
             ..Sm::default()
@@ -123,7 +138,12 @@ impl Template {
         let text_at = body.windows(text.len()).rposition(|window| window == text).unwrap_or(0);
         let schedule_at =
             time.and_then(|time| body.windows(time.len()).position(|window| window == time)).unwrap_or(0);
-        Self { command, body: body.to_vec(), number_at: text_at + NUMBER_MARK.len(), schedule, schedule_at }
+        let to_at =
+            body[..text_at].windows(to.len()).rposition(|window| window == to.as_bytes()).unwrap_or(0);
+        let digits = if destinations > 1 { (destinations - 1).to_string().len().min(to.len()) } else { 0 };
+        let destination_at = to_at + to.len() - digits..to_at + to.len();
+        let number_at = text_at + NUMBER_MARK.len();
+        Self { command, body: body.to_vec(), number_at, schedule, schedule_at, destinations, destination_at }
     }
 
     /// Appends the body of message `number`, which is written now.
@@ -132,6 +152,9 @@ impl Template {
         out.put_slice(&self.body);
         let body = &mut out[start..];
         write_number(&mut body[self.number_at..][..NUMBER_DIGITS], u64::from(number));
+        if self.destinations > 1 {
+            write_number(&mut body[self.destination_at.clone()], u64::from(number % self.destinations));
+        }
         let Some(due) = self.schedule.due(number, now) else { return };
         write_number(&mut body[self.number_at + NUMBER_DIGITS + DUE_MARK.len()..][..DUE_DIGITS], due.0);
         if matches!(self.schedule, Schedule::Due { .. }) {
@@ -156,7 +179,15 @@ mod tests {
     #[test]
     fn each_operation_says_the_same_with_its_number() {
         let body = |operation| {
-            let template = Template::new(operation, "me", "4477", 20, true, Schedule::Now);
+            let template = Template::new(
+                operation,
+                "me",
+                "4477",
+                1,
+                20,
+                Wish { receipts: true, priority: 0 },
+                Schedule::Now,
+            );
             let mut out = BytesMut::new();
             template.write(42, &mut out, UnixMs(0));
             (template.command, out.freeze())
@@ -180,10 +211,33 @@ mod tests {
     }
 
     #[test]
+    fn destinations_take_turns_and_differ_in_their_last_digits() {
+        let template = Template::new(
+            Operation::SubmitSm,
+            "4477",
+            "4477",
+            11,
+            20,
+            Wish { receipts: true, priority: 0 },
+            Schedule::Now,
+        );
+
+        let destinations = [0, 9, 10, 11].map(|number| {
+            let mut out = BytesMut::new();
+            template.write(number, &mut out, UnixMs(0));
+            let sm = Sm::decode(&out, Reading::Strict).expect("legal");
+            assert_eq!(sm.source.addr, b"4477");
+            String::from_utf8_lossy(sm.destination.addr).into_owned()
+        });
+
+        assert_eq!(destinations, ["4400", "4409", "4410", "4400"]);
+    }
+
+    #[test]
     fn scheduled_messages_say_when_they_are_due_twice() {
         let from = UnixMs(1_773_568_800_050);
         let schedule = Schedule::Due { from, per_second: 20 };
-        let template = Template::new(Operation::SubmitSm, "me", "4477", 20, false, schedule);
+        let template = Template::new(Operation::SubmitSm, "me", "4477", 1, 20, Wish::default(), schedule);
         let mut out = BytesMut::new();
 
         template.write(7, &mut out, from);
@@ -195,7 +249,7 @@ mod tests {
         assert_eq!(time, Ok(Some(SmppTime::Absolute(due))));
 
         let schedule = Schedule::SaidIn(Duration::from_secs(90));
-        let template = Template::new(Operation::SubmitSm, "me", "4477", 20, false, schedule);
+        let template = Template::new(Operation::SubmitSm, "me", "4477", 1, 20, Wish::default(), schedule);
         let mut out = BytesMut::new();
         template.write(7, &mut out, from);
 

@@ -52,8 +52,8 @@ class Plan:
         self.tidy()
 
     def allowed(self):
-        """By prefix, the carriers that a rule leads to."""
-        places = {"A": "A", "B": "B", "C": "C", "group": self.members, None: "A"}
+        """By prefix, the carriers that a rule leads to; with a star where it is the default's."""
+        places = {"A": "A", "B": "B", "C": "C", "group": self.members, None: "A*"}
         return {prefix: places[target] for prefix, target in self.routes.items()}
 
     def sections(self):
@@ -136,9 +136,14 @@ def stale(result, epochs):
     """How late anything came by a rule that was gone."""
     run, latest, several = result.run, 0.0, 0
     for token, all_ in run.got.items():
-        prefix = run.sent[token]["to"][0]
+        prefix, sent = run.sent[token]["to"][0], run.sent[token]["t"]
+        # What came in by the default has a rule that is there for ever, and stays with it though a prefix fits now.
+        by_default = any("*" in routes[prefix] for began, end, routes in epochs
+                         if began <= all_[-1]["t"] and (end or sent) >= sent)
         for got in all_:
             ends = [end or got["t"] for began, end, routes in epochs if began <= got["t"] and got["s"][0] in routes[prefix]]
+            if by_default and got["s"][0] == "A":
+                continue
             late = got["t"] - max(ends, default=0.0)
             several += late > 0
             latest = max(latest, late)
