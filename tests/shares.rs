@@ -148,7 +148,7 @@ fn order_is_kept_under_throttling_and_the_link_as_a_whole_slows() {
         mall.submit_all(TO, texts(&format!("mall {round}"), 40));
         // Paused, and all that was under way has been refused: what is next is up to the hub.
         scene.hub.process.until("a pause", support::START_LIMIT, || {
-            scene.limit_of("north") == "throttled"
+            scene.is_limited("north", "throttled")
                 && scene.hub.metric("enroute_carrier_window_used{carrier=\"north\"}") == Some(0.0)
         });
         north.be(well());

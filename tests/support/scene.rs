@@ -131,20 +131,18 @@ impl Scene {
         told
     }
 
-    /// What a carrier is limited by now.
-    pub fn limit_of(&self, carrier: &str) -> String {
+    /// Whether this, and nothing else, limits a carrier as far as the hub has told; it tells a few times a second.
+    pub fn is_limited(&self, carrier: &str, reason: &str) -> bool {
         let start = format!("enroute_carrier_limited_by{{carrier=\"{carrier}\",reason=\"");
         let text = self.hub.scrape();
-        let set: Vec<_> =
-            text.lines().filter_map(|line| line.strip_prefix(&start)?.strip_suffix("\"} 1")).collect();
-        assert_eq!(set.len(), 1, "one thing at a time limits {carrier}: {set:?}");
-        set[0].to_owned()
+        let set = text.lines().filter_map(|line| line.strip_prefix(&start)?.strip_suffix("\"} 1"));
+        set.eq([reason])
     }
 
     /// Waits until this is what a carrier is limited by.
     pub fn until_limited(&self, carrier: &str, reason: &str) {
         let what = format!("{carrier} to be limited by {reason}");
-        self.hub.process.until(&what, START_LIMIT, || self.limit_of(carrier) == reason);
+        self.hub.process.until(&what, START_LIMIT, || self.is_limited(carrier, reason));
     }
 
     /// Waits until a metric has this value.
