@@ -4,9 +4,10 @@
 
 use super::START_LIMIT;
 use super::wire::{BIND_TRANSCEIVER, DELIVER_SM, ENQUIRE_LINK, Message, Pdu, RESP, SUBMIT_SM, UNBIND};
+use std::io::ErrorKind;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A submission that has come.
 #[derive(Clone, Debug)]
@@ -74,6 +75,18 @@ struct Link {
     is_up: bool,
 }
 
+/// Listens on a port of ours. A process that another test has just forked holds whatever listened there before until it becomes its program.
+fn listen(port: u16) -> TcpListener {
+    for _ in 0..5000 {
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Ok(listener) => return listener,
+            Err(fault) => assert_eq!(fault.kind(), ErrorKind::AddrInUse, "{fault}"),
+        }
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    panic!("somebody else listens on {port}");
+}
+
 impl Carrier {
     /// Begins to listen on `port`, in this mood.
     pub fn start(port: u16, mood: Mood) -> Self {
@@ -106,7 +119,7 @@ impl Carrier {
 
     /// Listens again.
     pub fn rise(&self) {
-        let listener = TcpListener::bind(("127.0.0.1", self.port)).expect("the port is free");
+        let listener = listen(self.port);
         let mut state = self.state();
         state.life += 1;
         state.is_deaf = false;
