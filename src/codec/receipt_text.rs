@@ -1,10 +1,7 @@
 //! The text form of a delivery receipt: one vendor's example that everybody varies (SMPP 3.4 appendix B).
 
 use super::ReceiptDate;
-use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take_while};
-use nom::combinator::value;
-use nom::{IResult, Parser};
+use super::field::first_below;
 
 /// What the text of a receipt says, as it says it; what is missing is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,50 +101,64 @@ enum Label {
 
 /// The label that starts at `at`, and where its value starts. A label starts a word.
 fn label_at(text: &[u8], at: usize) -> Option<(Label, usize)> {
-    if at > 0 && text[at - 1].is_ascii_alphanumeric() {
+    let (label, length) = label(&text[at..])?;
+    let starts_word = at == 0 || !text[at - 1].is_ascii_alphanumeric();
+    starts_word.then_some((label, at + length))
+}
+
+/// The label that `text` starts with, and its length with the colon; told apart by the first letter first, as most octets start none.
+#[inline(always)]
+fn label(text: &[u8]) -> Option<(Label, usize)> {
+    let (label, length) = match text.first().map(lower)? {
+        b'i' if starts(text, b"id") => (Label::Id, 2),
+        b's' if starts(text, b"stat") => (Label::Stat, 4),
+        b's' => match dated(text, b"submit") {
+            Some(length) => (Label::SubmitDate, length),
+            None if starts(text, b"sub") => (Label::Count, 3),
+            None => return None,
+        },
+        b'd' if starts(text, b"dlvrd") => (Label::Count, 5),
+        b'd' => (Label::DoneDate, dated(text, b"done")?),
+        b'e' if starts(text, b"err") => (Label::Err, 3),
+        b't' if starts(text, b"text") => (Label::Text, 4),
+        _ => return None, // no label starts so
+    };
+    (text.get(length) == Some(&b':')).then_some((label, length + 1))
+}
+
+/// The length of `what` and `date`, with blanks or `_` between them or nothing, if `text` starts with them.
+fn dated<const N: usize>(text: &[u8], what: &[u8; N]) -> Option<usize> {
+    if !starts(text, what) {
         return None;
     }
-    let (rest, label) = label(&text[at..]).ok()?;
-    Some((label, text.len() - rest.len()))
+    let between = text[N..].iter().take_while(|octet| matches!(octet, b' ' | b'_')).count();
+    starts(&text[N + between..], b"date").then_some(N + between + 4)
 }
 
-/// A label and its colon, told apart by the first letter first.
-fn label(input: &[u8]) -> IResult<&[u8], Label, ()> {
-    let (rest, label) = match input.first().map(u8::to_ascii_lowercase) {
-        Some(b'i') => value(Label::Id, tag_no_case("id")).parse(input)?,
-        Some(b's') => alt((
-            value(Label::Stat, tag_no_case("stat")),
-            value(Label::SubmitDate, dated("submit")),
-            value(Label::Count, tag_no_case("sub")),
-        ))
-        .parse(input)?,
-        Some(b'd') => alt((value(Label::DoneDate, dated("done")), value(Label::Count, tag_no_case("dlvrd"))))
-            .parse(input)?,
-        Some(b'e') => value(Label::Err, tag_no_case("err")).parse(input)?,
-        Some(b't') => value(Label::Text, tag_no_case("text")).parse(input)?,
-        // No label starts so.
-        _ => return Err(nom::Err::Error(())),
-    };
-    let (rest, _) = tag(":")(rest)?;
-    Ok((rest, label))
+/// Whether `text` starts with `word`, lower-case letters, in any case.
+#[inline(always)]
+fn starts<const N: usize>(text: &[u8], word: &[u8; N]) -> bool {
+    let Some(start) = text.first_chunk::<N>() else { return false };
+    let mut start = *start;
+    start.iter_mut().for_each(|octet| *octet = lower(octet));
+    start == *word
 }
 
-fn dated<'a>(
-    what: &'static str,
-) -> impl Parser<&'a [u8], Output = (&'a [u8], &'a [u8], &'a [u8]), Error = ()> {
-    (tag_no_case(what), take_while(|octet| octet == b' ' || octet == b'_'), tag_no_case("date"))
+/// A letter in lower case; no other octet becomes a letter.
+const fn lower(octet: &u8) -> u8 {
+    *octet | 0x20
 }
 
 /// The word from `at` on, blanks in front of it skipped, and where it ends. A label isn't a value.
 fn value_at(text: &[u8], at: usize) -> (&[u8], usize) {
-    let is_blank = |octet: &u8| *octet <= b' ';
-    let blanks = text[at..].iter().take_while(|octet| is_blank(octet)).count();
+    let blanks = text[at..].iter().take_while(|octet| **octet <= b' ').count();
     let start = at + blanks;
     if blanks > 0 && start < text.len() && label_at(text, start).is_some() {
         return (&[], start);
     }
-    let length = text[start..].iter().position(is_blank).unwrap_or(text.len() - start);
-    (&text[start..start + length], start + length)
+    let value = &text[start..];
+    let value = &value[..first_below::<{ b' ' + 1 }>(value).unwrap_or(value.len())];
+    (value, start + value.len())
 }
 
 fn trim_end_nuls(text: &[u8]) -> &[u8] {

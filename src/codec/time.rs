@@ -253,8 +253,9 @@ fn two(pair: &[u8]) -> Option<u8> {
     }
 }
 
+/// The last two digits of a number.
 fn two_digits(number: u8) -> [u8; 2] {
-    [b'0' + number / 10 % 10, b'0' + number % 10]
+    TWO_DIGITS[number as usize]
 }
 
 /// `YYMMDDhhmmss`.
@@ -282,6 +283,17 @@ fn instant(date: DateTime) -> Option<UnixMs> {
     let timestamp = Offset::UTC.to_timestamp(date).ok()?;
     u64::try_from(timestamp.as_millisecond()).ok().map(UnixMs)
 }
+
+/// [`two_digits`] by number.
+static TWO_DIGITS: [[u8; 2]; 256] = {
+    let mut all = [[0; 2]; 256];
+    let mut number = 0;
+    while number < all.len() {
+        all[number] = [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    all
+};
 
 /// Quarter hours off UTC at most, by the format.
 const MAX_QUARTERS: u8 = 48;
