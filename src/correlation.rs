@@ -323,9 +323,9 @@ impl Canon {
         let zeros = if hex { text.iter().take_while(|digit| **digit == b'0').count() } else { 0 };
         let text = &text[zeros.min(text.len().saturating_sub(1))..];
         let mut canon = Self { octets: [0; ID_MAX], len: text.len().min(ID_MAX) };
-        for (to, from) in canon.octets.iter_mut().zip(text) {
-            *to = from.to_ascii_lowercase();
-        }
+        let octets = &mut canon.octets[..canon.len];
+        octets.copy_from_slice(&text[..canon.len]);
+        octets.make_ascii_lowercase();
         canon
     }
 

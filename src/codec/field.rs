@@ -57,6 +57,11 @@ impl<'a> Fields<'a> {
     /// The next C-octet string, without its NUL. Always inlined, as its neighbours are: calls double the cost of a decode.
     #[inline(always)]
     pub fn cstr(&mut self, limit: &Limit) -> Result<&'a [u8], FieldError> {
+        // Most are empty.
+        if let [0, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(&[]);
+        }
         // Whole words, so that the search has no tail as long as the body goes on.
         let window = &self.rest[..self.rest.len().min(limit.size.next_multiple_of(8))];
         match nul_at(window) {

@@ -48,11 +48,13 @@ impl<'a> Receipt<'a> {
     /// Whether `sm` is a receipt at all is the caller's to decide ([`Sm::is_receipt`], or a carrier's setting): the text of a
     /// person may look like one. The state of the TLV wins over that of the text. Text in UCS-2 has to be decoded before, see
     /// [`decode_receipt_text`].
+    #[inline]
     pub fn read(sm: &Sm<'a>) -> Option<Self> {
         Self::read_decoded(sm, sm.text())
     }
 
-    /// As [`Receipt::read`], with `text` in place of the user data of `sm`.
+    /// As [`Receipt::read`], with `text` in place of the user data of `sm`. Inlined, as who asks for no dates needs none read.
+    #[inline]
     pub fn read_decoded(sm: &Sm<'a>, text: &'a [u8]) -> Option<Self> {
         let told = ReceiptText::parse(text);
         let tlv_id =
@@ -69,8 +71,8 @@ impl<'a> Receipt<'a> {
             word: told.word,
             error: told.error,
             network_error: sm.tlvs.array(Tag::NETWORK_ERROR_CODE),
-            submit_date: told.submit_date,
-            done_date: told.done_date,
+            submit_date: ReceiptDate::parse(told.submit_date),
+            done_date: ReceiptDate::parse(told.done_date),
             text: told.text,
         })
     }
@@ -333,7 +335,8 @@ mod tests {
         );
         let told = ReceiptText::parse(&out);
         assert_eq!((told.message_id, told.word), (&b"0000000001"[..], &b"DELIVRD"[..]));
-        assert_eq!((told.submit_date, told.done_date), (date, None));
+        assert_eq!((told.submit_date, told.done_date), (&b"2601021530"[..], &b"0000000000"[..]));
+        assert_eq!([told.submit_date, told.done_date].map(ReceiptDate::parse), [date, None]);
     }
 
     #[test]

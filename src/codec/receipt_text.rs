@@ -1,6 +1,5 @@
 //! The text form of a delivery receipt: one vendor's example that everybody varies (SMPP 3.4 appendix B).
 
-use super::ReceiptDate;
 use super::field::first_below;
 
 /// What the text of a receipt says, as it says it; what is missing is empty.
@@ -12,8 +11,9 @@ pub struct ReceiptText<'a> {
     pub word: &'a [u8],
     /// After `err:`, up to the next blank: one to four or more characters, letters too.
     pub error: &'a [u8],
-    pub submit_date: Option<ReceiptDate>,
-    pub done_date: Option<ReceiptDate>,
+    /// After `submit date:`, up to the next blank; see [`super::ReceiptDate::parse`], as for the next one.
+    pub submit_date: &'a [u8],
+    pub done_date: &'a [u8],
     /// After `text:`, to the end.
     pub text: &'a [u8],
 }
@@ -41,17 +41,19 @@ impl<'a> ReceiptText<'a> {
         found
     }
 
-    /// Takes the labels of `text` from `at` on. With [`Stop::AtText`] it returns where the value of `text:` starts, if that
-    /// label is there; with [`Stop::Never`] where the first label starts.
+    /// Takes the labels of `text` from `at` on, where no word goes on that began before; a label starts a word. With
+    /// [`Stop::AtText`] it returns where the value of `text:` starts, if that label is there; with [`Stop::Never`] where the first
+    /// label starts.
     fn scan(&mut self, text: &'a [u8], at: usize, stop: Stop) -> Option<usize> {
         let mut at = at;
         let mut first = None;
-        while at < text.len() {
-            let Some((label, after)) = label_at(text, at) else {
-                at += 1;
+        while let Some(start) = find(text, at, u8::is_ascii_alphanumeric) {
+            let Some((label, length)) = label(&text[start..]) else {
+                at = find(text, start, |octet| !octet.is_ascii_alphanumeric()).unwrap_or(text.len());
                 continue;
             };
-            first = first.or(Some(at));
+            first = first.or(Some(start));
+            let after = start + length;
             match (label, stop) {
                 (Label::Text, Stop::AtText) => return Some(after),
                 (Label::Text, Stop::Never) => at = after,
@@ -73,8 +75,8 @@ impl<'a> ReceiptText<'a> {
             Label::Id if self.message_id.is_empty() => self.message_id = value,
             Label::Stat if self.word.is_empty() => self.word = value,
             Label::Err if self.error.is_empty() => self.error = value,
-            Label::SubmitDate if self.submit_date.is_none() => self.submit_date = ReceiptDate::parse(value),
-            Label::DoneDate if self.done_date.is_none() => self.done_date = ReceiptDate::parse(value),
+            Label::SubmitDate if self.submit_date.is_empty() => self.submit_date = value,
+            Label::DoneDate if self.done_date.is_empty() => self.done_date = value,
             // The first of each counts; counts of submitted and delivered messages are of no use for one message.
             _ => {}
         }
@@ -99,15 +101,13 @@ enum Label {
     Text,
 }
 
-/// The label that starts at `at`, and where its value starts. A label starts a word.
-fn label_at(text: &[u8], at: usize) -> Option<(Label, usize)> {
-    let (label, length) = label(&text[at..])?;
-    let starts_word = at == 0 || !text[at - 1].is_ascii_alphanumeric();
-    starts_word.then_some((label, at + length))
+/// Where the first octet from `at` on stands that is so.
+#[inline(always)]
+fn find(text: &[u8], at: usize, is_so: impl Fn(&u8) -> bool) -> Option<usize> {
+    Some(at + text[at..].iter().position(is_so)?)
 }
 
 /// The label that `text` starts with, and its length with the colon; told apart by the first letter first, as most octets start none.
-#[inline(always)]
 fn label(text: &[u8]) -> Option<(Label, usize)> {
     let (label, length) = match text.first().map(lower)? {
         b'i' if starts(text, b"id") => (Label::Id, 2),
@@ -153,7 +153,7 @@ const fn lower(octet: &u8) -> u8 {
 fn value_at(text: &[u8], at: usize) -> (&[u8], usize) {
     let blanks = text[at..].iter().take_while(|octet| **octet <= b' ').count();
     let start = at + blanks;
-    if blanks > 0 && start < text.len() && label_at(text, start).is_some() {
+    if blanks > 0 && label(&text[start..]).is_some() {
         return (&[], start);
     }
     let value = &text[start..];
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(text.word, b"UNDELIV");
         assert_eq!(text.message_id, b"77");
         assert_eq!(text.error, b"21b");
-        assert_eq!((text.submit_date, text.text), (None, &b""[..]));
+        assert_eq!((text.submit_date, text.text), (&b""[..], &b""[..]));
     }
 
     #[test]
