@@ -152,6 +152,8 @@ pub struct World {
     /// What comes with the next turn.
     pub inbox: Vec<Event>,
     pub fetches: Vec<Fetch>,
+    /// Bodies that were read back so far.
+    pub bodies_read: usize,
     pub scans: Vec<u64>,
     pub answers: Vec<(SessionId, Answer)>,
     pub dispatches: Vec<(SessionId, Dispatch)>,
@@ -357,6 +359,7 @@ impl World {
     /// Reads back what the hub asked for.
     pub fn read_back(&mut self) {
         let fetches = std::mem::take(&mut self.fetches);
+        self.bodies_read += fetches.len();
         let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
         for (Fetch { token, locator }, octets) in fetches.into_iter().zip(self.reader.read_all(&locators)) {
             let body = octets.ok().map(|octets| {
