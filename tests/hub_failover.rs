@@ -4,8 +4,8 @@ mod world;
 
 use enroute::carrier::Verdict as Word;
 use enroute::codec::{MessageState, Status};
-use enroute::hub::{BreakerRules, Event, Reason, Reload, Settings};
-use enroute::route::{GroupKind, Routes, Target};
+use enroute::hub::{BreakerRules, Event, Limits, Reason, Reload, Settings};
+use enroute::route::{Draft, GroupKind, Prefix, Routes, Row, Rule, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use world::ways::*;
@@ -111,6 +111,74 @@ fn long_queue_of_a_dead_carrier_leaves_in_slices() {
     assert_eq!(served[&(1 - queued)].iter().collect::<BTreeSet<_>>().len(), 1000);
     assert_eq!(world.hub.gauges().carriers[queued].queued, 0);
 }
+
+/// A long queue, on disk, of a carrier that is down: the only other candidate has refused all of it.
+fn stuck(settings: Settings) -> World {
+    let mut world =
+        World::with_links(Settings { limits: Limits { bodies: 10, ..settings.limits }, ..settings }, &[]);
+    world.link_up_with(1, 1000);
+    for _ in 0..STUCK / 500 {
+        world.numbered_texts(500);
+        let out = world.went_where();
+        assert!(out.len() == 500 && out.iter().all(|(place, ..)| *place == 1));
+        for (_, token, _) in out {
+            world.say(LINKS[1], token, Word::Answered(Status::RINVDSTADR), "");
+        }
+        world.run();
+    }
+    assert_eq!(world.hub.gauges().carriers[0].queued, STUCK as u64);
+    world.stats.clear();
+    world.bodies_read = 0;
+    world
+}
+
+/// Those whose candidates the number decides are read to know that, each once, and then nobody looks at them any more.
+#[test]
+fn long_queue_with_nowhere_to_go_is_looked_through_once() {
+    let row = |digits| Row {
+        prefix: Prefix::read(digits).expect("digits"),
+        target: Some(Target::Group(0)),
+        origin: 0,
+    };
+    let rule = Rule { prefixes: vec![Arc::from([row("44")])], ..Rule::new("prefixes", None) };
+    let groups = vec![group(GroupKind::Failover, &[to(0), to(1)])];
+    let draft = Draft { accounts: 1, rules: vec![rule], groups, ..Draft::default() };
+    let routes = Arc::new(draft.build().expect("sound"));
+    let mut world = stuck(Settings { routes, ..with(GroupKind::Failover, 2) });
+
+    world.pass(secs(10));
+    assert!(world.bodies_read <= STUCK, "{} bodies were read", world.bodies_read);
+    let turns = world.stats.len();
+    world.pass(secs(3600));
+    assert!(world.stats.len() < turns + 10, "{turns} turns, then {}", world.stats.len() - turns);
+    assert_eq!(world.hub.gauges().carriers[0].queued, STUCK as u64);
+
+    world.link_up(0);
+    let served = world.serve_all();
+    assert_eq!(
+        served.into_iter().map(|(place, texts)| (place, texts.len())).collect::<Vec<_>>(),
+        [(0, STUCK)]
+    );
+}
+
+/// However often another carrier, to which it can't go, comes and goes.
+#[test]
+fn long_queue_with_nowhere_to_go_stays_on_disk() {
+    let groups = vec![group(GroupKind::Cheapest, &[to(0), to(1)])];
+    let mut world = stuck(with_groups(groups, 3));
+
+    world.pass(secs(10));
+    for _ in 0..10 {
+        world.link_up(2);
+        world.link_down(2, Vec::new());
+        world.pass(secs(10));
+    }
+
+    assert_eq!((world.bodies_read, world.hub.gauges().carriers[0].queued), (0, STUCK as u64));
+}
+
+/// More than are read ahead at one time.
+const STUCK: usize = 5_000;
 
 /// What waits for its time gets its carrier when that has come.
 #[test]

@@ -112,7 +112,7 @@ type Kept = Arc<Mutex<Option<(u64, Came)>>>;
 
 /// Writes ids in hexadecimal in answers and in decimal in receipts; tells some receipts before their answers, some twice, and some of
 /// messages that nobody has heard of. Many a message gets the id of the one before, if that went to another number, and then the
-/// receipts of both come the other way round.
+/// receipts of both come the other way round, some of them twice.
 fn confused(kept: Kept) -> Mood {
     Box::new(move |came| {
         let Message { destination, text, .. } = &came.message;
@@ -129,6 +129,7 @@ fn confused(kept: Kept) -> Mood {
         });
         let receipt = || Act::Receipt(number.to_string(), end_of(text));
         let mut acts = match came.number % 7 {
+            0 | 2 | 4 if is_shared => vec![take, receipt(), receipt()],
             _ if is_shared => vec![take, receipt()],
             0 | 1 => vec![receipt(), take],
             2 => vec![take, receipt(), receipt()],
@@ -140,6 +141,9 @@ fn confused(kept: Kept) -> Mood {
         };
         if let Some((number, other)) = &before {
             acts.push(late(*number, other));
+            if came.number % 3 == 0 {
+                acts.push(late(*number, other));
+            }
         }
         acts
     })

@@ -22,7 +22,7 @@ pub(super) fn is_led_astray(routes: &Routes, row: &Row, body: &[u8]) -> bool {
     if !routes.has(row.route) {
         return true;
     }
-    match (routes.asks_number(row.route), Sm::decode(body, Reading::Lenient)) {
+    match (routes.has_targets(row.route), Sm::decode(body, Reading::Lenient)) {
         (false, _) => !routes.candidates(row.route, b"").contains(&row.carrier),
         (true, Ok(sm)) => !routes.candidates(row.route, sm.destination.addr).contains(&row.carrier),
         (true, Err(_)) => false,

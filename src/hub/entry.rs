@@ -34,6 +34,15 @@ impl Hub {
         }
     }
 
+    /// As [`Hub::enter_queue`], for one that had to wait for its body: it may come from among those that leave that very carrier, and
+    /// isn't looked at again.
+    pub(super) fn enter_queue_looked_at(&mut self, slot: u32) {
+        match self.table.row(slot).losses >= SUSPECT {
+            true => self.suspect(self.table.token(slot)),
+            false => self.enqueue_before_leaving(slot),
+        }
+    }
+
     pub(super) fn enqueue_with_others(&mut self, slot: u32) {
         let carrier = self.table.row(slot).carrier;
         let leaving = &self.carriers[usize::from(carrier.0)].leaving;

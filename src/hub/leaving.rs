@@ -2,7 +2,7 @@
 //!
 //! Down is a carrier without a link, or one whose breaker is open. Its queue is looked through once when that has lasted for
 //! [`Limits::failover`](super::Limits), and again when another carrier comes up meanwhile. What has nowhere better to go stays,
-//! in order.
+//! in order; its body is read for that only where the number decides which candidates there are.
 
 use super::Hub;
 use super::pace::Reason;
@@ -84,7 +84,7 @@ impl Hub {
             let Some(row) = self.table.known(token).filter(here) else { continue };
             row.clear(flag::QUEUED);
             let may_move = is_down && row.may_move();
-            match may_move && !self.is_sole(token.slot) {
+            match may_move && self.has_way_out(token.slot) {
                 _ if self.is_astray(token.slot) => self.decide_again(token.slot),
                 true => {
                     self.table.row(token.slot).from = 0;

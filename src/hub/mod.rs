@@ -31,6 +31,7 @@ mod counts;
 mod delivery;
 mod dispatch;
 mod effects;
+mod ends;
 mod entry;
 mod fetch;
 mod first_parts;

@@ -179,10 +179,10 @@ impl Hub {
         let serial = row.serial;
         // What came before the message itself was of an earlier one with its id: it may have come twice.
         let in_time = |early: &Early| serial < early.serial;
-        let fits = |early: &Early| in_time(early) && may_be_for(body, &early.destination);
+        let fits = |early: &Early| in_time(early) && may_be_for(row, body, &early.destination);
         let early = keys.into_iter().find_map(|key| correlation.claim(key, fits));
         // An id as configured counts more than an odd address: some carriers swap these (field bug D17).
-        let odd = |early: &Early| in_time(early) && !is_for_another(body, &early.destination);
+        let odd = |early: &Early| in_time(early) && !is_for_another(row, &early.destination);
         let early = early.or_else(|| keys[..2].iter().find_map(|key| correlation.claim(*key, odd)));
         if let Some(early) = early {
             self.effects.stats.early_matched += 1;

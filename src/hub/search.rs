@@ -13,7 +13,7 @@ use crate::message::{Outcome, Phase};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 
-/// What is looked for; `None` is everything. Addresses are hashes of their characters.
+/// What is looked for; `None` is everything. Addresses are marks of their characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub account: Option<AccountId>,

@@ -2,6 +2,7 @@
 //!
 //! A slot is reused after its message is gone; a [`Token`] carries enough of the serial to tell the two apart.
 
+use super::ends::mark;
 use super::rows::Rows;
 use crate::clock::UnixMs;
 use crate::codec::{MessageState, Sm};
@@ -57,7 +58,7 @@ pub(super) struct Row {
     pub error: [u8; 3],
     /// Bits of [`flag`].
     pub flags: u16,
-    /// Hashes of its addresses: what a query or a cancel names is compared with these, so that no body has to be read.
+    /// Marks of its addresses: what a query or a cancel names is compared with these, so that no body has to be read.
     pub source: u32,
     pub destination: u32,
     pub service_type: [u8; 5],
@@ -232,9 +233,9 @@ impl Table {
     }
 
     /// What an address is compared by: its characters alone, since TON and NPI of one number change from one message to
-    /// the next (fact sheet 5.4).
+    /// the next (fact sheet 5.4). It tells how a number ends, see [`super::ends`].
     pub fn hash(&self, addr: &[u8]) -> u32 {
-        self.random.hash_one(addr) as u32
+        mark(addr, self.random.hash_one(addr))
     }
 
     /// What tells a message that passes again from others: its addresses, a plus sign in front aside, and its text.

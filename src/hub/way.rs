@@ -156,7 +156,10 @@ impl Hub {
         let row = self.table.row(slot);
         (row.carrier, row.phase) = (Row::NOWHERE, Phase::Queued);
         if !row.is_parked() || !self.asks_body(slot) {
-            return self.give_carrier(token);
+            if self.give_carrier(token) {
+                self.enter_queue(slot);
+            }
+            return;
         }
         let row = self.table.row(slot);
         if !row.is(flag::QUEUED) {
@@ -184,8 +187,8 @@ impl Hub {
             || self.carriers.iter().any(|carrier| carrier.passes_schedule)
     }
 
-    /// Picks the carrier of a message whose body is at hand, or has no say.
-    fn give_carrier(&mut self, token: Token) {
+    /// Picks the carrier of a message whose body is at hand, or has no say; gives whether it is to enter that one's queue now.
+    fn give_carrier(&mut self, token: Token) -> bool {
         let slot = token.slot;
         let body = self.table.body(slot).clone();
         let row = self.table.row(slot);
@@ -211,7 +214,7 @@ impl Hub {
                 Tried(_) => Outcome { state: MessageState::Rejected, error },
             };
             self.settle(slot, outcome);
-            return;
+            return false;
         };
         if place.from > 0 || place.tried.0 > 0 {
             self.effects.stats.pass_on(leaf.carrier);
@@ -219,9 +222,10 @@ impl Hub {
         self.put_on(slot, leaf);
         if let Some(schedule) = self.unkept_schedule(slot, &sm) {
             self.table.row(slot).at = schedule;
-            return self.start(slot);
+            self.start(slot);
+            return false;
         }
-        self.enter_queue(slot);
+        true
     }
 
     /// The schedule that the carrier before was to keep in our place, and that this one does not.
@@ -286,11 +290,24 @@ impl Hub {
         self.candidates(slot).is_some_and(|candidates| candidates.len() == 1)
     }
 
+    /// Whether another carrier can have this message now, as far as that can be told without its body.
+    pub(super) fn has_way_out(&mut self, slot: u32) -> bool {
+        if self.table.row(slot).tried != 0 {
+            self.find_place(slot);
+        }
+        let (row, _) = self.table.row_and_body(slot);
+        let Some(candidates) = self.candidates(slot).filter(|all| !all.is_empty()) else { return true };
+        candidates.iter().enumerate().any(|(bit, carrier)| {
+            let is_open = *carrier != row.carrier && row.tried & 1 << (bit & 31) == 0;
+            is_open && self.carriers[usize::from(carrier.0)].prospect().usable
+        })
+    }
+
     /// The candidates that its route has for this message; `None`: only its body can tell.
     pub(super) fn candidates(&self, slot: u32) -> Option<&[CarrierId]> {
         let (row, body) = self.table.row_and_body(slot);
         let routes = &self.settings.routes;
-        if !routes.asks_number(row.route) {
+        if !routes.has_targets(row.route) {
             return Some(routes.candidates(row.route, b""));
         }
         let sm = Sm::decode(body, Reading::Lenient).ok()?;
@@ -345,7 +362,9 @@ impl Hub {
             };
             let Some(token) = unrouted.front_at_hand(table, effects, *durable, waits) else { return };
             unrouted.pop_front();
-            self.give_carrier(token);
+            if self.give_carrier(token) {
+                self.enter_queue_looked_at(token.slot);
+            }
         }
         self.unfinished = true;
     }

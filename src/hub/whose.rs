@@ -1,6 +1,8 @@
 //! Whose is a receipt: by its carrier's id, and by the number that it is for where the id alone does not tell.
 
 use super::Hub;
+use super::ends::{ends_alike, marked_alike};
+use super::table::Row;
 use crate::codec::{Reading, Sm};
 use crate::correlation::{IdHash, Reading as IdReading};
 use crate::id::CarrierId;
@@ -56,7 +58,7 @@ impl Hub {
         let (mut best, mut found, mut alike) = (None, 0, 0);
         for slot in correlation.find(key) {
             let (row, body) = table.row_and_body(slot);
-            let fit = Fit::of(row.destination == hash, body, destination);
+            let fit = Fit::of(row.destination == hash, row, body, destination);
             let rank = (fit, row.serial);
             found += 1;
             alike = match best {
@@ -75,8 +77,8 @@ impl Hub {
 
     /// Whether the carrier has told by its ids that they don't tell messages apart, and the number that this one is not meant.
     fn is_of_another(&self, slot: u32, given: Given<'_>) -> bool {
-        let (_, body) = self.table.row_and_body(slot);
-        self.carriers[usize::from(given.carrier.0)].repeats_ids && is_for_another(body, given.destination)
+        let (row, _) = self.table.row_and_body(slot);
+        self.carriers[usize::from(given.carrier.0)].repeats_ids && is_for_another(row, given.destination)
     }
 
     /// An id was found by reading it otherwise than configured: the operator should know.
@@ -106,45 +108,33 @@ enum Fit {
 }
 
 impl Fit {
-    fn of(is_same: bool, body: &[u8], destination: &[u8]) -> Self {
-        match (is_same, body.is_empty()) {
-            (true, _) => Self::Same,
-            (false, true) if !destination.is_empty() => Self::Unknown,
-            (false, _) if may_be_for(body, destination) => Self::Alike,
-            (false, _) => Self::Other,
+    fn of(is_same: bool, row: &Row, body: &[u8], destination: &[u8]) -> Self {
+        let is_told = !body.is_empty() || marked_alike(row.destination, destination).is_some();
+        match is_same {
+            true => Self::Same,
+            false if !is_told && !destination.is_empty() => Self::Unknown,
+            false if may_be_for(row, body, destination) => Self::Alike,
+            false => Self::Other,
         }
     }
 }
 
-/// Whether a message with this body (empty if it is parked) may be the one that a receipt for `destination` means.
+/// Whether this message, whose body is empty if it is parked, may be the one that a receipt for `destination` means.
 ///
 /// Carriers write numbers with another prefix than we sent: the last digits decide (field bug D17).
-pub(super) fn may_be_for(body: &[u8], destination: &[u8]) -> bool {
-    if body.is_empty() || destination.is_empty() {
+pub(super) fn may_be_for(row: &Row, body: &[u8], destination: &[u8]) -> bool {
+    if destination.is_empty() {
         return true;
+    }
+    if body.is_empty() {
+        return marked_alike(row.destination, destination) != Some(false);
     }
     let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return true };
     ends_alike(sm.destination.addr, destination)
 }
 
-/// Whether `destination` is a whole number that the message with this body neither goes to nor comes from.
-pub(super) fn is_for_another(body: &[u8], destination: &[u8]) -> bool {
-    let digits = |addr: &[u8]| addr.strip_prefix(b"+").unwrap_or(addr).iter().all(u8::is_ascii_digit);
-    let is_whole = |addr: &[u8]| addr.len() >= TAIL_DIGITS && digits(addr);
-    if !is_whole(destination) {
-        return false;
-    }
-    let Ok(sm) = Sm::decode(body, Reading::Lenient) else { return false };
-    is_whole(sm.destination.addr)
-        && !ends_alike(sm.destination.addr, destination)
-        && !ends_alike(sm.source.addr, destination)
+/// Whether `destination` is a whole number that this message neither goes to nor comes from.
+pub(super) fn is_for_another(row: &Row, destination: &[u8]) -> bool {
+    marked_alike(row.destination, destination) == Some(false)
+        && marked_alike(row.source, destination) != Some(true)
 }
-
-/// Whether two addresses are the same as far as their last digits tell.
-fn ends_alike(ours: &[u8], theirs: &[u8]) -> bool {
-    let tail = ours.len().min(theirs.len()).min(TAIL_DIGITS);
-    ours[ours.len() - tail..] == theirs[theirs.len() - tail..]
-}
-
-/// Digits at the end of a number that tell two apart.
-const TAIL_DIGITS: usize = 7;

@@ -379,6 +379,11 @@ impl Routes {
         self.numbering.place(route).is_some_and(|place| of(&self.rules[place]))
     }
 
+    /// Whether the number has a say in which candidates `route` has at all.
+    pub fn has_targets(&self, route: RouteId) -> bool {
+        self.numbering.place(route).is_some_and(|place| self.rules[place].has_targets)
+    }
+
     /// All candidates of `route` for `number`, in the order of their bits.
     pub fn candidates(&self, route: RouteId, number: &[u8]) -> &[CarrierId] {
         let Some(place) = self.numbering.place(route) else { return &[] };

@@ -148,7 +148,8 @@ fn poll_socket(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
     if let Some(input) = input
-        && stream.poll_read_ready(cx)?.is_ready() // before there is something, no buffer is held for it
+        && stream.poll_read_ready(cx)?.is_ready()
+    // before there is something, no buffer is held for it
     {
         match read(stream, input, read_size, cx)? {
             Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),

@@ -76,6 +76,7 @@ pub const fn secs(seconds: u64) -> Duration {
 #[derive(Clone, Copy)]
 pub struct Text<'a> {
     pub text: &'a str,
+    pub source: &'a str,
     pub destination: &'a str,
     pub schedule: &'a [u8],
     pub validity: &'a [u8],
@@ -83,7 +84,7 @@ pub struct Text<'a> {
 }
 
 pub const fn text(text: &str) -> Text<'_> {
-    Text { text, destination: "447700900123", schedule: b"", validity: b"", registered: 1 }
+    Text { text, source: "12345", destination: "447700900123", schedule: b"", validity: b"", registered: 1 }
 }
 
 impl Text<'_> {
@@ -91,7 +92,7 @@ impl Text<'_> {
         let mut body = BytesMut::new();
         Sm {
             service_type: b"",
-            source: Address { ton: 0, npi: 0, addr: b"12345" },
+            source: Address { ton: 0, npi: 0, addr: self.source.as_bytes() },
             destination: Address { ton: 1, npi: 1, addr: self.destination.as_bytes() },
             esm_class: 0,
             protocol_id: 0,
@@ -151,6 +152,8 @@ pub struct World {
     /// What comes with the next turn.
     pub inbox: Vec<Event>,
     pub fetches: Vec<Fetch>,
+    /// Bodies that were read back so far.
+    pub bodies_read: usize,
     pub scans: Vec<u64>,
     pub answers: Vec<(SessionId, Answer)>,
     pub dispatches: Vec<(SessionId, Dispatch)>,
@@ -356,6 +359,7 @@ impl World {
     /// Reads back what the hub asked for.
     pub fn read_back(&mut self) {
         let fetches = std::mem::take(&mut self.fetches);
+        self.bodies_read += fetches.len();
         let locators: Vec<_> = fetches.iter().map(|fetch| fetch.locator).collect();
         for (Fetch { token, locator }, octets) in fetches.into_iter().zip(self.reader.read_all(&locators)) {
             let body = octets.ok().map(|octets| {

@@ -55,6 +55,7 @@ impl World {
             releases: Vec::new(),
             inbox: Vec::new(),
             fetches: Vec::new(),
+            bodies_read: 0,
             scans: Vec::new(),
             answers: Vec::new(),
             dispatches: Vec::new(),
