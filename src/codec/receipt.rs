@@ -48,13 +48,11 @@ impl<'a> Receipt<'a> {
     /// Whether `sm` is a receipt at all is the caller's to decide ([`Sm::is_receipt`], or a carrier's setting): the text of a
     /// person may look like one. The state of the TLV wins over that of the text. Text in UCS-2 has to be decoded before, see
     /// [`decode_receipt_text`].
-    #[inline]
     pub fn read(sm: &Sm<'a>) -> Option<Self> {
         Self::read_decoded(sm, sm.text())
     }
 
-    /// As [`Receipt::read`], with `text` in place of the user data of `sm`. Inlined, as who asks for no dates needs none read.
-    #[inline]
+    /// As [`Receipt::read`], with `text` in place of the user data of `sm`.
     pub fn read_decoded(sm: &Sm<'a>, text: &'a [u8]) -> Option<Self> {
         let told = ReceiptText::parse(text);
         let tlv_id =

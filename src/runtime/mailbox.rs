@@ -164,7 +164,7 @@ impl Bells {
 }
 
 /// The longest rest of [`Bells`].
-pub const REST_MAX: Duration = Duration::from_millis(10);
+pub const REST_MAX: Duration = Duration::from_millis(15);
 
 /// Nothing panics while it holds one of these locks; if it did, what is inside would still be whole vectors.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
