@@ -5,7 +5,7 @@ use enroute::clock::UnixMs;
 use enroute::codec::{Address, Sm};
 use enroute::id::{AccountId, CarrierId};
 use enroute::route::{
-    Case, Draft, Group, GroupKind, Pattern, Prefix, Routes, Row, Rule, Standing, Target, Tried, Turns,
+    Case, Dice, Draft, Group, GroupKind, Pattern, Prefix, Routes, Row, Rule, Standing, Target, Tried, Turns,
 };
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -74,7 +74,7 @@ fn numbers(prefixes: usize, seed: u64) -> Vec<[u8; 12]> {
 
 fn case<'a>(sm: &'a Sm<'a>, place: usize) -> Case<'a> {
     let account = AccountId((place * 7 % 1000) as u16);
-    Case { account, sm, segments: 1, due: UnixMs(1_790_000_000_000), serial_dice: place as u64 }
+    Case { account, sm, segments: 1, due: UnixMs(1_790_000_000_000), dice: Dice::OfSerial(place as u64) }
 }
 
 fn message(number: &[u8]) -> Sm<'_> {
@@ -136,7 +136,7 @@ fn next(c: &mut Criterion) {
             let sm = message(&numbers[place]);
             let case = case(&sm, place);
             let route = routes.decide(&case)?;
-            routes.next(route, &numbers[place], Tried::default(), case.serial_dice, &mut turns, standing)
+            routes.next(route, &numbers[place], Tried::default(), case.dice, &mut turns, standing)
         });
     });
 }

@@ -269,6 +269,7 @@ impl Correlation {
 impl IdForm {
     /// The one form in which ids that mean the same are the same octets: a number in decimal, anything else in
     /// lower case without blanks around it.
+    #[inline]
     pub fn canon(self, text: &[u8]) -> Canon {
         let text = text.trim_ascii();
         let base = match self {
@@ -318,14 +319,19 @@ impl Canon {
     }
 
     /// Leading zeros go only where the id is nothing but digits: those of a UUID are part of it.
+    #[inline]
     fn text(text: &[u8]) -> Self {
-        let hex = text.iter().all(u8::is_ascii_hexdigit);
-        let zeros = if hex { text.iter().take_while(|digit| **digit == b'0').count() } else { 0 };
+        let zeros = match text.first() {
+            Some(b'0') if text.iter().all(u8::is_ascii_hexdigit) => {
+                text.iter().take_while(|digit| **digit == b'0').count()
+            }
+            _ => 0,
+        };
         let text = &text[zeros.min(text.len().saturating_sub(1))..];
         let mut canon = Self { octets: [0; ID_MAX], len: text.len().min(ID_MAX) };
-        for (to, from) in canon.octets.iter_mut().zip(text) {
-            *to = from.to_ascii_lowercase();
-        }
+        let octets = &mut canon.octets[..canon.len];
+        octets.copy_from_slice(&text[..canon.len]);
+        octets.make_ascii_lowercase();
         canon
     }
 

@@ -54,10 +54,11 @@ impl MessageId {
         octets[8..12].copy_from_slice(&self.slot.to_be_bytes());
         octets[12..].copy_from_slice(&self.tag(key).to_be_bytes());
         let mut text = [0u8; ID_TEXT_LEN];
-        for (five, eight) in octets.chunks_exact(5).zip(text.chunks_exact_mut(8)) {
-            let bits = five.iter().fold(0u64, |bits, octet| bits << 8 | u64::from(*octet));
-            for (place, character) in eight.iter_mut().enumerate() {
-                *character = BASE32[(bits >> (35 - 5 * place)) as usize & 31];
+        for (five, eight) in octets.as_chunks::<5>().0.iter().zip(text.as_chunks_mut::<8>().0) {
+            let [first, second, third, fourth, fifth] = *five;
+            let bits = u64::from_be_bytes([0, 0, 0, first, second, third, fourth, fifth]);
+            for (place, two) in eight.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+                *two = BASE32_TWO[(bits >> (30 - 10 * place)) as usize & 1023];
             }
         }
         text
@@ -156,6 +157,17 @@ const ROUNDS: u8 = 4;
 
 /// Crockford's alphabet: no I, L, O or U to be misread over the telephone.
 const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Two digits of [`BASE32`] by the number that they write.
+static BASE32_TWO: [[u8; 2]; 1024] = {
+    let mut all = [[0; 2]; 1024];
+    let mut number = 0;
+    while number < all.len() {
+        all[number] = [BASE32[number / 32], BASE32[number % 32]];
+        number += 1;
+    }
+    all
+};
 
 #[cfg(test)]
 mod tests {

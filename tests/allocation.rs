@@ -11,8 +11,8 @@ use enroute::codec::{
 use enroute::conversion::{Profile, needs_division, part_of, segments};
 use enroute::id::{AccountId, CarrierId};
 use enroute::route::{
-    Case, Draft, Group, GroupKind, Pattern, Prefix, Price, PriceList, Row, Rule, Standing, Target, Tried,
-    Turns,
+    Case, Dice, Draft, Group, GroupKind, Pattern, Prefix, Price, PriceList, Row, Rule, Standing, Target,
+    Tried, Turns,
 };
 use enroute::text::{Alphabet, Chars, Headers, Missing, Shifts, Text, encode, split};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -215,7 +215,7 @@ fn choosing_a_route_and_its_carriers_allocates_nothing() {
     let routes = Draft { rules, groups, prices, ..Draft::default() }.build().expect("sound");
     let destination = Address { ton: 1, npi: 1, addr: b"447700900123" };
     let sm = Sm { destination, ..Sm::default() };
-    let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), serial_dice: 7 };
+    let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), dice: Dice::Cast(7) };
     let mut turns = Turns::of_all(&routes);
     let mut candidates = 0;
 
@@ -223,7 +223,9 @@ fn choosing_a_route_and_its_carriers_allocates_nothing() {
         let route = routes.decide(&case).expect("the second one");
         let mut tried = Tried::default();
         let standing = |carrier: CarrierId| Standing { usable: carrier.0 != 2, load: carrier.0 };
-        while let Some(leaf) = routes.next(route, destination.addr, tried, 7, &mut turns, standing) {
+        while let Some(leaf) =
+            routes.next(route, destination.addr, tried, Dice::Cast(7), &mut turns, standing)
+        {
             tried = tried.and(leaf);
             candidates += 1;
         }

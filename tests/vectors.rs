@@ -168,8 +168,12 @@ fn every_receipt_text_is_read() {
         if let Some(words) = told("text") {
             assert_eq!(receipt.text, words.as_bytes());
         }
-        check_date(&expect["submit"], expect.get("submit").is_some(), receipt.submit_date);
-        check_date(&expect["done"], expect.get("done").is_some(), receipt.done_date);
+        check_date(
+            &expect["submit"],
+            expect.get("submit").is_some(),
+            ReceiptDate::parse(receipt.submit_date),
+        );
+        check_date(&expect["done"], expect.get("done").is_some(), ReceiptDate::parse(receipt.done_date));
     }
     assert_eq!(cases.len(), 18);
 }

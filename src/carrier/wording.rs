@@ -4,7 +4,7 @@ use super::{Carrier, Dispatch, Duties, Validity, Words};
 use crate::clock::Now;
 use crate::codec::{
     Address, Command, DataSm, FieldError, Reading, Relay, SUBMITTED_AS, Sm, SmppTime, Status, Tag, Tlvs,
-    Version, put_tlv, read_time, relay_submit, write_absolute, write_relative,
+    Version, put_tlv, read_time, relay_read, write_absolute, write_relative,
 };
 use crate::conversion::{Profile, convert, status_for_refused_text};
 use bytes::BytesMut;
@@ -128,8 +128,8 @@ impl Said<'_> {
             source: self.source,
             destination: self.destination,
         };
-        if relay_submit(self.body, &relay, self.version.takes_tlvs(), out).is_err() {
-            out.extend_from_slice(self.body); // can't be: it was read a moment ago
+        if relay_read(&self.sm, self.body, &relay, self.version.takes_tlvs(), out).is_err() {
+            out.extend_from_slice(self.body); // can't be: too long a text was refused before
         }
     }
 

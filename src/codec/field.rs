@@ -57,6 +57,11 @@ impl<'a> Fields<'a> {
     /// The next C-octet string, without its NUL. Always inlined, as its neighbours are: calls double the cost of a decode.
     #[inline(always)]
     pub fn cstr(&mut self, limit: &Limit) -> Result<&'a [u8], FieldError> {
+        // Most are empty.
+        if let [0, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(&[]);
+        }
         // Whole words, so that the search has no tail as long as the body goes on.
         let window = &self.rest[..self.rest.len().min(limit.size.next_multiple_of(8))];
         match nul_at(window) {
@@ -149,19 +154,25 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Where the first NUL stands, eight octets at a time: `x - 1 & !x` has its top bit set in octets that are 0,
-/// and the lowest such bit is never a false one (Mycroft 1987).
+/// Where the first NUL stands.
 #[inline(always)]
 pub(super) fn nul_at(octets: &[u8]) -> Option<usize> {
+    first_below::<1>(octets)
+}
+
+/// Where the first octet below `LIMIT`, which is at most 128, stands, eight octets at a time: `x - LIMIT & !x` has its top bit set in
+/// octets that are below, and the lowest such bit is never a false one (Mycroft 1987).
+#[inline(always)]
+pub(super) fn first_below<const LIMIT: u8>(octets: &[u8]) -> Option<usize> {
     let (words, tail) = octets.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let zeros = word.wrapping_sub(ONES) & !word & TOPS;
-        if zeros != 0 {
-            return Some(index * 8 + zeros.trailing_zeros() as usize / 8);
+        let below = word.wrapping_sub(ONES * LIMIT as u64) & !word & TOPS;
+        if below != 0 {
+            return Some(index * 8 + below.trailing_zeros() as usize / 8);
         }
     }
-    let at = tail.iter().position(|octet| *octet == 0)?;
+    let at = tail.iter().position(|octet| *octet < LIMIT)?;
     Some(words.len() * 8 + at)
 }
 
@@ -185,7 +196,9 @@ pub(super) fn split_cstr(octets: &[u8]) -> (&[u8], &[u8]) {
 /// Appends a C-octet string; a NUL inside would end it there, so it does.
 #[inline(always)]
 pub(super) fn put_cstr(out: &mut BytesMut, value: &[u8]) {
-    out.extend_from_slice(until_nul(value));
+    if !value.is_empty() {
+        out.extend_from_slice(until_nul(value));
+    }
     out.extend_from_slice(&[0]);
 }
 
@@ -238,6 +251,21 @@ mod tests {
                 assert_eq!(nul_at(&octets), Some(at));
             }
             assert_eq!(nul_at(&vec![0x80u8; length]), None);
+        }
+    }
+
+    #[test]
+    fn first_octet_below_a_limit_is_found_whatever_stands_around_it() {
+        for (octet, neighbour) in
+            (0..=u8::MAX).flat_map(|octet| (0..=u8::MAX).map(move |other| (octet, other)))
+        {
+            for octets in [
+                &[neighbour, octet, b'x', neighbour, b'x', b'x', octet, b'x', neighbour][..],
+                &[octet, neighbour],
+            ] {
+                let first = octets.iter().position(|octet| *octet <= b' ');
+                assert_eq!(first_below::<{ b' ' + 1 }>(octets), first, "{octets:x?}");
+            }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Delivery receipts: what became of a message, told in TLVs, in text or in both.
 
-use super::{MessageState, Reading, ReceiptDate, ReceiptText, Sm, Tag, Tlvs, Version, put_tlv};
+use super::{MessageState, ReceiptDate, ReceiptText, Sm, Tag, Version, put_tlv};
 use bytes::BytesMut;
+use std::ops::Range;
 
 /// What a receipt says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +48,13 @@ impl<'a> Receipt<'a> {
     /// Whether `sm` is a receipt at all is the caller's to decide ([`Sm::is_receipt`], or a carrier's setting): the text of a
     /// person may look like one. The state of the TLV wins over that of the text. Text in UCS-2 has to be decoded before, see
     /// [`decode_receipt_text`].
+    #[inline]
     pub fn read(sm: &Sm<'a>) -> Option<Self> {
         Self::read_decoded(sm, sm.text())
     }
 
-    /// As [`Receipt::read`], with `text` in place of the user data of `sm`.
+    /// As [`Receipt::read`], with `text` in place of the user data of `sm`. Inlined, as who asks for no dates needs none read.
+    #[inline]
     pub fn read_decoded(sm: &Sm<'a>, text: &'a [u8]) -> Option<Self> {
         let told = ReceiptText::parse(text);
         let tlv_id =
@@ -68,8 +71,8 @@ impl<'a> Receipt<'a> {
             word: told.word,
             error: told.error,
             network_error: sm.tlvs.array(Tag::NETWORK_ERROR_CODE),
-            submit_date: told.submit_date,
-            done_date: told.done_date,
+            submit_date: ReceiptDate::parse(told.submit_date),
+            done_date: ReceiptDate::parse(told.done_date),
             text: told.text,
         })
     }
@@ -79,45 +82,41 @@ impl<'a> Receipt<'a> {
     /// Dates that are unknown are zeros, err is three characters (the last ones of a longer one), the text is at most 20
     /// octets with control characters as blanks.
     pub fn write_text(&self, out: &mut BytesMut) {
-        let delivered: &[u8] = match self.state {
-            MessageState::Delivered => b"001",
-            MessageState::Scheduled
-            | MessageState::Enroute
-            | MessageState::Expired
-            | MessageState::Deleted
-            | MessageState::Undeliverable
-            | MessageState::Accepted
-            | MessageState::Unknown
-            | MessageState::Rejected
-            | MessageState::Skipped => b"000",
-        };
-        let date = |date: Option<ReceiptDate>| date.map_or([b'0'; 10], ReceiptDate::write);
-        let parts: [&[u8]; 14] = [
-            b"id:",
-            self.message_id,
-            b" sub:001 dlvrd:",
-            delivered,
-            b" submit date:",
-            &date(self.submit_date),
-            b" done date:",
-            &date(self.done_date),
-            b" stat:",
-            self.state.receipt_word(),
-            b" err:",
-            &three_characters(self.error),
-            b" text:",
-            &self.text[..self.text.len().min(TEXT_LEN)],
-        ];
-        out.reserve(parts.iter().map(|part| part.len()).sum());
-        for part in parts {
-            out.extend_from_slice(part);
+        let mut middle = *MIDDLE;
+        if self.state == MessageState::Delivered {
+            middle[DELIVERED].copy_from_slice(b"001");
         }
-        let text = self.text.len().min(TEXT_LEN);
-        let start = out.len() - text;
+        if let Some(date) = self.submit_date {
+            middle[SUBMIT_DATE].copy_from_slice(&date.write());
+        }
+        if let Some(date) = self.done_date {
+            middle[DONE_DATE].copy_from_slice(&date.write());
+        }
+        middle[STATE].copy_from_slice(self.state.receipt_word());
+        middle[ERROR].copy_from_slice(&three_characters(self.error));
+        out.reserve(self.text_len());
+        out.extend_from_slice(b"id:");
+        out.extend_from_slice(self.message_id);
+        out.extend_from_slice(&middle);
+        let start = out.len();
+        out.extend_from_slice(self.told_text());
         for octet in &mut out[start..] {
             if octet.is_ascii_control() {
                 *octet = b' ';
             }
+        }
+    }
+
+    /// Octets of the text form.
+    const fn text_len(&self) -> usize {
+        b"id:".len() + self.message_id.len() + MIDDLE.len() + self.told_text().len()
+    }
+
+    /// As much of the original text as the text form tells.
+    const fn told_text(&self) -> &'a [u8] {
+        match self.text.split_at_checked(TEXT_LEN) {
+            Some((start, _)) => start,
+            None => self.text,
         }
     }
 
@@ -149,19 +148,22 @@ impl<'a> Receipt<'a> {
     }
 
     fn write_as(&self, esm_class: u8, message: &Sm<'_>, version: Version, out: &mut BytesMut) {
-        let mut text = BytesMut::with_capacity(TEXT_ROOM);
-        self.write_text(&mut text);
-        let mut tlvs = BytesMut::new();
-        self.write_tlvs(version, &mut tlvs);
-        Sm {
-            source: message.destination,
-            destination: message.source,
-            esm_class,
-            short_message: &text,
-            tlvs: Tlvs::read(&tlvs, Reading::Lenient).unwrap_or(Tlvs::empty()),
-            ..Sm::default()
+        out.reserve(self.text_len() + ROOM);
+        Sm { source: message.destination, destination: message.source, esm_class, ..Sm::default() }
+            .encode_body(out);
+        match (u8::try_from(self.text_len()), out.last_mut()) {
+            (Ok(length), Some(sm_length)) => {
+                *sm_length = length;
+                self.write_text(out);
+            }
+            _ => {
+                // An id longer than any that there is.
+                let mut text = BytesMut::new();
+                self.write_text(&mut text);
+                put_tlv(out, Tag::MESSAGE_PAYLOAD, &text);
+            }
         }
-        .encode_body(out);
+        self.write_tlvs(version, out);
     }
 }
 
@@ -213,8 +215,17 @@ const MESSAGE_ID_MAX: usize = 64;
 const RECEIPT: u8 = 0x04;
 /// esm_class: intermediate delivery notification (SMPP 5.0 §4.7.12.5).
 const INTERMEDIATE: u8 = 0x20;
-/// Octets that a receipt's text rarely exceeds.
-const TEXT_ROOM: usize = 160;
+/// Octets that the other fields and the parameters of a receipt rarely exceed.
+const ROOM: usize = 160;
+
+/// What stands between the id and the original text, for a message that nobody knows anything of; and what of it is filled in.
+const MIDDLE: &[u8; 89] =
+    b" sub:001 dlvrd:000 submit date:0000000000 done date:0000000000 stat:UNKNOWN err:000 text:";
+const DELIVERED: Range<usize> = 15..18;
+const SUBMIT_DATE: Range<usize> = 31..41;
+const DONE_DATE: Range<usize> = 52..62;
+const STATE: Range<usize> = 68..75;
+const ERROR: Range<usize> = 80..83;
 
 #[cfg(test)]
 mod tests {
@@ -324,7 +335,8 @@ mod tests {
         );
         let told = ReceiptText::parse(&out);
         assert_eq!((told.message_id, told.word), (&b"0000000001"[..], &b"DELIVRD"[..]));
-        assert_eq!((told.submit_date, told.done_date), (date, None));
+        assert_eq!((told.submit_date, told.done_date), (&b"2601021530"[..], &b"0000000000"[..]));
+        assert_eq!([told.submit_date, told.done_date].map(ReceiptDate::parse), [date, None]);
     }
 
     #[test]

@@ -1,10 +1,6 @@
 //! The text form of a delivery receipt: one vendor's example that everybody varies (SMPP 3.4 appendix B).
 
-use super::ReceiptDate;
-use nom::branch::alt;
-use nom::bytes::complete::{tag, tag_no_case, take_while};
-use nom::combinator::value;
-use nom::{IResult, Parser};
+use super::field::first_below;
 
 /// What the text of a receipt says, as it says it; what is missing is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,8 +11,9 @@ pub struct ReceiptText<'a> {
     pub word: &'a [u8],
     /// After `err:`, up to the next blank: one to four or more characters, letters too.
     pub error: &'a [u8],
-    pub submit_date: Option<ReceiptDate>,
-    pub done_date: Option<ReceiptDate>,
+    /// After `submit date:`, up to the next blank; see [`super::ReceiptDate::parse`], as for the next one.
+    pub submit_date: &'a [u8],
+    pub done_date: &'a [u8],
     /// After `text:`, to the end.
     pub text: &'a [u8],
 }
@@ -44,17 +41,19 @@ impl<'a> ReceiptText<'a> {
         found
     }
 
-    /// Takes the labels of `text` from `at` on. With [`Stop::AtText`] it returns where the value of `text:` starts, if that
-    /// label is there; with [`Stop::Never`] where the first label starts.
+    /// Takes the labels of `text` from `at` on, where no word goes on that began before; a label starts a word. With
+    /// [`Stop::AtText`] it returns where the value of `text:` starts, if that label is there; with [`Stop::Never`] where the first
+    /// label starts.
     fn scan(&mut self, text: &'a [u8], at: usize, stop: Stop) -> Option<usize> {
         let mut at = at;
         let mut first = None;
-        while at < text.len() {
-            let Some((label, after)) = label_at(text, at) else {
-                at += 1;
+        while let Some(start) = find(text, at, u8::is_ascii_alphanumeric) {
+            let Some((label, length)) = label(&text[start..]) else {
+                at = find(text, start, |octet| !octet.is_ascii_alphanumeric()).unwrap_or(text.len());
                 continue;
             };
-            first = first.or(Some(at));
+            first = first.or(Some(start));
+            let after = start + length;
             match (label, stop) {
                 (Label::Text, Stop::AtText) => return Some(after),
                 (Label::Text, Stop::Never) => at = after,
@@ -76,8 +75,8 @@ impl<'a> ReceiptText<'a> {
             Label::Id if self.message_id.is_empty() => self.message_id = value,
             Label::Stat if self.word.is_empty() => self.word = value,
             Label::Err if self.error.is_empty() => self.error = value,
-            Label::SubmitDate if self.submit_date.is_none() => self.submit_date = ReceiptDate::parse(value),
-            Label::DoneDate if self.done_date.is_none() => self.done_date = ReceiptDate::parse(value),
+            Label::SubmitDate if self.submit_date.is_empty() => self.submit_date = value,
+            Label::DoneDate if self.done_date.is_empty() => self.done_date = value,
             // The first of each counts; counts of submitted and delivered messages are of no use for one message.
             _ => {}
         }
@@ -102,52 +101,64 @@ enum Label {
     Text,
 }
 
-/// The label that starts at `at`, and where its value starts. A label starts a word.
-fn label_at(text: &[u8], at: usize) -> Option<(Label, usize)> {
-    if at > 0 && text[at - 1].is_ascii_alphanumeric() {
+/// Where the first octet from `at` on stands that is so.
+#[inline(always)]
+fn find(text: &[u8], at: usize, is_so: impl Fn(&u8) -> bool) -> Option<usize> {
+    Some(at + text[at..].iter().position(is_so)?)
+}
+
+/// The label that `text` starts with, and its length with the colon; told apart by the first letter first, as most octets start none.
+fn label(text: &[u8]) -> Option<(Label, usize)> {
+    let (label, length) = match text.first().map(lower)? {
+        b'i' if starts(text, b"id") => (Label::Id, 2),
+        b's' if starts(text, b"stat") => (Label::Stat, 4),
+        b's' => match dated(text, b"submit") {
+            Some(length) => (Label::SubmitDate, length),
+            None if starts(text, b"sub") => (Label::Count, 3),
+            None => return None,
+        },
+        b'd' if starts(text, b"dlvrd") => (Label::Count, 5),
+        b'd' => (Label::DoneDate, dated(text, b"done")?),
+        b'e' if starts(text, b"err") => (Label::Err, 3),
+        b't' if starts(text, b"text") => (Label::Text, 4),
+        _ => return None, // no label starts so
+    };
+    (text.get(length) == Some(&b':')).then_some((label, length + 1))
+}
+
+/// The length of `what` and `date`, with blanks or `_` between them or nothing, if `text` starts with them.
+fn dated<const N: usize>(text: &[u8], what: &[u8; N]) -> Option<usize> {
+    if !starts(text, what) {
         return None;
     }
-    let (rest, label) = label(&text[at..]).ok()?;
-    Some((label, text.len() - rest.len()))
+    let between = text[N..].iter().take_while(|octet| matches!(octet, b' ' | b'_')).count();
+    starts(&text[N + between..], b"date").then_some(N + between + 4)
 }
 
-/// A label and its colon, told apart by the first letter first.
-fn label(input: &[u8]) -> IResult<&[u8], Label, ()> {
-    let (rest, label) = match input.first().map(u8::to_ascii_lowercase) {
-        Some(b'i') => value(Label::Id, tag_no_case("id")).parse(input)?,
-        Some(b's') => alt((
-            value(Label::Stat, tag_no_case("stat")),
-            value(Label::SubmitDate, dated("submit")),
-            value(Label::Count, tag_no_case("sub")),
-        ))
-        .parse(input)?,
-        Some(b'd') => alt((value(Label::DoneDate, dated("done")), value(Label::Count, tag_no_case("dlvrd"))))
-            .parse(input)?,
-        Some(b'e') => value(Label::Err, tag_no_case("err")).parse(input)?,
-        Some(b't') => value(Label::Text, tag_no_case("text")).parse(input)?,
-        // No label starts so.
-        _ => return Err(nom::Err::Error(())),
-    };
-    let (rest, _) = tag(":")(rest)?;
-    Ok((rest, label))
+/// Whether `text` starts with `word`, lower-case letters, in any case.
+#[inline(always)]
+fn starts<const N: usize>(text: &[u8], word: &[u8; N]) -> bool {
+    let Some(start) = text.first_chunk::<N>() else { return false };
+    let mut start = *start;
+    start.iter_mut().for_each(|octet| *octet = lower(octet));
+    start == *word
 }
 
-fn dated<'a>(
-    what: &'static str,
-) -> impl Parser<&'a [u8], Output = (&'a [u8], &'a [u8], &'a [u8]), Error = ()> {
-    (tag_no_case(what), take_while(|octet| octet == b' ' || octet == b'_'), tag_no_case("date"))
+/// A letter in lower case; no other octet becomes a letter.
+const fn lower(octet: &u8) -> u8 {
+    *octet | 0x20
 }
 
 /// The word from `at` on, blanks in front of it skipped, and where it ends. A label isn't a value.
 fn value_at(text: &[u8], at: usize) -> (&[u8], usize) {
-    let is_blank = |octet: &u8| *octet <= b' ';
-    let blanks = text[at..].iter().take_while(|octet| is_blank(octet)).count();
+    let blanks = text[at..].iter().take_while(|octet| **octet <= b' ').count();
     let start = at + blanks;
-    if blanks > 0 && start < text.len() && label_at(text, start).is_some() {
+    if blanks > 0 && label(&text[start..]).is_some() {
         return (&[], start);
     }
-    let length = text[start..].iter().position(is_blank).unwrap_or(text.len() - start);
-    (&text[start..start + length], start + length)
+    let value = &text[start..];
+    let value = &value[..first_below::<{ b' ' + 1 }>(value).unwrap_or(value.len())];
+    (value, start + value.len())
 }
 
 fn trim_end_nuls(text: &[u8]) -> &[u8] {
@@ -167,7 +178,7 @@ mod tests {
         assert_eq!(text.word, b"UNDELIV");
         assert_eq!(text.message_id, b"77");
         assert_eq!(text.error, b"21b");
-        assert_eq!((text.submit_date, text.text), (None, &b""[..]));
+        assert_eq!((text.submit_date, text.text), (&b""[..], &b""[..]));
     }
 
     #[test]

@@ -33,7 +33,17 @@ pub fn relay_submit(
     takes_tlvs: bool,
     out: &mut BytesMut,
 ) -> Result<(), FieldError> {
-    let sm = Sm::decode(body, Reading::Lenient)?;
+    relay_read(&Sm::decode(body, Reading::Lenient)?, body, relay, takes_tlvs, out)
+}
+
+/// As [`relay_submit`], where `body` has been read already: `sm` is what [`Sm::decode`] made of it.
+pub fn relay_read(
+    sm: &Sm<'_>,
+    body: &[u8],
+    relay: &Relay<'_>,
+    takes_tlvs: bool,
+    out: &mut BytesMut,
+) -> Result<(), FieldError> {
     let text = sm.text();
     let is_long = text.len() > SHORT_MESSAGE_MAX;
     if is_long && !takes_tlvs {
@@ -51,7 +61,7 @@ pub fn relay_submit(
 
     out.reserve(body.len() + ROOM);
     let start = out.len();
-    out.extend_from_slice(&body[..head_len(&sm)]);
+    out.extend_from_slice(&body[..head_len(sm)]);
     let source = start + sm.service_type.len() + 1;
     let destination = source + 2 + sm.source.addr.len() + 1;
     for (place, kind) in [(source, relay.source), (destination, relay.destination)] {
@@ -65,7 +75,7 @@ pub fn relay_submit(
         registered_delivery: relay.registered_delivery,
         short_message,
         tlvs,
-        ..sm
+        ..*sm
     }
     .encode_tail(out);
     if takes_tlvs && has_ours {

@@ -46,7 +46,7 @@ impl MessageState {
     }
 
     /// The seven letters after `stat:` (SMPP 3.4 appendix B; the appendix has no word for three of them).
-    pub const fn receipt_word(self) -> &'static [u8] {
+    pub const fn receipt_word(self) -> &'static [u8; 7] {
         match self {
             Self::Scheduled => b"SCHEDUL",
             Self::Enroute => b"ENROUTE",

@@ -83,7 +83,7 @@ pub fn read_time_with(field: &[u8], now: UnixMs, rules: TimeRules) -> Result<Opt
 /// `at` in the absolute form, UTC, whole seconds: `YYMMDDhhmmss000+`.
 pub fn write_absolute(at: UnixMs) -> [u8; 16] {
     let mut text = *b"000000000000000+";
-    text[..12].copy_from_slice(&digits_of(civil(at)));
+    text[..12].copy_from_slice(&ReceiptDate::from_utc(at).write_seconds());
     text
 }
 
@@ -137,9 +137,16 @@ pub fn write_final_date(at: UnixMs, version: Version, room: &mut [u8; 16]) -> &[
     }
 }
 
-/// A date in the text of a receipt, in a zone that only the carrier knows.
+/// A date in the text of a receipt, to the second, in a zone that only the carrier knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReceiptDate(DateTime);
+pub struct ReceiptDate {
+    year: i16,
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+    second: u8,
+}
 
 impl ReceiptDate {
     /// Reads `YYMMDDhhmm`, `YYMMDDhhmmss` (both of this century) or `YYYYMMDDhhmmss`; `None` for zeros and for the rest.
@@ -151,39 +158,52 @@ impl ReceiptDate {
         };
         let mut parts = [0; 5];
         for (part, pair) in parts.iter_mut().zip(rest.chunks_exact(2)) {
-            *part = two(pair)? as i8;
+            *part = two(pair)?;
         }
         let [month, day, hour, minute, second] = parts;
-        DateTime::new(year, month, day, hour, minute, second, 0).ok().map(Self)
+        let has_day = (1..=days_of(year, month)).contains(&day);
+        let has_time = hour < 24 && minute < 60 && second < 60;
+        (has_day && has_time).then_some(Self { year, month, day, hour, minute, second })
     }
 
-    /// The date of `at` in UTC.
+    /// The date of `at` in UTC, to the second.
     pub fn from_utc(at: UnixMs) -> Self {
-        Self(civil(at))
+        let date = civil(at);
+        let [month, day, hour, minute, second] =
+            [date.month(), date.day(), date.hour(), date.minute(), date.second()].map(|part| part as u8);
+        Self { year: date.year(), month, day, hour, minute, second }
     }
 
     /// The instant, if the carrier's zone is UTC.
     pub fn to_utc(self) -> UnixMs {
-        instant(self.0).unwrap_or_default()
+        let (year, month, day, hour, minute, second) = self.parts();
+        let [month, day, hour, minute, second] = [month, day, hour, minute, second].map(|part| part as i8);
+        let date = DateTime::new(year, month, day, hour, minute, second, 0);
+        date.ok().and_then(instant).unwrap_or_default()
     }
 
     /// `YYMMDDhhmm`.
     pub fn write(self) -> [u8; 10] {
-        let [digits @ .., _, _] = digits_of(self.0);
+        let [digits @ .., _, _] = self.write_seconds();
         digits
     }
 
     /// `YYMMDDhhmmss`.
     pub fn write_seconds(self) -> [u8; 12] {
-        digits_of(self.0)
+        let Self { year, month, day, hour, minute, second } = self;
+        let year = year.unsigned_abs() % 100;
+        let mut digits = [0; 12];
+        let parts = [year as u8, month, day, hour, minute, second];
+        for (place, part) in digits.as_chunks_mut::<2>().0.iter_mut().zip(parts) {
+            *place = two_digits(part);
+        }
+        digits
     }
 
     /// Year, month, day, hour, minute and second.
     pub fn parts(self) -> (i16, u8, u8, u8, u8, u8) {
-        let date = self.0;
-        let [month, day, hour, minute, second] =
-            [date.month(), date.day(), date.hour(), date.minute(), date.second()].map(|part| part as u8);
-        (date.year(), month, day, hour, minute, second)
+        let Self { year, month, day, hour, minute, second } = self;
+        (year, month, day, hour, minute, second)
     }
 }
 
@@ -253,19 +273,21 @@ fn two(pair: &[u8]) -> Option<u8> {
     }
 }
 
+/// The last two digits of a number.
 fn two_digits(number: u8) -> [u8; 2] {
-    [b'0' + number / 10 % 10, b'0' + number % 10]
+    TWO_DIGITS[number as usize]
 }
 
-/// `YYMMDDhhmmss`.
-fn digits_of(date: DateTime) -> [u8; 12] {
-    let year = date.year().rem_euclid(100) as i8;
-    let parts = [year, date.month(), date.day(), date.hour(), date.minute(), date.second()];
-    let mut digits = [0; 12];
-    for (place, part) in digits.as_chunks_mut::<2>().0.iter_mut().zip(parts) {
-        *place = two_digits(part as u8);
+/// Days of a month; none of one that there isn't.
+const fn days_of(year: i16, month: u8) -> u8 {
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => 0, // no month
     }
-    digits
 }
 
 /// The date of `at` in UTC; the last one that there is for instants beyond the year 9999.
@@ -282,6 +304,17 @@ fn instant(date: DateTime) -> Option<UnixMs> {
     let timestamp = Offset::UTC.to_timestamp(date).ok()?;
     u64::try_from(timestamp.as_millisecond()).ok().map(UnixMs)
 }
+
+/// [`two_digits`] by number.
+static TWO_DIGITS: [[u8; 2]; 256] = {
+    let mut all = [[0; 2]; 256];
+    let mut number = 0;
+    while number < all.len() {
+        all[number] = [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    all
+};
 
 /// Quarter hours off UTC at most, by the format.
 const MAX_QUARTERS: u8 = 48;
@@ -314,6 +347,29 @@ mod tests {
         assert_eq!(day(b"020100000000000R", NOW), (2028, 2, 29));
         // Years and months first, then days.
         assert_eq!(day(b"000101000000000R", NOW), (2026, 3, 1));
+    }
+
+    #[test]
+    fn date_of_a_receipt_is_one_that_a_calendar_has() {
+        for year in [1900_i16, 2000, 2023, 2024, 2100] {
+            for (month, day) in (0..=13_u8).flat_map(|month| (0..=32_u8).map(move |day| (month, day))) {
+                let text = format!("{year:04}{month:02}{day:02}235959");
+                let known = DateTime::new(year, month as i8, day as i8, 23, 59, 59, 0).is_ok();
+
+                let date = ReceiptDate::parse(text.as_bytes());
+
+                assert_eq!(
+                    date.map(ReceiptDate::parts),
+                    known.then_some((year, month, day, 23, 59, 59)),
+                    "{text}"
+                );
+            }
+        }
+        assert!(
+            [b"260131240000", b"260131236000", b"260131235960"]
+                .iter()
+                .all(|text| ReceiptDate::parse(*text).is_none())
+        );
     }
 
     #[test]
@@ -413,9 +469,9 @@ mod tests {
     }
 
     #[test]
-    fn receipt_date_of_utc_leads_back() {
+    fn receipt_date_of_utc_leads_back_to_the_second() {
         let date = ReceiptDate::from_utc(NOW);
 
-        assert_eq!(date.to_utc(), NOW);
+        assert_eq!(date.to_utc(), UnixMs(NOW.0 / 1000 * 1000));
     }
 }

@@ -142,7 +142,7 @@ impl Config {
                 address: "127.0.0.1:2775".to_owned(),
                 max_connections: 1000,
                 memory_octets: None,
-                commit_gap: Duration::from_millis(1),
+                commit_gap: Duration::from_micros(200),
                 reserve_octets: 16 << 20,
             },
             http: "127.0.0.1:8080".to_owned(),

@@ -14,6 +14,11 @@ impl Meanings {
         table[usize::from(octet)] = Some(alphabet);
     }
 
+    /// Whether it means nothing otherwise.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     #[inline]
     pub(super) fn of(&self, octet: u8) -> Option<Alphabet> {
         self.0.as_ref().and_then(|table| table[usize::from(octet)])
@@ -22,17 +27,26 @@ impl Meanings {
 
 /// Alphabet → data_coding octet, where a peer differs from SMPP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Octets([Option<u8>; Alphabet::COUNT]);
+pub struct Octets {
+    wanted: [Option<u8>; Alphabet::COUNT],
+    has_any: bool,
+}
 
 impl Octets {
     /// The peer wants text in `alphabet` under `octet`.
     pub const fn set(&mut self, alphabet: Alphabet, octet: u8) {
-        self.0[alphabet.index()] = Some(octet);
+        self.wanted[alphabet.index()] = Some(octet);
+        self.has_any = true;
+    }
+
+    /// Whether it wants none.
+    pub(super) const fn is_empty(&self) -> bool {
+        !self.has_any
     }
 
     #[inline]
     pub(super) const fn of(&self, alphabet: Alphabet) -> Option<u8> {
-        self.0[alphabet.index()]
+        self.wanted[alphabet.index()]
     }
 }
 

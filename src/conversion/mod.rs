@@ -86,8 +86,8 @@ impl Profile {
     pub fn is_plain(&self) -> bool {
         self.default_alphabet == Alphabet::Gsm
             && self.long == Long::Pass
-            && self.meanings == Meanings::default()
-            && self.octets == Octets::default()
+            && self.meanings.is_empty()
+            && self.octets.is_empty()
             && self.tlvs.is_empty()
     }
 

@@ -357,7 +357,7 @@ impl Stats {
 /// Final states that were met, by the words that receipts have for them.
 fn by_word(states: &[u64; 10]) -> impl Iterator<Item = (&'static str, u64)> + '_ {
     let word = |octet: usize| {
-        let word = MessageState::from_octet(octet as u8).map_or(&b"UNKNOWN"[..], MessageState::receipt_word);
+        let word = MessageState::from_octet(octet as u8).map_or(b"UNKNOWN", MessageState::receipt_word);
         std::str::from_utf8(word).unwrap_or("UNKNOWN")
     };
     states

@@ -19,7 +19,7 @@ use crate::conversion::{self, Long, Profile};
 use crate::guard::guarded;
 use crate::id::{AccountId, CarrierId, Lsn};
 use crate::message::{Outcome, Phase};
-use crate::route::{Case, Leaf, RouteId, Routes, Standing, Tried, Turns, dice};
+use crate::route::{Case, Dice, Leaf, RouteId, Routes, Standing, Tried, Turns, dice};
 use crate::spool::Record;
 use foldhash::HashMap;
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ pub(super) struct Draw<'a> {
     /// Empty where it has no say.
     number: &'a [u8],
     /// What chance draws by: for each message its own, for the parts of one text the same.
-    dice: u64,
+    dice: Dice,
     is_part: bool,
 }
 
@@ -53,9 +53,9 @@ impl<'a> Question<'a> {
         let dice = match &part {
             Some(part) => {
                 let ([high, low], [first, second]) = (part.reference.to_be_bytes(), account.0.to_be_bytes());
-                dice(&[source.addr, destination.addr, &[high, low, first, second]])
+                Dice::Cast(dice(&[source.addr, destination.addr, &[high, low, first, second]]))
             }
-            None => dice(&[&serial.to_be_bytes()]),
+            None => Dice::OfSerial(serial),
         };
         Self { sm, account, due, draw: Draw { number: destination.addr, dice, is_part: part.is_some() } }
     }
@@ -72,7 +72,7 @@ pub(super) fn rule_for(routes: &Routes, from: &Profile, question: &Question<'_>)
         true => guarded(|| conversion::segments(sm, from).ok()).flatten().unwrap_or(u8::MAX),
         false => 1,
     };
-    routes.decide(&Case { account, sm, segments, due, serial_dice: draw.dice })
+    routes.decide(&Case { account, sm, segments, due, dice: draw.dice })
 }
 
 /// The candidate for a message after a restart: how carriers stand is not known yet.
@@ -105,7 +105,7 @@ impl Hub {
         let Place { route, tried, from } = place;
         let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].prospect();
         if is_part
-            && let Some(leaf) = texts.find(dice, route, now)
+            && let Some(leaf) = texts.find(dice.cast(), route, now)
             && tried.0 & 1 << leaf.bit == 0
             && leaf.bit >= from
             && standing(leaf.carrier).usable
@@ -125,7 +125,7 @@ impl Hub {
             Some(_) | None => return None,
         };
         if is_part {
-            texts.keep(dice, route, leaf, now);
+            texts.keep(dice.cast(), route, leaf, now);
         }
         Some(leaf)
     }

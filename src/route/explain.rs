@@ -65,7 +65,7 @@ impl Routes {
         let route = rules.last().filter(|(_, missed)| missed.is_none()).map(|(route, _)| *route);
         let (mut candidates, mut tried, mut turns) = (Vec::new(), Tried::default(), turns.clone());
         while let Some(leaf) =
-            route.and_then(|route| self.next(route, number, tried, case.serial_dice, &mut turns, &standing))
+            route.and_then(|route| self.next(route, number, tried, case.dice, &mut turns, &standing))
         {
             tried = tried.and(leaf);
             let price = self.price(leaf.carrier, number);

@@ -117,8 +117,8 @@ pub struct Case<'a> {
     pub segments: u8,
     /// When it is to go out.
     pub due: UnixMs,
-    /// Evenly spread and the same whenever the same message is asked about: what shares of traffic are drawn by. See [`dice`].
-    pub serial_dice: u64,
+    /// What shares of traffic are drawn by.
+    pub dice: Dice,
 }
 
 /// A rule, by its number: its place among all, unless [`Routes::numbered_after`] others.
@@ -359,18 +359,18 @@ impl Routes {
         route: RouteId,
         number: &[u8],
         tried: Tried,
-        dice: u64,
+        dice: Dice,
         turns: &mut Turns,
         standing: impl Fn(CarrierId) -> Standing,
     ) -> Option<Leaf> {
-        let key = Prefix::of_number(number);
-        let class = LazyCell::new(|| self.class_of(key));
+        let key = LazyCell::new(|| Prefix::of_number(number));
+        let class = LazyCell::new(|| self.class_of(*key));
         let place = self.numbering.place(route)?;
         let compiled = &self.rules[place];
         let own = if compiled.has_targets { class.target(place as u16) } else { None };
         let price = |carrier: CarrierId| {
             let prices = self.prices.get(usize::from(carrier.0))?.as_ref()?;
-            prices.of(key, self.network(class.network()).map(|(network, _)| *network))
+            prices.of(*key, self.network(class.network()).map(|(network, _)| *network))
         };
         self.trees.next(own.or(compiled.tree)?, tried, dice, turns, standing, price)
     }
@@ -423,6 +423,26 @@ impl Routes {
     /// A network by its place in classes; 0 is none.
     fn network(&self, place: u16) -> Option<&(Network, String)> {
         self.networks.get(usize::from(place).checked_sub(1)?)
+    }
+}
+
+/// What chance draws by for a message: evenly spread, and the same whenever the same message is asked about. It is worked out where
+/// chance has a say, which it rarely has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dice {
+    /// By the serial that tells it from others.
+    OfSerial(u64),
+    /// What [`dice`] made of whatever else does.
+    Cast(u64),
+}
+
+impl Dice {
+    /// The draw itself.
+    pub fn cast(self) -> u64 {
+        match self {
+            Self::OfSerial(serial) => dice(&[&serial.to_be_bytes()]),
+            Self::Cast(cast) => cast,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::explain::Explanation;
 use super::rule::bare;
-use super::{Case, Condition, Price, Routes, Standing, Turns, dice};
+use super::{Case, Condition, Dice, Price, Routes, Standing, Turns, dice};
 use crate::clock::UnixMs;
 use crate::codec::{Address, Reading, Sm, Tag, Tlvs, put_tlv};
 use crate::conversion::{self, Profile};
@@ -100,7 +100,7 @@ impl Question {
             sm: &sm,
             segments: self.segments.unwrap_or_else(counted),
             due: self.at.unwrap_or(now),
-            serial_dice: dice(&[sm.source.addr, sm.destination.addr]),
+            dice: Dice::Cast(dice(&[sm.source.addr, sm.destination.addr])),
         };
         let unknown = |_| Standing { usable: true, load: 0 };
         let Explanation { network, source_kind, rules, candidates, .. } =

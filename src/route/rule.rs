@@ -172,7 +172,7 @@ impl Rule {
         if self.hours.as_ref().is_some_and(|hours| !hours.fit(case.due)) {
             return Some(Condition::Hours);
         }
-        let is_out = self.share.is_some_and(|share| draw(case.serial_dice, salt(&self.name), WHOLE) >= share);
+        let is_out = self.share.is_some_and(|share| draw(case.dice.cast(), salt(&self.name), WHOLE) >= share);
         is_out.then_some(Condition::Share)
     }
 }

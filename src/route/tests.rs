@@ -12,10 +12,10 @@ const SOME: Option<CarrierId> = Some(CarrierId(0));
 fn chosen(routes: &Routes, number: &str) -> Option<CarrierId> {
     let destination = Address { addr: number.as_bytes(), ..Address::default() };
     let sm = Sm { destination, ..Sm::default() };
-    let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), serial_dice: 0 };
+    let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), dice: DICE };
     let standing = |_| Standing { usable: true, load: 0 };
     let route = routes.decide(&case)?;
-    let leaf = routes.next(route, number.as_bytes(), Tried::default(), 0, &mut Turns::default(), standing);
+    let leaf = routes.next(route, number.as_bytes(), Tried::default(), DICE, &mut Turns::default(), standing);
     leaf.map(|leaf| leaf.carrier)
 }
 
@@ -46,6 +46,8 @@ fn faulty_prefixes_are_named() {
     assert_eq!(made("44"), Some(RouteError::Twice("44".into())));
     assert_eq!(made("4a"), Some(RouteError::NotDigits("4a".into())));
 }
+/// Where chance has no say.
+const DICE: Dice = Dice::Cast(0);
 const READY: Standing = Standing { usable: true, load: 0 };
 
 fn to(carrier: u16) -> Option<Target> {
@@ -75,7 +77,8 @@ fn order(routes: &Routes, dice: u64, turns: &mut Turns, down: &[u16]) -> Vec<u16
     let standing =
         |carrier: CarrierId| Standing { usable: !down.contains(&carrier.0), load: 100 - carrier.0 };
     let (mut tried, mut found) = (Tried::default(), Vec::new());
-    while let Some(leaf) = routes.next(RouteId(0), b"447700900123", tried, dice, turns, standing) {
+    while let Some(leaf) = routes.next(RouteId(0), b"447700900123", tried, Dice::Cast(dice), turns, standing)
+    {
         assert_eq!(leaf.usable, !down.contains(&leaf.carrier.0));
         tried = tried.and(leaf);
         found.push(leaf.carrier.0);
@@ -111,7 +114,7 @@ fn turns_pass_from_member_to_member_and_over_those_that_are_down() {
     let mut turns = Turns::of_all(&routes);
     let mut first = |down: &[u16]| {
         let standing = |carrier: CarrierId| Standing { usable: !down.contains(&carrier.0), load: 0 };
-        let leaf = routes.next(RouteId(0), b"", Tried::default(), 0, &mut turns, standing);
+        let leaf = routes.next(RouteId(0), b"", Tried::default(), DICE, &mut turns, standing);
         leaf.expect("there are some").carrier.0
     };
 
@@ -222,7 +225,7 @@ fn explanation_names_what_each_rule_misses_and_every_candidate() {
     let routes = Draft { accounts: 2, rules, groups, plan, ..Draft::default() }.build().expect("sound");
     let destination = Address { addr: b"4917012345", ..Address::default() };
     let sm = Sm { destination, source: Address { addr: b"10010", ..Address::default() }, ..Sm::default() };
-    let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), serial_dice: 0 };
+    let case = Case { account: AccountId(0), sm: &sm, segments: 1, due: UnixMs(0), dice: DICE };
 
     let explanation = routes.explain(&case, &Turns::default(), |_| READY);
 
@@ -373,14 +376,14 @@ proptest! {
                 tlvs: Tlvs::read(&octets, Reading::Strict).expect("well formed"),
                 ..Sm::default()
             };
-            let case = Case { account: AccountId(*account), sm: &sm, segments: *segments, due: UnixMs(0), serial_dice: 0 };
+            let case = Case { account: AccountId(*account), sm: &sm, segments: *segments, due: UnixMs(0), dice: DICE };
 
             let read = by_reading(&draft, &case);
             let route = routes.decide(&case);
 
             prop_assert_eq!(route.map(|route| route.0), read.map(|(place, _)| place));
             let leaf = route.and_then(|route| {
-                routes.next(route, number.as_bytes(), Tried::default(), 0, &mut Turns::default(), |_| READY)
+                routes.next(route, number.as_bytes(), Tried::default(), DICE, &mut Turns::default(), |_| READY)
             });
             prop_assert_eq!(leaf.map(|leaf| Target::Carrier(leaf.carrier)), read.and_then(|(_, target)| target));
             prop_assert_eq!(routes.explain(&case, &Turns::default(), |_| READY).route, route);

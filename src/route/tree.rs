@@ -2,7 +2,7 @@
 
 use super::price::Price;
 use super::rule::{draw, salt};
-use super::{Group, GroupKind, Leaf, Standing, Target, Tried, Turns};
+use super::{Dice, Group, GroupKind, Leaf, Standing, Target, Tried, Turns};
 use crate::id::CarrierId;
 
 /// All targets, each a tree of its own whose leaves are carriers.
@@ -59,7 +59,7 @@ pub(super) enum TreeError {
 /// What decides among candidates.
 struct Question<'q, P> {
     trees: &'q Trees,
-    dice: u64,
+    dice: Dice,
     turns: &'q Turns,
     loads: [u16; LEAVES_MAX],
     first_leaf: usize,
@@ -157,7 +157,7 @@ impl Trees {
         &self,
         tree: u16,
         tried: Tried,
-        dice: u64,
+        dice: Dice,
         turns: &mut Turns,
         standing: impl Fn(CarrierId) -> Standing,
         price: impl Fn(CarrierId) -> Option<Price>,
@@ -225,7 +225,7 @@ impl<P: Fn(CarrierId) -> Option<Price>> Question<'_, P> {
             GroupKind::Failover => first,
             GroupKind::Weighted => {
                 let total = members().map(|(_, weight)| weight).sum();
-                let drawn = draw(self.dice, node.salt, total);
+                let drawn = draw(self.dice.cast(), node.salt, total);
                 let mut sum = 0;
                 members().find(|(_, weight)| {
                     sum += weight;

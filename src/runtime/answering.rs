@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 /// Goes on with a connection whose peer, `caller`, wants us to bind; `input` came after its outbind.
 pub(super) async fn answer(
-    stream: &TcpStream,
+    stream: &mut TcpStream,
     mut input: BytesMut,
     caller: &Caller,
     peer: SocketAddr,

@@ -49,7 +49,7 @@ async fn call_one(id: AccountId, account: &Account, shared: &Shared, leaving: &m
         connected = connect(address) => connected.and_then(|stream| stream.peer_addr().map(|peer| (stream, peer))),
         _ = leaving.wait_for(|leaving| *leaving) => return,
     };
-    let (stream, peer) = match connected {
+    let (mut stream, peer) = match connected {
         Ok(connected) => connected,
         Err(error) => {
             warn!(account = name, address, %error, "can't call; trying again while something waits");
@@ -60,7 +60,7 @@ async fn call_one(id: AccountId, account: &Account, shared: &Shared, leaving: &m
     let registry = Arc::clone(&shared.registry);
     let port = Port::call(shared.session, registry, shared.id_key, (id, outbind), now());
     let mut task = PortTask::new(port, peer, shared);
-    let end = drive(&stream, &mut task).await;
+    let end = drive(&mut stream, &mut task).await;
     outbinds(if task.close(end).is_some() { "bound" } else { "failed" });
 }
 

@@ -52,10 +52,10 @@ pub(super) async fn keep_link(
             _ = parting.wait_for(|parting| *parting) => return,
         };
         let refused = match connected {
-            Ok(stream) => {
+            Ok(mut stream) => {
                 let ended = {
                     let gates = Gates { gate: Some(&gate), parting: Some(&parting) };
-                    run_link(&stream, &mut BytesMut::new(), (&carrier, kind), id, gates, &shared).await
+                    run_link(&mut stream, &mut BytesMut::new(), (&carrier, kind), id, gates, &shared).await
                 };
                 part_from(stream).await;
                 if ended.worked {
@@ -117,7 +117,7 @@ pub(super) async fn connect(address: &str) -> io::Result<TcpStream> {
 
 /// Binds to `carrier` on `stream` as `kind`, of which `input` has been read, and runs the link until it ends.
 pub(super) async fn run_link(
-    stream: &TcpStream,
+    stream: &mut TcpStream,
     input: &mut BytesMut,
     (carrier, kind): (&Carrier, BindKind),
     id: CarrierId,

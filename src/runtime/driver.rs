@@ -5,10 +5,12 @@
 use super::now;
 use crate::clock::Now;
 use bytes::{Buf, BytesMut};
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Sleep;
@@ -45,12 +47,16 @@ pub enum End {
 }
 
 /// Runs `machine` on `stream` until either is done.
-pub async fn drive(stream: &TcpStream, machine: &mut impl Machine) -> End {
+pub async fn drive(stream: &mut TcpStream, machine: &mut impl Machine) -> End {
     drive_on(stream, machine, &mut BytesMut::new()).await
 }
 
 /// As [`drive`], on a stream of which `input` has been read; what the machine leaves of it stays there for the next one.
-pub(super) async fn drive_on(stream: &TcpStream, machine: &mut impl Machine, input: &mut BytesMut) -> End {
+pub(super) async fn drive_on(
+    stream: &mut TcpStream,
+    machine: &mut impl Machine,
+    input: &mut BytesMut,
+) -> End {
     let mut alarm = Alarm::default();
     let mut read_size = READ_MIN;
     let mut stuck: Option<Instant> = None;
@@ -76,28 +82,20 @@ pub(super) async fn drive_on(stream: &TcpStream, machine: &mut impl Machine, inp
             }
         }
         let wants_read = machine.wants_read() && !machine.is_closed();
-        let interest = match (wants_read, blocked) {
-            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
-            (true, false) => Some(Interest::READABLE),
-            (false, true) => Some(Interest::WRITABLE),
-            (false, false) => None,
-        };
         alarm.set(
             [machine.next_timeout(), stuck.map(|since| since + WRITE_PATIENCE)].into_iter().flatten().min(),
         );
         tokio::select! {
             biased;
             () = machine.bell().notified() => machine.wake(now()),
-            ready = readiness(stream, interest) => {
-                if ready && wants_read {
-                    let before = input.len();
-                    match read(stream, input, &mut read_size) {
-                        Ok(true) => {}
-                        Ok(false) => return End::Peer,
-                        Err(_) => return End::Peer,
+            came = poll_fn(|cx| poll_socket(stream, wants_read.then_some(&mut *input), blocked, &mut read_size, cx)) => {
+                match came {
+                    Ok(0) => {} // it takes more
+                    Ok(octets) => {
+                        taken += octets;
+                        machine.receive(input, now());
                     }
-                    taken += input.len() - before;
-                    machine.receive(input, now());
+                    Err(_) => return End::Peer,
                 }
             }
             () = alarm.rings() => alarm.clear(),
@@ -140,39 +138,59 @@ pub(super) async fn part_from(mut stream: TcpStream) {
     let _ = tokio::time::timeout(LINGER, drop_all).await; // however it ended, that was all
 }
 
-/// Waits for the socket; never comes back if nothing is wanted of it.
-async fn readiness(stream: &TcpStream, interest: Option<Interest>) -> bool {
-    match interest {
-        // An error shows at the read or write that follows.
-        Some(interest) => {
-            stream.ready(interest).await.map_or(true, |ready| ready.is_readable() || ready.is_error())
+/// Reads what has come into `input`, if anything is wanted: gives how much that is, at the end of the stream an error. Or gives 0 when
+/// the socket takes more of what we are `blocked` on.
+fn poll_socket(
+    stream: &mut TcpStream,
+    input: Option<&mut BytesMut>,
+    blocked: bool,
+    read_size: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    if let Some(input) = input
+        && stream.poll_read_ready(cx)?.is_ready()
+    // before there is something, no buffer is held for it
+    {
+        match read(stream, input, read_size, cx)? {
+            Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+            Poll::Ready(octets) => return Poll::Ready(Ok(octets)),
+            Poll::Pending => {}
         }
-        None => std::future::pending().await,
+    }
+    match blocked {
+        true => stream.poll_write_ready(cx).map_ok(|()| 0),
+        false => Poll::Pending,
     }
 }
 
-/// Reads until nothing more is there or enough is; false at the end of the stream.
-fn read(stream: &TcpStream, input: &mut BytesMut, read_size: &mut usize) -> io::Result<bool> {
+/// Reads until nothing more is there or enough is; 0 at the end of the stream. A read that doesn't fill the room it is given tells
+/// tokio that nothing more is there, which saves asking.
+fn read(
+    stream: &mut TcpStream,
+    input: &mut BytesMut,
+    read_size: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
     let mut total = 0;
     while total < READ_MAX {
         input.reserve(*read_size);
-        match stream.try_read_buf(input) {
-            Ok(0) => return Ok(total > 0),
-            Ok(octets) => {
+        let room = input.capacity() - input.len();
+        match pin!(stream.read_buf(input)).poll(cx)? {
+            Poll::Pending if total == 0 => return Poll::Pending,
+            Poll::Pending | Poll::Ready(0) => break,
+            Poll::Ready(octets) => {
                 total += octets;
-                if octets < *read_size {
+                if octets < room {
                     break;
                 }
                 *read_size = (*read_size * 2).min(READ_MAX);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
         }
     }
     if total * 4 < *read_size {
         *read_size = (*read_size / 2).max(READ_MIN);
     }
-    Ok(true)
+    Poll::Ready(Ok(total))
 }
 
 /// Writes what the socket takes; gives how much that was.
@@ -291,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn deadline_passes_though_there_is_always_something_else_to_do() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
+        let mut stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
         let mut busy = Busy {
             bell: Notify::new(),
             transmit: BytesMut::new(),
@@ -300,7 +318,7 @@ mod tests {
             timed_out: false,
         };
 
-        let end = drive(&stream, &mut busy).await;
+        let end = drive(&mut stream, &mut busy).await;
 
         assert_eq!(end, End::Machine);
         assert!(busy.timed_out, "{} wakes and no timeout", busy.wakes);
@@ -349,7 +367,7 @@ mod tests {
     async fn others_get_their_turn_beside_a_peer_that_always_has_more() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let peer = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
-        let (stream, _) = listener.accept().await.expect("a peer");
+        let (mut stream, _) = listener.accept().await.expect("a peer");
         peer.writable().await.expect("nothing has been said yet");
         let mut said = 0;
         while let Ok(octets) = peer.try_write(&[0; 64 * 1024]) {
@@ -365,7 +383,7 @@ mod tests {
         });
         let mut glutton = Glutton { bell: Notify::new(), transmit: BytesMut::new(), eaten: 0, enough: said };
 
-        assert_eq!(drive(&stream, &mut glutton).await, End::Machine);
+        assert_eq!(drive(&mut stream, &mut glutton).await, End::Machine);
 
         other.abort();
         let turns = turns.load(std::sync::atomic::Ordering::Relaxed);
@@ -384,7 +402,7 @@ mod tests {
             let mut heard = Vec::new();
             stream.read_to_end(&mut heard).await.map(|_| heard).map_err(|error| error.kind())
         });
-        let (stream, _) = listener.accept().await.expect("a peer");
+        let (mut stream, _) = listener.accept().await.expect("a peer");
         stream.readable().await.expect("it has said something");
         let mut done = Busy {
             bell: Notify::new(),
@@ -394,7 +412,7 @@ mod tests {
             timed_out: true,
         };
 
-        assert_eq!(drive(&stream, &mut done).await, End::Machine);
+        assert_eq!(drive(&mut stream, &mut done).await, End::Machine);
         part_from(stream).await;
 
         assert_eq!(peer.await.expect("no panic"), Ok(b"goodbye".to_vec()));

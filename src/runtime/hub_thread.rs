@@ -1,7 +1,7 @@
 //! The thread that runs the hub: letters in, a turn, effects out.
 
 use super::mail::{Errand, Mail, Request, Task};
-use super::mailbox::{Mailbox, Outbox};
+use super::mailbox::{Bells, Mailbox, Outbox};
 use super::now;
 use super::spool_threads::Progress;
 use crate::bulk;
@@ -41,6 +41,8 @@ pub(super) struct HubThread {
     pub calls: mpsc::Sender<AccountId>,
     pub ports: HashMap<SessionId, Arc<Outbox<PortBatch>>>,
     pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
+    pub port_bells: Bells,
+    pub link_bells: Bells,
     pub bulks: BulkCalls,
     /// Who brought settings that the hub has not taken yet, the first one first.
     pub reloads: Vec<oneshot::Sender<Vec<Settings>>>,
@@ -77,8 +79,11 @@ impl HubThread {
         let (mut letters, mut events) = (Vec::new(), Vec::new());
         let mut shown: Option<Instant> = None;
         loop {
-            let next = self.hub.next_timeout();
             let show = shown.map_or_else(|| now().mono, |shown| shown + SHOW_EACH);
+            let next = [self.hub.next_timeout(), self.port_bells.next_round(), self.link_bells.next_round()]
+                .into_iter()
+                .flatten()
+                .min();
             self.mailbox.receive(&mut letters, Some(next.map_or(show, |next| next.min(show))));
             let mut stop = false;
             let (mut closed, mut asked) = (Vec::new(), Vec::<route::Call>::new());
@@ -118,7 +123,11 @@ impl HubThread {
                 shown = Some(now.mono);
                 self.hub.gauges().show(&self.metrics, &self.carriers);
             }
+            self.port_bells.ring(now.mono);
+            self.link_bells.ring(now.mono);
             if stop {
+                self.port_bells.ring_all();
+                self.link_bells.ring_all();
                 self.tasks.send(Task::Stop);
                 self.requests.send(Request::Stop);
                 return;
@@ -166,14 +175,12 @@ impl HubThread {
         // Not behind the frames: what the hub lets go of is durable elsewhere already.
         self.errands.send_all(&mut releases.into_iter().map(Errand::Release).collect());
         for (session, batch) in ports {
-            if let Some(outbox) = self.ports.get(&session) {
-                outbox.send(batch);
-            }
+            let bell = self.ports.get(&session).and_then(|outbox| outbox.put(batch));
+            bell.into_iter().for_each(|bell| self.port_bells.add(bell));
         }
         for (session, batch) in links {
-            if let Some(outbox) = self.links.get(&session) {
-                outbox.send(batch);
-            }
+            let bell = self.links.get(&session).and_then(|outbox| outbox.put(batch));
+            bell.into_iter().for_each(|bell| self.link_bells.add(bell));
         }
         for (token, answer) in bulks {
             self.bulks.answer(token, answer);

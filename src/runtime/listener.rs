@@ -26,11 +26,11 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, peer)) => {
+            Ok((mut stream, peer)) => {
                 failed = false;
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
-                    run_port(&stream, peer, &shared).await;
+                    run_port(&mut stream, peer, &shared).await;
                     part_from(stream).await;
                     drop(seat);
                 });
@@ -47,7 +47,7 @@ pub(super) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn run_port(stream: &TcpStream, peer: SocketAddr, shared: &Shared) {
+async fn run_port(stream: &mut TcpStream, peer: SocketAddr, shared: &Shared) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "the connection is gone already");
         return;

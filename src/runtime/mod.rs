@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A task is a [`Machine`] on a socket, run by [`drive`]; the tools' peers run on the same loop. Batches cross
-//! threads by swapping vectors under a short lock ([`Mailbox`], [`Outbox`]).
+//! threads by swapping vectors under a short lock ([`Mailbox`], [`Outbox`]); sessions are woken in rounds ([`Bells`]).
 
 mod answering;
 mod caller;
@@ -36,7 +36,7 @@ mod survey;
 
 pub use disk::FileDisk;
 pub use driver::{End, Machine, drive};
-pub use mailbox::{Mailbox, Outbox};
+pub use mailbox::{Bells, Mailbox, Outbox};
 pub use plan::Plan;
 pub use reload::{Reloader, Stopped};
 pub use repair::{Findings, RepairError, mend};

@@ -4,7 +4,7 @@ use super::calls::{self, CALLS_MAX};
 use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Errand, Mail, Request, Task};
-use super::mailbox::Mailbox;
+use super::mailbox::{Bells, Mailbox};
 use super::plan::{Plan, show_durability};
 use super::reader_thread::ReaderThread;
 use super::reload::Reloader;
@@ -178,6 +178,8 @@ impl Threads {
             calls,
             ports: HashMap::default(),
             links: HashMap::default(),
+            port_bells: Bells::new(PORT_REST),
+            link_bells: Bells::new(LINK_REST),
             bulks: BulkCalls::default(),
             reloads: Vec::new(),
         };
@@ -303,3 +305,9 @@ pub const REST_PATIENCE: Duration = Duration::from_secs(6);
 pub const LEAVE_PATIENCE: Duration = Duration::from_secs(6);
 
 const STEP: Duration = Duration::from_millis(10);
+
+/// The rest of the hub after it told customers something, for each of their sessions: some twice what telling costs both ends.
+const PORT_REST: Duration = Duration::from_micros(20);
+
+/// The same for links, of which there may be hundreds, each with a message or two at a time.
+const LINK_REST: Duration = Duration::from_micros(50);

@@ -246,10 +246,12 @@ impl Inode {
 }
 
 fn put(content: &mut Vec<u8>, offset: usize, octets: &[u8]) {
-    if content.len() < offset + octets.len() {
-        content.resize(offset + octets.len(), 0);
+    if content.len() < offset {
+        content.resize(offset, 0);
     }
-    content[offset..offset + octets.len()].copy_from_slice(octets);
+    let (over, behind) = octets.split_at(octets.len().min(content.len() - offset));
+    content[offset..offset + over.len()].copy_from_slice(over);
+    content.extend_from_slice(behind);
 }
 
 impl Disk for MemoryDisk {

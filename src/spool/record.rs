@@ -140,15 +140,15 @@ impl<'a> Record<'a> {
     pub fn encode(&self, out: &mut BytesMut) {
         let start = out.len();
         let id = self.id();
-        out.put_u64(0);
-        out.put_u8(self.kind());
-        out.put_u64(id.serial);
-        out.put_u32(id.slot);
+        let mut head = [0; MIN_LEN];
+        head[8] = self.kind();
+        head[9..17].copy_from_slice(&id.serial.to_be_bytes());
+        head[17..].copy_from_slice(&id.slot.to_be_bytes());
+        out.put_slice(&head);
         match *self {
             Self::Accepted { account, accepted, due, expires, flags, group, bulk, body, .. } => {
-                out.put_u64(accepted.0);
-                out.put_u64(due.0);
-                out.put_u64(expires.0);
+                let times = [accepted, due, expires].map(|at| at.0.to_be_bytes());
+                out.put_slice(times.as_flattened());
                 out.put_u8(flags);
                 if let Some(group) = group {
                     put_id(out, group);

@@ -58,6 +58,8 @@ pub(super) struct Seat {
     pub number: u64,
     /// Whose it is: sessions send the receipts of their house.
     pub house: usize,
+    /// Its window has no room for a receipt more.
+    pub full: bool,
     pub bell: Arc<Notify>,
 }
 
@@ -155,10 +157,15 @@ impl Inner {
         house
     }
 
-    /// Wakes the other sessions of the same house.
+    /// Wakes the other sessions of the same house, as far as they have room: full ones would wake each other for ever.
     pub fn ring_others(&self, number: u64, house: usize) {
-        let others = self.seats.iter().filter(|seat| seat.house == house && seat.number != number);
-        others.for_each(|seat| seat.bell.notify_one());
+        let is_other = |seat: &&Seat| seat.house == house && seat.number != number && !seat.full;
+        self.seats.iter().filter(is_other).for_each(|seat| seat.bell.notify_one());
+    }
+
+    /// Takes note whether a session's window is full.
+    pub fn note_full(&mut self, number: u64, full: bool) {
+        self.seats.iter_mut().filter(|seat| seat.number == number).for_each(|seat| seat.full = full);
     }
 
     /// Owes a receipt after all others.

@@ -275,10 +275,10 @@ impl Crew {
                 accepted = listener.accept() => accepted,
                 () = to_leave.notified() => return,
             };
-            let Ok((stream, _)) = accepted else { return };
+            let Ok((mut stream, _)) = accepted else { return };
             if stream.set_nodelay(true).is_ok() {
                 let mut pusher = Pusher::called(orders, BindKind::Receiver, window, bell, now());
-                drive(&stream, &mut pusher).await;
+                drive(&mut stream, &mut pusher).await;
                 pusher.end();
             }
         }));
@@ -312,9 +312,9 @@ async fn keep_session(
 ) {
     let mut stream = Some(stream);
     loop {
-        if let Some(stream) = stream.take() {
+        if let Some(mut stream) = stream.take() {
             let mut pusher = Pusher::new(Arc::clone(&orders), kind, options.window, Arc::clone(&bell), now());
-            drive(&stream, &mut pusher).await;
+            drive(&mut stream, &mut pusher).await;
             pusher.end();
         }
         if !options.reconnect || orders.leave.load(Ordering::Relaxed) {

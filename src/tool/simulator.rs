@@ -43,6 +43,8 @@ pub(super) struct Simulator {
     house: usize,
     drops: u64,
     receives: bool,
+    /// What the others know of its window.
+    full: bool,
     /// Answers that wait for their time.
     delayed: VecDeque<(Instant, Answer)>,
     next_receipt: Option<Instant>,
@@ -56,7 +58,7 @@ impl Simulator {
         let mut inner = book.lock();
         inner.next_session += 1;
         let number = inner.next_session;
-        inner.seats.push(Seat { number, house: 0, bell: Arc::clone(&bell) });
+        inner.seats.push(Seat { number, house: 0, full: false, bell: Arc::clone(&bell) });
         drop(inner);
         Self {
             session: Session::serve(settings, now),
@@ -66,6 +68,7 @@ impl Simulator {
             number,
             house: 0,
             receives: false,
+            full: false,
             delayed: VecDeque::new(),
             next_receipt: None,
             next_inbound: None,
@@ -281,7 +284,11 @@ impl Simulator {
                 self.send(owed, inner, now);
             }
         }
-        if self.session.room() == 0 && !inner.owed[self.house].is_empty() {
+        let full = self.session.room() == 0;
+        if std::mem::replace(&mut self.full, full) != full {
+            inner.note_full(self.number, full);
+        }
+        if full && !inner.owed[self.house].is_empty() {
             inner.ring_others(self.number, self.house);
         }
     }
@@ -383,11 +390,14 @@ mod tests {
     use crate::session::BindKind;
     use crate::tool::conduct::Conduct;
     use crate::tool::ledger::Ledger;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
 
     /// A session bound as `system_id`, and what binds it.
     fn bound(book: &Arc<Book>, system_id: &[u8], now: Now) -> (Simulator, Session) {
         let mut simulator = Simulator::new(Arc::clone(book), now);
-        let mut client = Session::connect(Settings::default(), now);
+        let settings = Settings { window_in: 100_000, window_out: 100_000, ..Settings::default() };
+        let mut client = Session::connect(settings, now);
         let bind = Bind { system_id, password: b"enroute", interface_version: 0x34, ..Bind::default() };
         client.bind(BindKind::Transceiver, &bind, now);
         simulator.receive(client.transmit(), now);
@@ -397,6 +407,32 @@ mod tests {
         }
         assert!(client.bound().is_some());
         (simulator, client)
+    }
+
+    /// They would keep a processor busy between them, and take it from whoever is to answer.
+    #[test]
+    fn sessions_whose_windows_are_full_let_each_other_rest() {
+        let now = crate::runtime::now();
+        let book = Arc::new(Book::new(Conduct::obliging(), Ledger::default(), now));
+        let (mut one, mut client) = bound(&book, b"one", now);
+        let (mut other, _silent) = bound(&book, b"one", now);
+        let submission = Sm { registered_delivery: 1, short_message: b"n=0000000000", ..Sm::default() };
+        let room = one.session.room() + other.session.room();
+        let rung = |simulator: &Simulator| {
+            pin!(simulator.bell().notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        };
+
+        for number in 0..room as u64 + 10 {
+            client.request(Command::SUBMIT_SM, number, now, |out| submission.encode_body(out));
+        }
+        one.receive(client.transmit(), now);
+        assert!(rung(&other), "the first is full and has more");
+        other.wake(now);
+
+        assert_eq!((one.session.room(), other.session.room()), (0, 0));
+        assert!(!rung(&one) && !rung(&other));
+        one.wake(now);
+        assert!(!rung(&other));
     }
 
     #[test]

@@ -128,11 +128,11 @@ async fn call(options: Options, book: Arc<Book>) {
         password: options.outbind_password.as_bytes(),
     };
     loop {
-        if let Ok(stream) = TcpStream::connect(address).await
+        if let Ok(mut stream) = TcpStream::connect(address).await
             && stream.set_nodelay(true).is_ok()
         {
             let mut simulator = Simulator::call(Arc::clone(&book), &outbind, now());
-            drive(&stream, &mut simulator).await;
+            drive(&mut stream, &mut simulator).await;
             simulator.end();
         }
         tokio::time::sleep(CALL_AGAIN).await;
@@ -141,7 +141,7 @@ async fn call(options: Options, book: Arc<Book>) {
 
 async fn accept(listener: TcpListener, book: Arc<Book>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((mut stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
@@ -149,7 +149,7 @@ async fn accept(listener: TcpListener, book: Arc<Book>) {
         tokio::spawn(async move {
             if stream.set_nodelay(true).is_ok() {
                 let mut simulator = Simulator::new(book, now());
-                drive(&stream, &mut simulator).await;
+                drive(&mut stream, &mut simulator).await;
                 simulator.end();
             }
         });
