@@ -217,9 +217,9 @@ fn night_of_carrier_trouble_loses_nothing_and_ends_everything() {
     let (alpha, beta) = (scene.carrier("alpha"), scene.carrier("beta"));
     alpha.answer_binds(0x0D); // ESME_RBINDFAIL
     alpha.cut();
+    submit(&customers, 5, 150);
     beta.until("it holds all that it gets", |beta| beta.out >= WINDOW);
     scene.until_limited("alpha", "peer");
-    submit(&customers, 5, 150);
     scene.until_limited("beta", "window");
 
     // A reload amid all this: one carrier goes, one comes, a route is moved.

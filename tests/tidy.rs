@@ -114,6 +114,49 @@ fn planted_faults_have_their_place_and_their_test() {
     assert!(faults.len() >= 20, "only {}", faults.len());
 }
 
+/// What a merge leaves where it could not decide.
+#[test]
+fn no_file_has_marks_of_a_conflict() {
+    let mut found = Vec::new();
+    for path in tracked_files(root()) {
+        let Ok(text) = fs::read_to_string(&path) else { continue }; // not text
+        let lines = text.lines().enumerate().filter(|(_, line)| is_conflict_mark(line));
+        found.extend(lines.map(|(place, _)| format!("{}:{}: a conflict's mark", path.display(), place + 1)));
+    }
+    assert_clean(found);
+}
+
+fn is_conflict_mark(line: &str) -> bool {
+    let [ours, between, theirs] = ["<", "=", ">"].map(|mark| mark.repeat(7));
+    line == between
+        || [ours, theirs].iter().any(|mark| line.strip_prefix(mark).is_some_and(|rest| rest.starts_with(' ')))
+}
+
+#[test]
+fn marks_of_a_conflict_are_found() {
+    for (mark, is_one) in [("<", true), (">", true), ("=", false)] {
+        assert_eq!(is_conflict_mark(&format!("{} main", mark.repeat(7))), is_one, "{mark}");
+        assert!(!is_conflict_mark(&format!("{} main", mark.repeat(8))) && !is_conflict_mark(&mark.repeat(6)));
+    }
+    assert!(is_conflict_mark(&"=".repeat(7)) && !is_conflict_mark(&"=".repeat(8)));
+}
+
+/// All files but those that are built or fetched.
+fn tracked_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of the project").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_ours =
+            !name.to_string_lossy().starts_with(".git") && name != "target" && name != "node_modules";
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && is_ours => found.extend(tracked_files(&path)),
+            Ok(kind) if kind.is_file() && is_ours => found.push(path),
+            _ => {}
+        }
+    }
+    found
+}
+
 #[test]
 fn every_dependency_is_accounted_for() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("cargo has read it");

@@ -1,8 +1,9 @@
 //! Where a message would go, for an operator: `GET /route?account=shop&to=447700900123`, from the machine itself alone.
 //!
 //! `account` and `to` have to be there; `from`, `at` (2026-12-24T18:00:00Z), `text`, `coding`, `segments`, `priority`, `service_type`,
-//! `esm_class` and `tlv` (0x1400=ff, as often as there are some) may be. The answer is what `enroute route` tells, in JSON, and how the carriers stand. 400 says what is wrong with
-//! the question, 403 that it comes from elsewhere, 503 that the hub has no time for it.
+//! `esm_class` and `tlv` (0x1400=ff, as often as there are some) may be. The answer is what `enroute route` tells, in JSON, and
+//! how the carriers stand. 400 says what is wrong with the question, 403 that it comes from elsewhere, 503 that the hub has no
+//! time for it.
 
 use super::door::Peer;
 use super::reply::{PATIENCE, in_json, refusal};

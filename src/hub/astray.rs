@@ -49,12 +49,17 @@ impl Hub {
         let digest = dice(&candidates.iter().map(names).collect::<Vec<_>>());
         let shape = (digest as u8).max(1);
         let (row, _) = self.table.row_and_body(slot);
-        let is_at = candidates.get(usize::from(row.from)) == Some(&row.carrier);
-        let found = candidates.iter().position(|carrier| *carrier == row.carrier);
+        let place = match candidates.get(usize::from(row.from)) {
+            Some(known) if *known == row.carrier => Some(row.from),
+            _ => candidates.iter().position(|carrier| *carrier == row.carrier).map(|place| place as u8),
+        };
+        let has_others = match row.shape {
+            // Nobody has said which they were; they are others if its carrier isn't where it was.
+            0 => row.carrier != Row::NOWHERE && place != Some(row.from),
+            known => known != shape,
+        };
         let row = self.table.row(slot);
-        let is_there = is_at || row.carrier == Row::NOWHERE;
-        let place = if is_at { Some(row.from) } else { found.map(|place| place as u8) };
-        if row.shape != shape && (row.shape != 0 || !is_there) {
+        if has_others {
             (row.tried, row.from) = (0, 0);
         }
         row.shape = shape;

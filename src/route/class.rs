@@ -32,8 +32,47 @@ pub(super) struct View<'c> {
 
 impl Classes {
     #[inline]
-    pub fn view(&self, class: u32) -> View<'_> {
+    pub fn view(&self, spot: Spot) -> View<'_> {
+        self.view_at(spot.class())
+    }
+
+    #[inline]
+    fn view_at(&self, class: u32) -> View<'_> {
         View { at: class as usize, summary: self.words[class as usize], all: self }
+    }
+
+    /// The rules that fit what is there.
+    #[inline]
+    pub fn fit(&self, spot: Spot) -> Fit<'_> {
+        match spot.rules() {
+            Spot::MANY => Fit::Many(self.view(spot)),
+            few => Fit::Few(few),
+        }
+    }
+
+    /// Where a class is, and its rules if they are few.
+    pub fn spot(&self, class: u32) -> Spot {
+        let view = self.view_at(class);
+        let mut known = [0; 3];
+        let mut count = 0;
+        for word in (0..64).filter(|word| view.summary >> word & 1 != 0) {
+            let mut left = view.word(word);
+            while left != 0 && count <= known.len() {
+                if count < known.len() {
+                    known[count] = (word * 64) as u16 + left.trailing_zeros() as u16;
+                }
+                count += 1;
+                left &= left - 1;
+            }
+        }
+        let rules = match (count, known) {
+            (0, _) => Spot::NONE,
+            (1, [one, ..]) => [one; 3],
+            (2, [one, other, _]) => [one, other, other],
+            (3, all) => all,
+            _ => Spot::MANY,
+        };
+        Spot::new(rules, class)
     }
 
     /// Octets that they take.
@@ -105,6 +144,61 @@ impl View<'_> {
     }
 }
 
+/// What a number leads to: where its class is, and the rules whose prefixes fit, if they are few. Most decisions need no more.
+///
+/// Three rules of twelve bits in order, some of them the same, then where the class begins, in words. Where the first is behind the
+/// second, there are none ([`Spot::NONE`]), or more than three.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot(pub u64);
+
+/// Rules whose prefixes fit a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fit<'c> {
+    Few([u16; 3]),
+    Many(View<'c>),
+}
+
+impl Spot {
+    const NONE: [u16; 3] = [1, 0, 0];
+    const MANY: [u16; 3] = [2, 0, 0];
+
+    fn new(rules: [u16; 3], class: u32) -> Self {
+        let [first, second, third] = rules.map(u64::from);
+        Self(first << 52 | second << 40 | third << 28 | u64::from(class))
+    }
+
+    const fn class(self) -> u32 {
+        self.0 as u32 & CLASS_MAX
+    }
+
+    const fn rules(self) -> [u16; 3] {
+        [(self.0 >> 52) as u16, (self.0 >> 40) as u16 & RULE, (self.0 >> 28) as u16 & RULE]
+    }
+}
+
+impl Fit<'_> {
+    /// As [`View::summary`].
+    #[inline]
+    pub fn summary(self) -> u64 {
+        match self {
+            Self::Few(Spot::NONE) => 0,
+            Self::Few(rules) => rules.iter().fold(0, |words, rule| words | 1 << (rule / 64)),
+            Self::Many(view) => view.summary(),
+        }
+    }
+
+    /// As [`View::word`].
+    #[inline]
+    pub fn word(self, word: usize) -> u64 {
+        let bit = |rule: u16| u64::from(usize::from(rule / 64) == word) << (rule % 64);
+        match self {
+            Self::Few(Spot::NONE) => 0,
+            Self::Few(rules) => rules.iter().fold(0, |bits, rule| bits | bit(*rule)),
+            Self::Many(view) => view.word(word),
+        }
+    }
+}
+
 /// Puts classes together, from the outside in.
 #[derive(Debug)]
 pub(super) struct ClassMaker {
@@ -160,7 +254,7 @@ impl ClassMaker {
     /// The class of those in `around` that `step` is for as well.
     pub fn enter(&mut self, around: u32, step: Step) -> u32 {
         let Self { made, draft, .. } = self;
-        draft.take(made.view(around));
+        draft.take(made.view_at(around));
         match step {
             Step::Network(network) => draft.network = network,
             Step::Rule(rule, target) => draft.add(rule, target),
@@ -172,10 +266,11 @@ impl ClassMaker {
     fn class(&mut self) -> u32 {
         let Self { made, known, random, draft } = self;
         let hash = random.hash_one((draft.summary, &draft.rules, &draft.targets, draft.network));
-        if let Some(class) = known.find(hash, |class| draft.is(made.view(*class))) {
+        if let Some(class) = known.find(hash, |class| draft.is(made.view_at(*class))) {
             return *class;
         }
         let class = made.words.len() as u32;
+        assert!(class <= CLASS_MAX, "two GiB of classes of numbers, of forty million prefixes and more");
         let tail = Tail {
             first_target: made.targets.len() as u32,
             targets: draft.targets.len() as u16, // one a rule at most
@@ -185,7 +280,7 @@ impl ClassMaker {
         made.words.extend_from_slice(&draft.rules);
         made.targets.extend_from_slice(&draft.targets);
         known.insert_unique(hash, class, |class| {
-            let view = made.view(*class);
+            let view = made.view_at(*class);
             random.hash_one((view.summary, view.rules(), view.targets(), view.network()))
         });
         class
@@ -231,5 +326,10 @@ impl Content {
     }
 }
 
+/// The bits of a rule's place, of which there are [`super::RULES_MAX`] at most.
+const RULE: u16 = 0xFFF;
+const _: () = assert!(super::RULES_MAX <= RULE as usize + 1);
+/// The last word at which a class can begin.
+const CLASS_MAX: u32 = (1 << 28) - 1;
 /// Words of a class before those of its rules.
 const HEAD: usize = 2;

@@ -6,7 +6,7 @@ use super::network::{Network, Networks};
 use super::numbering::Numbering;
 use super::price::{PriceList, Prices};
 use super::rule::{Pattern, Rule, SourceKind};
-use super::span::{Prefix, Spans};
+use super::span::{Line, Prefix};
 use super::tree::{TreeError, Trees};
 use super::{Compiled, Filters, Group, Routes, Target, bucket};
 use crate::id::CarrierId;
@@ -79,7 +79,8 @@ impl Draft {
         }
         let mut classes = ClassMaker::new();
         let steps = items.iter().map(|item| (item.prefix, item.step));
-        let spans = Spans::sweep(steps, 0, |around, step| classes.enter(around, step));
+        let line = Line::sweep(steps, 0, |around, step| classes.enter(around, step));
+        let classes = classes.finish();
         let (masks, filters) = self.filters();
         let groups = self.groups.len();
         let plain = self.rules.iter().map(Rule::is_plain).collect::<Vec<_>>();
@@ -96,8 +97,9 @@ impl Draft {
             prices[place] = Some(Prices::new(list));
         }
         Ok(Routes {
-            spans,
-            classes: classes.finish(),
+            spans: line.finish(|class| classes.spot(class).0),
+            classes,
+            asks_network: filters.networks.iter().any(|mask| *mask != filters.networks[0]),
             networks: self.plan.networks,
             filters,
             masks,

@@ -40,7 +40,7 @@ impl Routes {
     ) -> Explanation {
         let number = case.sm.destination.addr;
         let key = Prefix::of_number(number);
-        let class = self.classes.view(self.spans.find(key));
+        let class = self.class_of(key);
         let network = self.network(class.network());
         let mut rules = Vec::new();
         for (place, compiled) in self.rules.iter().enumerate() {

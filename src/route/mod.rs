@@ -42,7 +42,7 @@ pub use tree::{DEPTH_MAX, LEAVES_MAX};
 use crate::clock::UnixMs;
 use crate::codec::Sm;
 use crate::id::{AccountId, CarrierId};
-use class::Classes;
+use class::{Classes, Spot, View};
 use mask::Masks;
 use numbering::Numbering;
 use price::Prices;
@@ -67,6 +67,8 @@ pub struct Routes {
     /// Rules that are decided on once [`Filters`] have spoken.
     plain: Vec<bool>,
     asks_segments: bool,
+    /// A rule asks for the network of a number.
+    asks_network: bool,
     rules: Vec<Compiled>,
     numbering: Numbering,
     trees: Trees,
@@ -320,11 +322,13 @@ impl Routes {
     pub fn decide(&self, case: &Case<'_>) -> Option<RouteId> {
         let Self { filters, masks, .. } = self;
         let (sm, source) = (case.sm, rule::bare(case.sm.source.addr));
-        let class = self.classes.view(self.spans.find(Prefix::of_number(sm.destination.addr)));
+        let spot = self.spot(Prefix::of_number(sm.destination.addr));
+        let class = self.classes.fit(spot);
+        let network = if self.asks_network { self.classes.view(spot).network() } else { 0 };
         let account = filters.accounts.get(usize::from(case.account.0)).unwrap_or(&filters.strangers);
         let in_play = [
             *account,
-            filters.networks[usize::from(class.network())],
+            filters.networks[usize::from(network)],
             filters.kinds[SourceKind::of(&sm.source) as usize],
             filters.codings[usize::from(sm.data_coding)],
             filters.priorities[usize::from(sm.priority_flag)],
@@ -360,7 +364,7 @@ impl Routes {
         standing: impl Fn(CarrierId) -> Standing,
     ) -> Option<Leaf> {
         let key = LazyCell::new(|| Prefix::of_number(number));
-        let class = LazyCell::new(|| self.classes.view(self.spans.find(*key)));
+        let class = LazyCell::new(|| self.class_of(*key));
         let place = self.numbering.place(route)?;
         let compiled = &self.rules[place];
         let own = if compiled.has_targets { class.target(place as u16) } else { None };
@@ -388,7 +392,7 @@ impl Routes {
     pub fn candidates(&self, route: RouteId, number: &[u8]) -> &[CarrierId] {
         let Some(place) = self.numbering.place(route) else { return &[] };
         let compiled = &self.rules[place];
-        let own = || self.classes.view(self.spans.find(Prefix::of_number(number))).target(place as u16);
+        let own = || self.class_of(Prefix::of_number(number)).target(place as u16);
         let tree = if compiled.has_targets { own().or(compiled.tree) } else { compiled.tree };
         tree.map_or(&[], |tree| self.trees.leaves(tree))
     }
@@ -396,7 +400,7 @@ impl Routes {
     /// What a segment for `number` costs at `carrier`, if that is known.
     pub fn price(&self, carrier: CarrierId, number: &[u8]) -> Option<Price> {
         let key = Prefix::of_number(number);
-        let network = self.network(self.classes.view(self.spans.find(key)).network());
+        let network = self.network(self.class_of(key).network());
         self.prices.get(usize::from(carrier.0))?.as_ref()?.of(key, network.map(|(network, _)| *network))
     }
 
@@ -404,6 +408,16 @@ impl Routes {
     pub fn octets(&self) -> usize {
         let prices: usize = self.prices.iter().flatten().map(Prices::octets).sum();
         self.spans.octets() + self.classes.octets() + self.masks.octets() + prices
+    }
+
+    #[inline]
+    fn spot(&self, key: u64) -> Spot {
+        Spot(self.spans.find(key))
+    }
+
+    /// The class of the numbers at a place on the line.
+    fn class_of(&self, key: u64) -> View<'_> {
+        self.classes.view(self.spot(key))
     }
 
     /// A network by its place in classes; 0 is none.

@@ -1,7 +1,7 @@
 //! What carriers charge for a message, by prefix or by network.
 
 use super::network::{Network, Networks};
-use super::span::{Prefix, Spans};
+use super::span::{Line, Prefix, Spans};
 use std::fmt;
 
 /// What one segment costs, in millionths of whatever the operator counts in.
@@ -60,7 +60,7 @@ impl Prices {
         prices.dedup();
         let place = |price: Price| prices.binary_search(&price).map_or(NONE, |place| place as u32);
         let items = list.prefixes.iter().map(|(prefix, price, _)| (*prefix, place(*price)));
-        let spans = Spans::sweep(items, NONE, |_, place| place);
+        let spans = Line::sweep(items, NONE, |_, place| place).finish(u64::from);
         let (mut networks, mut countries) = (Vec::new(), Vec::new());
         for (network, price, _) in list.networks {
             match network {

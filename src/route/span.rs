@@ -1,8 +1,8 @@
 //! What numbers are for, by the longest prefix: prefixes as stretches of a line, and what each stretch leads to.
 //!
 //! A number's digits make one integer, four bits each, from the left ([`Prefix::of_number`]); all numbers that begin with a prefix
-//! are one stretch of that line. [`Spans`] keeps where each stretch begins, thirteen octets apiece, two for a prefix at most, and
-//! finds the one of a number in a few steps, each of which looks at two cache lines.
+//! are one stretch of that line. [`Spans`] keeps where each stretch begins, seventeen octets apiece, two for a prefix at most, and
+//! finds the one of a number in a few steps, each of which looks at two cache lines at once.
 
 use super::RouteError;
 use siphasher::sip::SipHasher24;
@@ -79,15 +79,49 @@ pub(super) struct Spans {
     levels: Vec<Vec<u64>>,
 }
 
-/// Some stretches: what is looked at together lies together.
+/// Some stretches, two cache lines of them.
 #[derive(Clone, Hash)]
+struct Block([Half; 2]);
+
+/// A cache line: what a stretch leads to comes with where it begins, so that nothing is waited for twice.
+#[derive(Clone, Copy, Hash)]
 #[repr(align(64))]
-struct Block {
-    starts: [u64; BLOCK],
-    values: [u32; BLOCK],
+struct Half {
+    starts: [u64; HALF],
+    values: [u64; HALF],
 }
 
 impl Spans {
+    /// What a place on the line leads to.
+    #[inline]
+    pub fn find(&self, key: u64) -> u64 {
+        let mut at = 0;
+        for level in self.levels.iter().rev() {
+            let fan = &level[at * FAN..(at * FAN + FAN).min(level.len())];
+            let not_after = fan.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
+            at = at * FAN + not_after.saturating_sub(1); // the first stretch of all begins at 0
+        }
+        let Block(halves) = &self.blocks[at];
+        let not_after =
+            |half: &Half| half.starts.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
+        let place = (not_after(&halves[0]) + not_after(&halves[1])).saturating_sub(1);
+        halves[place / HALF % 2].values[place % HALF]
+    }
+
+    /// Octets that it takes.
+    pub fn octets(&self) -> usize {
+        let levels: usize = self.levels.iter().map(|level| level.capacity() * 8).sum();
+        levels + self.blocks.capacity() * size_of::<Block>()
+    }
+}
+
+/// Stretches as they are found, from the left.
+pub(super) struct Line {
+    starts: Vec<u64>,
+    values: Vec<u32>,
+}
+
+impl Line {
     /// `items` are in order; `enter` gives what a prefix leads to that lies in what leads to its first argument. What lies in
     /// none leads to `outside`.
     pub fn sweep<T>(
@@ -116,27 +150,38 @@ impl Spans {
                 None => break, // the outside has no end
             }
         }
-        line.finish()
+        line
     }
 
-    /// What a place on the line leads to.
-    #[inline]
-    pub fn find(&self, key: u64) -> u32 {
-        let mut at = 0;
-        for level in self.levels.iter().rev() {
-            let fan = &level[at * FAN..(at * FAN + FAN).min(level.len())];
-            let not_after = fan.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
-            at = at * FAN + not_after.saturating_sub(1); // the first stretch of all begins at 0
+    /// From `start` on it leads to `value`.
+    fn go_on(&mut self, start: u64, value: u32) {
+        if self.starts.last() == Some(&start) {
+            self.starts.pop();
+            self.values.pop();
         }
-        let block = &self.blocks[at];
-        let not_after = block.starts.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
-        block.values[not_after.saturating_sub(1)]
+        if self.values.last() != Some(&value) {
+            self.starts.push(start);
+            self.values.push(value);
+        }
     }
 
-    /// Octets that it takes.
-    pub fn octets(&self) -> usize {
-        let levels: usize = self.levels.iter().map(|level| level.capacity() * 8).sum();
-        levels + self.blocks.capacity() * size_of::<Block>()
+    /// Packs them; `value` says how what they lead to is written.
+    pub fn finish(self, value: impl Fn(u32) -> u64) -> Spans {
+        let mut blocks = Vec::with_capacity(self.starts.len().div_ceil(BLOCK));
+        for (starts, values) in self.starts.chunks(BLOCK).zip(self.values.chunks(BLOCK)) {
+            let mut halves = [Half { starts: [u64::MAX; HALF], values: [0; HALF] }; 2];
+            for (place, (start, known)) in starts.iter().zip(values).enumerate() {
+                let half = &mut halves[place / HALF];
+                (half.starts[place % HALF], half.values[place % HALF]) = (*start, value(*known));
+            }
+            blocks.push(Block(halves));
+        }
+        let mut levels = vec![blocks.iter().map(|Block(halves)| halves[0].starts[0]).collect::<Vec<u64>>()];
+        while let Some(last) = levels.last().filter(|last| last.len() > FAN) {
+            let firsts = last.iter().step_by(FAN).copied().collect();
+            levels.push(firsts);
+        }
+        Spans { blocks, levels }
     }
 }
 
@@ -152,48 +197,13 @@ impl fmt::Debug for Spans {
     }
 }
 
-/// Stretches as they are found, from the left.
-struct Line {
-    starts: Vec<u64>,
-    values: Vec<u32>,
-}
-
-impl Line {
-    /// From `start` on it leads to `value`.
-    fn go_on(&mut self, start: u64, value: u32) {
-        if self.starts.last() == Some(&start) {
-            self.starts.pop();
-            self.values.pop();
-        }
-        if self.values.last() != Some(&value) {
-            self.starts.push(start);
-            self.values.push(value);
-        }
-    }
-
-    fn finish(self) -> Spans {
-        let mut blocks = Vec::with_capacity(self.starts.len().div_ceil(BLOCK));
-        for (starts, values) in self.starts.chunks(BLOCK).zip(self.values.chunks(BLOCK)) {
-            let mut block = Block { starts: [u64::MAX; BLOCK], values: [0; BLOCK] };
-            block.starts[..starts.len()].copy_from_slice(starts);
-            block.values[..values.len()].copy_from_slice(values);
-            blocks.push(block);
-        }
-        let mut levels = vec![blocks.iter().map(|block| block.starts[0]).collect::<Vec<u64>>()];
-        while let Some(last) = levels.last().filter(|last| last.len() > FAN) {
-            let firsts = last.iter().step_by(FAN).copied().collect();
-            levels.push(firsts);
-        }
-        Spans { blocks, levels }
-    }
-}
-
 /// Digits of a prefix; the longest international number has 15 (E.164 §6.1).
 pub const PREFIX_MAX: usize = 16;
 /// Beginnings that are looked at in one step: two cache lines of them.
 const FAN: usize = 16;
-/// Stretches of a block, which takes two cache lines.
-const BLOCK: usize = 10;
+/// Stretches of a block, and of a cache line.
+const BLOCK: usize = 2 * HALF;
+const HALF: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -203,10 +213,10 @@ mod tests {
         let mut items: Vec<_> =
             prefixes.iter().map(|(prefix, value)| (Prefix::read(prefix).expect("digits"), *value)).collect();
         items.sort();
-        Spans::sweep(items.into_iter(), 0, |_, value| value)
+        Line::sweep(items.into_iter(), 0, |_, value| value).finish(u64::from)
     }
 
-    fn found(spans: &Spans, number: &str) -> u32 {
+    fn found(spans: &Spans, number: &str) -> u64 {
         spans.find(Prefix::of_number(number.as_bytes()))
     }
 
@@ -243,7 +253,7 @@ mod tests {
             let longest = (1..=text.len())
                 .filter_map(|len| text[..len].parse::<u32>().ok())
                 .rfind(|head| *head > 0 && head % 7 == 0 && head / 7 < 5000);
-            assert_eq!(found(&spans, &text), longest.map_or(0, |head| head / 7), "{number}");
+            assert_eq!(found(&spans, &text), u64::from(longest.map_or(0, |head| head / 7)), "{number}");
         }
     }
 

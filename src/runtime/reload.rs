@@ -1,8 +1,9 @@
 //! Brings a hub at work other settings: the hub's own in one event, and those of who may bind and of whom we bind to.
 //!
-//! The order is such that nobody is let in whom the hub doesn't know: who is gone is kept out first, then the hub goes by the new
-//! settings, then who is new comes in. What carriers' links are bound by can't change while they stand: those whose settings
-//! changed are left once they are quiet and bound anew. How much they are given at what time is the hub's to say: that changes at once. The old settings are let go of here, not on the hub's thread.
+//! The order is such that nobody is let in whom the hub doesn't know: who is gone is kept out first, then the hub goes by the
+//! new settings, then who is new comes in. What carriers' links are bound by can't change while they stand: those whose
+//! settings changed are left once they are quiet and bound anew. How much they are given at what time is the hub's to say: that
+//! changes at once. The old settings are let go of on a thread for that, neither the hub's nor one that serves connections.
 
 use super::connector::keep_link;
 use super::mail::Mail;
@@ -93,7 +94,8 @@ impl Reloader {
         }
         let retired = std::mem::replace(&mut self.settings, settings);
         self.connect(before);
-        drop((old, retired));
+        // Long tables take milliseconds to give back: nobody's connection waits for that.
+        tokio::task::spawn_blocking(move || drop((old, retired)));
         Ok(())
     }
 
