@@ -7,7 +7,7 @@ use enroute::clock::UnixMs;
 use enroute::codec::{MessageState, Status};
 use enroute::correlation::{IdForm, IdForms};
 use enroute::esme::Verdict;
-use enroute::hub::Event;
+use enroute::hub::{Event, Sessions};
 use enroute::id::SessionId;
 use world::*;
 
@@ -30,6 +30,28 @@ fn nothing_is_answered_or_sent_before_it_is_durable() {
     world.turn();
 
     assert_eq!((world.outcomes(), world.sent_texts()), (vec![Status::ROK], vec!["a".to_owned()]));
+}
+
+/// Hundreds of links are not told of each message by itself (docs/architecture.md).
+#[test]
+fn what_there_is_for_those_who_are_left_out_gathers_until_they_are_not() {
+    let mut world = World::bound(settings(), 10);
+    world.submit(&[text("a")]);
+    world.hub.leave_out(Sessions { ports: true, links: true });
+    world.run();
+    assert_eq!((world.outcomes(), world.sent_texts()), (vec![], vec![]));
+    world.submit(&[text("b")]);
+    world.run();
+    assert_eq!(world.hub.gathers_for(), Sessions { ports: true, links: true });
+
+    world.hub.leave_out(Sessions { ports: false, links: true });
+    world.turn();
+    assert_eq!((world.outcomes(), world.sent_texts()), (vec![Status::ROK; 2], vec![]));
+    world.hub.leave_out(Sessions::default());
+    world.turn();
+
+    assert_eq!(world.sent_texts(), ["a", "b"]);
+    assert_eq!(world.hub.gathers_for(), Sessions::default());
 }
 
 #[test]

@@ -94,10 +94,10 @@ fn flapping(seed: u64) -> Mood {
     })
 }
 
-/// Asks for less, every other time.
-fn throttling() -> Mood {
+/// Asks for less, one time in so many.
+fn throttling(one_in: usize) -> Mood {
     let mut mood = well("b");
-    Box::new(move |came| match came.number % 2 {
+    Box::new(move |came| match came.number % one_in {
         0 => vec![Act::Refuse(0x58)], // ESME_RTHROTTLED
         _ => mood(came),
     })
@@ -189,7 +189,7 @@ fn scene(kept: &Kept) -> Scene {
         .account("mall", "weight = 2")
         .account("bank", "")
         .carrier("alpha", more, flapping(20_261_122))
-        .carrier("beta", more, throttling())
+        .carrier("beta", more, throttling(2))
         .carrier("gamma", &forms, confused(Arc::clone(kept)))
         .carrier("old", more, well("o"))
         .spare("delta", more, well("d"))
@@ -208,6 +208,9 @@ fn night_of_carrier_trouble_loses_nothing_and_ends_everything() {
     // The evening: one flaps, one throttles, one is confused.
     for round in 0..5 {
         scene.carrier("alpha").until("it is bound again", |alpha| alpha.links == LINKS);
+        if round == 4 {
+            scene.carrier("beta").be(throttling(1)); // until somebody has looked
+        }
         submit(&customers, round, 60);
     }
     scene.until_limited("beta", "throttled");

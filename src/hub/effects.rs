@@ -93,6 +93,13 @@ pub struct Fetched {
     pub body: Option<Bytes>,
 }
 
+/// Kinds of sessions. See [`Hub::leave_out`](super::Hub::leave_out).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sessions {
+    pub ports: bool,
+    pub links: bool,
+}
+
 /// What a turn wants done. All of it is independent but for the order of frames.
 #[derive(Default)]
 pub struct Effects {

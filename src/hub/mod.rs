@@ -74,7 +74,7 @@ mod way;
 mod whose;
 
 pub use breaker::BreakerRules;
-pub use effects::{Effects, Event, Fetch, Fetched};
+pub use effects::{Effects, Event, Fetch, Fetched, Sessions};
 pub use gauges::{CarrierGauges, Gauges, label};
 pub use held::{Durability, Reached};
 pub use pace::{Hold, OverLimit, Reason};
@@ -154,6 +154,8 @@ pub struct Hub {
     /// As [`Hub::watch`] believes it.
     now: Now,
     watch: Watch,
+    /// Sessions that the turns leave out for now.
+    left_out: Sessions,
     /// Timers are being set anew, since the wall clock went back: the next slot to look at.
     refill: Option<u32>,
     /// How far the spool can be read.
@@ -429,16 +431,29 @@ impl Hub {
         }
     }
 
+    /// What there is for these sessions gathers, from the next turn on, until they are not left out any more.
+    pub fn leave_out(&mut self, sessions: Sessions) {
+        self.left_out = sessions;
+    }
+
+    /// For which sessions there is something that the last turn left out.
+    pub fn gathers_for(&self) -> Sessions {
+        Sessions { ports: self.ports.has_marked(), links: self.links.has_marked() }
+    }
+
     fn take_effects(&mut self) -> Effects {
         let load = self.load();
-        for seat in self.ports.take_marked() {
+        let Sessions { ports: leaves_ports, links: leaves_links } = self.left_out;
+        let ports = if leaves_ports { Vec::new() } else { self.ports.take_marked() };
+        for seat in ports {
             if let Some((session, port)) = self.ports.here(seat) {
                 port.dirty = false;
                 port.batch.congestion = load.max(self.accounts[usize::from(port.account.0)].load());
                 self.effects.ports.push((session, std::mem::take(&mut port.batch)));
             }
         }
-        for seat in self.links.take_marked() {
+        let links = if leaves_links { Vec::new() } else { self.links.take_marked() };
+        for seat in links {
             if let Some((session, link)) = self.links.here(seat) {
                 link.dirty = false;
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));

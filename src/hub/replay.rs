@@ -3,8 +3,7 @@
 use super::aliases::Aliases;
 use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
-use super::intake::class;
-use super::intake::{is_datagram, mode_flags, service_type, shape_flags};
+use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
 use super::nameless::Nameless;
 use super::pace::OverLimit;
@@ -13,7 +12,7 @@ use super::stand_in::StandIn;
 use super::table::{Row, Table, flag};
 use super::way::{self, Texts};
 use super::whose::Given;
-use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Settings};
+use super::{AccountState, CarrierState, Effects, Hub, Mode, Seats, Sessions, Settings};
 use crate::bulk::Bulks;
 use crate::clock::{Now, UnixMs, Watch};
 use crate::codec::{MessageState, Reading, Sm, SmppTime, Version, read_time};
@@ -404,6 +403,7 @@ impl Replay {
             effects: Effects::default(),
             now,
             watch,
+            left_out: Sessions::default(),
             refill: None,
             durable: Lsn(0), // no turn yet
             mode: Mode::Working,

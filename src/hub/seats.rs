@@ -70,6 +70,10 @@ impl<T> Seats<T> {
     pub fn take_marked(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.dirty)
     }
+
+    pub fn has_marked(&self) -> bool {
+        !self.dirty.is_empty()
+    }
 }
 
 /// What one session has been handed, in that order: whatever it does not tell of before its end comes back.

@@ -263,73 +263,24 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    /// A machine whose bell never rests.
-    struct Busy {
-        bell: Notify,
-        transmit: BytesMut,
-        wakes: u32,
-        due: Instant,
-        timed_out: bool,
-    }
-
-    impl Machine for Busy {
-        fn receive(&mut self, _: &mut BytesMut, _: Now) {}
-
-        fn handle_timeout(&mut self, _: Now) {
-            self.timed_out = true;
-        }
-
-        fn next_timeout(&self) -> Option<Instant> {
-            Some(self.due)
-        }
-
-        fn wake(&mut self, _: Now) {
-            self.wakes += 1;
-            self.bell.notify_one();
-        }
-
-        fn bell(&self) -> &Notify {
-            &self.bell
-        }
-
-        fn transmit(&mut self) -> &mut BytesMut {
-            &mut self.transmit
-        }
-
-        fn wants_read(&self) -> bool {
-            true
-        }
-
-        fn is_closed(&self) -> bool {
-            self.timed_out || self.wakes >= 10_000
-        }
-    }
-
-    /// Field bug S9: a peer that keeps us busy does not keep its own deadlines from passing.
-    #[tokio::test]
-    async fn deadline_passes_though_there_is_always_something_else_to_do() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let mut stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
-        let mut busy = Busy {
-            bell: Notify::new(),
-            transmit: BytesMut::new(),
-            wakes: 0,
-            due: now().mono,
-            timed_out: false,
-        };
-
-        let end = drive(&mut stream, &mut busy).await;
-
-        assert_eq!(end, End::Machine);
-        assert!(busy.timed_out, "{} wakes and no timeout", busy.wakes);
-    }
-
-    /// Takes whatever comes, until it has had enough.
+    /// A machine that takes whatever comes until it has had enough, or its time has come; its bell may never rest.
     struct Glutton {
         bell: Notify,
         transmit: BytesMut,
         eaten: usize,
         enough: usize,
+        wakes: u32,
+        rings: bool,
+        due: Option<Instant>,
+        timed_out: bool,
+    }
+
+    impl Glutton {
+        fn new() -> Self {
+            let (bell, transmit) = (Notify::new(), BytesMut::new());
+            let enough = usize::MAX;
+            Self { bell, transmit, eaten: 0, enough, wakes: 0, rings: false, due: None, timed_out: false }
+        }
     }
 
     impl Machine for Glutton {
@@ -338,13 +289,20 @@ mod tests {
             input.clear();
         }
 
-        fn handle_timeout(&mut self, _: Now) {}
-
-        fn next_timeout(&self) -> Option<Instant> {
-            None
+        fn handle_timeout(&mut self, _: Now) {
+            self.timed_out = true;
         }
 
-        fn wake(&mut self, _: Now) {}
+        fn next_timeout(&self) -> Option<Instant> {
+            self.due
+        }
+
+        fn wake(&mut self, _: Now) {
+            self.wakes += 1;
+            if self.rings {
+                self.bell.notify_one();
+            }
+        }
 
         fn bell(&self) -> &Notify {
             &self.bell
@@ -359,8 +317,21 @@ mod tests {
         }
 
         fn is_closed(&self) -> bool {
-            self.eaten >= self.enough
+            self.timed_out || self.eaten >= self.enough || self.wakes >= 10_000
         }
+    }
+
+    /// Field bug S9: a peer that keeps us busy does not keep its own deadlines from passing.
+    #[tokio::test]
+    async fn deadline_passes_though_there_is_always_something_else_to_do() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mut stream = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("listening");
+        let mut busy = Glutton { rings: true, due: Some(now().mono), ..Glutton::new() };
+
+        let end = drive(&mut stream, &mut busy).await;
+
+        assert_eq!(end, End::Machine);
+        assert!(busy.timed_out, "{} wakes and no timeout", busy.wakes);
     }
 
     #[tokio::test]
@@ -381,7 +352,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         });
-        let mut glutton = Glutton { bell: Notify::new(), transmit: BytesMut::new(), eaten: 0, enough: said };
+        let mut glutton = Glutton { enough: said, ..Glutton::new() };
 
         assert_eq!(drive(&mut stream, &mut glutton).await, End::Machine);
 
@@ -404,13 +375,8 @@ mod tests {
         });
         let (mut stream, _) = listener.accept().await.expect("a peer");
         stream.readable().await.expect("it has said something");
-        let mut done = Busy {
-            bell: Notify::new(),
-            transmit: BytesMut::from("goodbye"),
-            wakes: 0,
-            due: now().mono,
-            timed_out: true,
-        };
+        let transmit = BytesMut::from("goodbye");
+        let mut done = Glutton { transmit, timed_out: true, ..Glutton::new() };
 
         assert_eq!(drive(&mut stream, &mut done).await, End::Machine);
         part_from(stream).await;

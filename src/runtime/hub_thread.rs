@@ -1,14 +1,15 @@
 //! The thread that runs the hub: letters in, a turn, effects out.
 
 use super::mail::{Errand, Mail, Request, Task};
-use super::mailbox::{Bells, Mailbox, Outbox};
+use super::mailbox::{Mailbox, Outbox};
 use super::now;
+use super::rest::Rest;
 use super::spool_threads::Progress;
 use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
-use crate::hub::{Effects, Event, Hub, Reload, Settings, Stats};
+use crate::hub::{Effects, Event, Hub, Reload, Sessions, Settings, Stats};
 use crate::id::{AccountId, CarrierId, SessionId};
 use crate::metrics::Metrics;
 use crate::route;
@@ -41,8 +42,8 @@ pub(super) struct HubThread {
     pub calls: mpsc::Sender<AccountId>,
     pub ports: HashMap<SessionId, Arc<Outbox<PortBatch>>>,
     pub links: HashMap<SessionId, Arc<Outbox<LinkBatch>>>,
-    pub port_bells: Bells,
-    pub link_bells: Bells,
+    pub port_rest: Rest,
+    pub link_rest: Rest,
     pub bulks: BulkCalls,
     /// Who brought settings that the hub has not taken yet, the first one first.
     pub reloads: Vec<oneshot::Sender<Vec<Settings>>>,
@@ -80,11 +81,8 @@ impl HubThread {
         let mut shown: Option<Instant> = None;
         loop {
             let show = shown.map_or_else(|| now().mono, |shown| shown + SHOW_EACH);
-            let next = [self.hub.next_timeout(), self.port_bells.next_round(), self.link_bells.next_round()]
-                .into_iter()
-                .flatten()
-                .min();
-            self.mailbox.receive(&mut letters, Some(next.map_or(show, |next| next.min(show))));
+            let next = [self.hub.next_timeout(), self.next_round(), Some(show)].into_iter().flatten().min();
+            self.mailbox.receive(&mut letters, next);
             let mut stop = false;
             let (mut closed, mut asked) = (Vec::new(), Vec::<route::Call>::new());
             for letter in letters.drain(..) {
@@ -109,7 +107,12 @@ impl HubThread {
             }
             let now = now();
             self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
+            let (ports, links) = (self.port_rest.until(now.mono), self.link_rest.until(now.mono));
+            let is_resting = |until: Option<Instant>| until.is_some() && !stop;
+            self.hub.leave_out(Sessions { ports: is_resting(ports), links: is_resting(links) });
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
+            self.port_rest.begin(effects.ports.len(), now.mono);
+            self.link_rest.begin(effects.links.len(), now.mono);
             self.carry_out(effects);
             for route::Call { question, answer } in asked {
                 let _ = answer.send(self.hub.explain(&question)); // he may have gone meanwhile
@@ -123,16 +126,20 @@ impl HubThread {
                 shown = Some(now.mono);
                 self.hub.gauges().show(&self.metrics, &self.carriers);
             }
-            self.port_bells.ring(now.mono);
-            self.link_bells.ring(now.mono);
             if stop {
-                self.port_bells.ring_all();
-                self.link_bells.ring_all();
                 self.tasks.send(Task::Stop);
                 self.requests.send(Request::Stop);
                 return;
             }
         }
+    }
+
+    /// When sessions are told what has gathered for them.
+    fn next_round(&self) -> Option<Instant> {
+        let now = now().mono;
+        let Sessions { ports, links } = self.hub.gathers_for();
+        let of = |gathers: bool, rest: &Rest| gathers.then(|| rest.until(now).unwrap_or(now));
+        [of(ports, &self.port_rest), of(links, &self.link_rest)].into_iter().flatten().min()
     }
 
     /// Settings go back to whoever brought the next ones, to be dropped there; or here, if he is gone.
@@ -175,12 +182,14 @@ impl HubThread {
         // Not behind the frames: what the hub lets go of is durable elsewhere already.
         self.errands.send_all(&mut releases.into_iter().map(Errand::Release).collect());
         for (session, batch) in ports {
-            let bell = self.ports.get(&session).and_then(|outbox| outbox.put(batch));
-            bell.into_iter().for_each(|bell| self.port_bells.add(bell));
+            if let Some(outbox) = self.ports.get(&session) {
+                outbox.send(batch);
+            }
         }
         for (session, batch) in links {
-            let bell = self.links.get(&session).and_then(|outbox| outbox.put(batch));
-            bell.into_iter().for_each(|bell| self.link_bells.add(bell));
+            if let Some(outbox) = self.links.get(&session) {
+                outbox.send(batch);
+            }
         }
         for (token, answer) in bulks {
             self.bulks.answer(token, answer);

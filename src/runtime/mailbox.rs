@@ -1,7 +1,7 @@
 //! How batches cross threads: by swapping whole vectors, under a lock that is held for a push.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::Notify;
 
 /// Many senders, one thread that sleeps until something comes.
@@ -83,25 +83,24 @@ impl<T> Mailbox<T> {
     }
 }
 
-/// One sender, one task that is told by a bell. Who puts something in rings later, see [`Bells`].
+/// One sender, one task that is told by a bell.
 #[derive(Debug)]
 pub struct Outbox<T> {
     batches: Mutex<Vec<T>>,
-    bell: Arc<Notify>,
+    bell: Notify,
 }
 
 impl<T> Default for Outbox<T> {
     fn default() -> Self {
-        Self { batches: Mutex::new(Vec::new()), bell: Arc::default() }
+        Self { batches: Mutex::new(Vec::new()), bell: Notify::new() }
     }
 }
 
 impl<T> Outbox<T> {
-    /// Puts a batch in; gives the bell that is to be rung for it, unless that is so already for another.
-    pub fn put(&self, batch: T) -> Option<&Arc<Notify>> {
-        let mut batches = lock(&self.batches);
-        batches.push(batch);
-        (batches.len() == 1).then_some(&self.bell)
+    /// Puts a batch in and rings.
+    pub fn send(&self, batch: T) {
+        lock(&self.batches).push(batch);
+        self.bell.notify_one();
     }
 
     /// Takes all batches out.
@@ -115,57 +114,6 @@ impl<T> Outbox<T> {
     }
 }
 
-/// The bells of those who have something in their outboxes, rung together and not too often.
-///
-/// Each ring costs a wake-up, a write and the peer's read, whatever it is for; with hundreds of busy sessions that is most of what a
-/// message costs, while more of it comes for each of them within moments. So a round of rings is followed by a rest that grows
-/// with the number of bells: few sessions hear at once, many hear of more at a time.
-#[derive(Debug)]
-pub struct Bells {
-    waiting: Vec<Arc<Notify>>,
-    /// The rest after a round, for each bell in it.
-    rest: Duration,
-    /// When the last round's rest is over.
-    rested: Option<Instant>,
-}
-
-impl Bells {
-    /// Bells that rest so long for each of a round, and [`REST_MAX`] at most.
-    pub fn new(rest: Duration) -> Self {
-        Self { waiting: Vec::new(), rest, rested: None }
-    }
-
-    /// This one is to ring in the next round.
-    pub fn add(&mut self, bell: &Arc<Notify>) {
-        self.waiting.push(Arc::clone(bell));
-    }
-
-    /// When [`Bells::ring`] has something to do.
-    pub fn next_round(&self) -> Option<Instant> {
-        self.rested.filter(|_| !self.waiting.is_empty())
-    }
-
-    /// Rings all that wait, if the last round's rest is over.
-    pub fn ring(&mut self, now: Instant) {
-        if self.waiting.is_empty() || self.rested.is_some_and(|rested| now < rested) {
-            return;
-        }
-        let rest = self.rest * u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
-        self.rested = Some(now + rest.min(REST_MAX));
-        self.ring_all();
-    }
-
-    /// Rings all that wait, rest or not.
-    pub fn ring_all(&mut self) {
-        for bell in self.waiting.drain(..) {
-            bell.notify_one();
-        }
-    }
-}
-
-/// The longest rest of [`Bells`].
-pub const REST_MAX: Duration = Duration::from_millis(15);
-
 /// Nothing panics while it holds one of these locks; if it did, what is inside would still be whole vectors.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -174,8 +122,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::pin::pin;
-    use std::task::{Context, Waker};
+    use std::sync::Arc;
 
     #[test]
     fn letters_come_in_order_and_all_at_once() {
@@ -202,40 +149,5 @@ mod tests {
         mailbox.receive(&mut letters, None);
 
         assert!(letters.is_empty());
-    }
-
-    #[test]
-    fn few_bells_ring_at_once_and_many_in_rounds() {
-        #[allow(clippy::disallowed_methods)] // a test needs some instant to start from
-        let start = Instant::now();
-        let at = |us| start + Duration::from_micros(us);
-        let mut bells = Bells::new(Duration::from_micros(20));
-        let outboxes: Vec<Outbox<u8>> = (0..2000).map(|_| Outbox::default()).collect();
-        let put = |bells: &mut Bells, number: usize| {
-            outboxes[number].put(0).into_iter().for_each(|bell| bells.add(bell));
-        };
-        let rung = |number: usize| {
-            pin!(outboxes[number].bell().notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
-        };
-
-        put(&mut bells, 0);
-        bells.ring(at(0));
-        assert!(rung(0));
-        put(&mut bells, 1);
-        put(&mut bells, 1);
-        assert_eq!(bells.next_round(), Some(at(20)));
-        bells.ring(at(19));
-        assert!(!rung(1), "the others' rest is not over");
-        bells.ring(at(20));
-        assert!(rung(1) && outboxes[1].take().len() == 2);
-        assert_eq!(bells.next_round(), None);
-
-        (2..2000).for_each(|number| put(&mut bells, number));
-        bells.ring(at(1000));
-        put(&mut bells, 1);
-        assert_eq!(bells.next_round(), Some(at(1000) + REST_MAX));
-        assert!(!rung(0), "nothing was put there since");
-        bells.ring_all();
-        assert!(rung(1));
     }
 }

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! A task is a [`Machine`] on a socket, run by [`drive`]; the tools' peers run on the same loop. Batches cross
-//! threads by swapping vectors under a short lock ([`Mailbox`], [`Outbox`]); sessions are woken in rounds ([`Bells`]).
+//! threads by swapping vectors under a short lock ([`Mailbox`], [`Outbox`]); sessions are told
+//! what there is for them in rounds (`rest`).
 
 mod answering;
 mod caller;
@@ -29,6 +30,7 @@ mod plan;
 mod reader_thread;
 mod reload;
 mod repair;
+mod rest;
 mod serve;
 mod shared;
 mod spool_threads;
@@ -36,7 +38,7 @@ mod survey;
 
 pub use disk::FileDisk;
 pub use driver::{End, Machine, drive};
-pub use mailbox::{Bells, Mailbox, Outbox};
+pub use mailbox::{Mailbox, Outbox};
 pub use plan::Plan;
 pub use reload::{Reloader, Stopped};
 pub use repair::{Findings, RepairError, mend};

@@ -4,10 +4,11 @@ use super::calls::{self, CALLS_MAX};
 use super::good_order::GoodOrder;
 use super::hub_thread::{BulkCalls, HubThread};
 use super::mail::{Errand, Mail, Request, Task};
-use super::mailbox::{Bells, Mailbox};
+use super::mailbox::Mailbox;
 use super::plan::{Plan, show_durability};
 use super::reader_thread::ReaderThread;
 use super::reload::Reloader;
+use super::rest::Rest;
 use super::shared::Shared;
 use super::spool_threads::{Progress, SparesThread, WriterThread};
 use super::{FileDisk, listener, machine, now};
@@ -178,8 +179,8 @@ impl Threads {
             calls,
             ports: HashMap::default(),
             links: HashMap::default(),
-            port_bells: Bells::new(PORT_REST),
-            link_bells: Bells::new(LINK_REST),
+            port_rest: Rest::new(PORT_REST),
+            link_rest: Rest::new(LINK_REST),
             bulks: BulkCalls::default(),
             reloads: Vec::new(),
         };

@@ -11,7 +11,7 @@ use super::session::{Ending, HubSession, Machine};
 use super::threads::{SpareActor, WriterActor};
 use enroute::carrier::{Backoff, Carrier, Link, LinkBatch};
 use enroute::esme::{Port, PortBatch, Registry};
-use enroute::hub::{Effects, Event, Fetch, Fetched, Hub, Limits, Replay};
+use enroute::hub::{Effects, Event, Fetch, Fetched, Hub, Limits, Replay, Sessions};
 use enroute::id::{CarrierId, SessionId};
 use enroute::session;
 use enroute::spool::{self, MemoryDisk, OpenError, ReadError, Reader, Record, RecoveryReport};
@@ -79,6 +79,8 @@ pub struct Process {
     turns: u64,
     /// Turns on end that were wanted at once, and in which nothing was done.
     idle_turns: u32,
+    /// Until when ports and links are left out.
+    rests: [Micros; 2],
 }
 
 impl Process {
@@ -130,6 +132,7 @@ impl Process {
             quiet: false,
             turns: 0,
             idle_turns: 0,
+            rests: [0; 2],
         };
         process.turn_by(scene.agenda.time, scene);
         scene.agenda.after(0, Happening::Spares { life });
@@ -182,25 +185,33 @@ impl Process {
                 Mail::Seat(session, connection) => drop(self.seats.insert(session, connection)),
             }
         }
-        let now = scene.agenda.now();
+        let (now, time) = (scene.agenda.now(), scene.agenda.time);
         let had_events = !events.is_empty();
+        let is_last = self.stopping == Some(Stopping::Writing);
+        let [ports, links] = self.rests.map(|until| time < until && !is_last);
+        self.hub.leave_out(Sessions { ports, links });
         let effects = self.hub.turn(events.into_iter(), self.writer.published, now);
         let is_due = self.hub.next_timeout().is_some_and(|at| at <= now.mono);
         self.note_idleness(is_due && !had_events && has_nothing(&effects), scene);
+        let told = [!effects.ports.is_empty(), !effects.links.is_empty()];
+        for (until, _) in self.rests.iter_mut().zip(told).filter(|(_, told)| *told) {
+            *until = time + scene.random.u64(0..=15 * MS);
+        }
         self.carry_out(effects, scene);
         for session in closed {
             self.seats.remove(&session);
         }
         self.quiet = self.hub.is_quiet();
-        if self.stopping == Some(Stopping::Writing) {
-            return; // that was the last one
+        if is_last {
+            return;
         }
         // It looks up now and then to show its gauges.
-        let mut next = scene.agenda.time + if scene.is_late() { SHOW_LATE } else { SHOW };
-        if let Some(at) = self.hub.next_timeout() {
-            next = next.min(scene.agenda.micros(at).max(scene.agenda.time + TURN));
-        }
-        self.turn_by(next, scene);
+        let next = time + if scene.is_late() { SHOW_LATE } else { SHOW };
+        let due = self.hub.next_timeout().map(|at| scene.agenda.micros(at));
+        let ([ports, links], gathers) = (self.rests, self.hub.gathers_for());
+        let rests = [gathers.ports.then_some(ports), gathers.links.then_some(links)];
+        let soonest = rests.into_iter().chain([due]).flatten().min();
+        self.turn_by(soonest.map_or(next, |at| next.min(at.max(time + TURN))), scene);
     }
 
     /// A hub that wants turn after turn and does nothing in them takes a core that others need.
