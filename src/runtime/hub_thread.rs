@@ -107,9 +107,9 @@ impl HubThread {
             }
             let now = now();
             self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
-            let (ports, links) = (self.port_rest.until(now.mono), self.link_rest.until(now.mono));
-            let is_resting = |until: Option<Instant>| until.is_some() && !stop;
-            self.hub.leave_out(Sessions { ports: is_resting(ports), links: is_resting(links) });
+            let is_resting = |rest: &Rest| rest.is_on(now.mono) && !stop;
+            let (ports, links) = (is_resting(&self.port_rest), is_resting(&self.link_rest));
+            self.hub.leave_out(Sessions { ports, links });
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.port_rest.begin(effects.ports.len(), now.mono);
             self.link_rest.begin(effects.links.len(), now.mono);
@@ -136,10 +136,9 @@ impl HubThread {
 
     /// When sessions are told what has gathered for them.
     fn next_round(&self) -> Option<Instant> {
-        let now = now().mono;
         let Sessions { ports, links } = self.hub.gathers_for();
-        let of = |gathers: bool, rest: &Rest| gathers.then(|| rest.until(now).unwrap_or(now));
-        [of(ports, &self.port_rest), of(links, &self.link_rest)].into_iter().flatten().min()
+        let rests = [self.port_rest.over().filter(|_| ports), self.link_rest.over().filter(|_| links)];
+        rests.into_iter().flatten().min()
     }
 
     /// Settings go back to whoever brought the next ones, to be dropped there; or here, if he is gone.

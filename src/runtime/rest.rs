@@ -20,9 +20,14 @@ impl Rest {
         Self { each, over: None }
     }
 
-    /// When the last round's rest is over, if it isn't.
-    pub fn until(&self, now: Instant) -> Option<Instant> {
-        self.over.filter(|over| now < *over)
+    /// When the last round's rest is over, or was.
+    pub const fn over(&self) -> Option<Instant> {
+        self.over
+    }
+
+    /// Whether it isn't yet.
+    pub fn is_on(&self, now: Instant) -> bool {
+        self.over.is_some_and(|over| now < over)
     }
 
     /// So many sessions were told something.
@@ -48,12 +53,12 @@ mod tests {
         let at = |us| start + Duration::from_micros(us);
         let mut rest = Rest::new(Duration::from_micros(20));
 
-        assert_eq!(rest.until(at(0)), None);
+        assert!(!rest.is_on(at(0)));
         rest.begin(0, at(0));
-        assert_eq!(rest.until(at(0)), None);
+        assert!(!rest.is_on(at(0)));
         rest.begin(8, at(0));
-        assert_eq!((rest.until(at(159)), rest.until(at(160))), (Some(at(160)), None));
+        assert_eq!((rest.is_on(at(159)), rest.is_on(at(160)), rest.over()), (true, false, Some(at(160))));
         rest.begin(1000, at(1000));
-        assert_eq!(rest.until(at(1001)), Some(at(1000) + REST_MAX));
+        assert_eq!((rest.is_on(at(1001)), rest.over()), (true, Some(at(1000) + REST_MAX)));
     }
 }
