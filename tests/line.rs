@@ -52,7 +52,7 @@ fn every_row_of_the_table_is_measured_in_small() {
     let mut figures = Vec::new();
 
     for row in Row::value_variants() {
-        figures.extend(table::measure(*row, &scale, &mut |run| runs.push(run.clone())));
+        figures.extend(table::measure(*row, &scale, &mut |run| runs.push((*row, run.clone()))));
     }
 
     let measured: BTreeSet<&str> = figures.iter().map(|figure| figure.line.name).collect();
@@ -63,20 +63,22 @@ fn every_row_of_the_table_is_measured_in_small() {
         let rates = figure.line.unit == Unit::PerSecond;
         assert!(!rates || figure.values.iter().all(|rate| *rate > 0.0), "{figure:?}");
     }
-    for run in runs {
-        assert_sane(&run);
+    for (row, run) in runs {
+        assert_sane(&run, row != Row::Memory);
     }
 }
 
-/// A run has what its kind has, and its report what scripts read.
-fn assert_sane(run: &Run) {
+/// A run has what its kind has, and its report what scripts read; who is answered from memory may be ahead of
+/// the first commit.
+fn assert_sane(run: &Run, durable: bool) {
     let json = run.json();
     assert_eq!(json["messages"].as_u64(), Some(run.messages), "{json}");
     assert!(run.rss_kib.iter().all(|kib| *kib > 0), "{json}");
     assert!(run.beside.seconds > 0.0, "{json}");
     // Each message was written, unless there were none.
     let wrote = run.commits.is_some_and(|commits| commits.count > 0 && commits.p99_ms >= commits.p50_ms);
-    assert_eq!(wrote, run.middle == Middle::Hub && run.messages > 0, "{json}");
+    let writes = run.middle == Middle::Hub && run.messages > 0;
+    assert!(wrote == writes || (writes && !durable && run.commits.is_none()), "{json}");
     assert_eq!(run.load.is_null(), run.messages == 0, "{json}");
 }
 
