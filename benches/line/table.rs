@@ -224,16 +224,29 @@ pub fn measure(row: Row, scale: &Scale, tell: &mut dyn FnMut(&Run)) -> Vec<Figur
     }
 }
 
-/// Two hubs side by side, one with few messages parked and one with many, which take the same traffic in turn.
+/// Two hubs side by side, one with few messages parked and one with many, which take the same traffic in turn: whoever has none is stopped,
+/// so that what it still has to tidy up is its own loss and not the other's.
 fn parked(base: &Shape, scale: &Scale, tell: &mut dyn FnMut(&Run)) -> Figure {
-    let worlds = scale.parked.map(|parked| World::start(&Shape { parked, ..base.clone() }));
+    let worlds = scale.parked.map(|parked| {
+        let world = World::start(&Shape { parked, ..base.clone() });
+        world.signal("STOP");
+        world
+    });
     let mut rounds = Vec::new();
     for _ in 0..scale.runs.max(1) {
-        let round = worlds.each_ref().map(World::run);
+        let round = worlds.each_ref().map(|world| {
+            world.signal("CONT");
+            let run = world.run();
+            world.signal("STOP");
+            run
+        });
         round.iter().for_each(&mut *tell);
         rounds.push(round.to_vec());
     }
-    worlds.into_iter().for_each(World::stop);
+    for world in worlds {
+        world.signal("CONT");
+        world.stop();
+    }
     Rounds(rounds).loss(&figure::PARKED, &scale.parked)
 }
 

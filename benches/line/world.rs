@@ -118,6 +118,11 @@ impl World {
         }
     }
 
+    /// Signals the hub: STOP, it stays where it is; CONT, it goes on.
+    pub fn signal(&self, signal: &str) {
+        self.hub.process.signal(signal);
+    }
+
     /// Ends all, the hub as its operator does unless its carrier is paused, which it would wait for.
     pub fn stop(self) {
         drop(self.idle);

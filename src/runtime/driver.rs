@@ -127,11 +127,14 @@ pub(super) async fn part_from(mut stream: TcpStream) {
         return; // it is gone already
     }
     let drop_all = async {
-        let (mut room, mut dropped) = (vec![0; 4096], 0); // not in the task, which would carry it all its life
+        let (mut room, mut dropped) = (vec![0; 16 * 1024], 0); // not in the task, which would carry it all its life
         while dropped < LINGER_OCTETS {
             match stream.read(&mut room).await {
                 Ok(0) | Err(_) => return,
                 Ok(octets) => dropped += octets,
+            }
+            if dropped >= room.len() {
+                tokio::time::sleep(LINGER_REST).await; // a peer that floods us: no hurry
             }
         }
     };
@@ -251,6 +254,7 @@ pub const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// How long, and for how many octets, a peer is listened to that we have said our last words to.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_OCTETS: usize = 1024 * 1024;
+const LINGER_REST: Duration = Duration::from_millis(5);
 
 const READ_MIN: usize = 4 * 1024;
 /// With it a session's buffers stay below 1 MiB whatever its peer does (reliability X24): this much read, a PDU begun, and what it is answered.

@@ -61,7 +61,12 @@ async fn run_port(stream: &mut TcpStream, peer: SocketAddr, shared: &Shared) {
             task.hand_over();
             answering::answer(stream, input, &caller, peer, shared).await;
         }
-        None => drop(task.close(end)),
+        None => {
+            task.close(end);
+            if task.port.closed() == Some(Reason::Unruly) {
+                tokio::time::sleep(UNRULY_REST).await; // its seat stays taken: it may not be back at once
+            }
+        }
     }
 }
 
@@ -127,7 +132,7 @@ impl<'a> PortTask<'a> {
     }
 
     /// Ends it; gives the account that was bound, if one was.
-    pub fn close(mut self, end: End) -> Option<String> {
+    pub fn close(&mut self, end: End) -> Option<String> {
         let reason = match end {
             End::Machine => self.port.closed().unwrap_or(Reason::Dropped),
             End::Peer => self.port.closed().unwrap_or(Reason::PeerGone),
@@ -136,7 +141,7 @@ impl<'a> PortTask<'a> {
         self.port.close(reason);
         self.hand_over();
         self.metrics.closed.with_label_values(&["esme", reason.name()]).inc();
-        let Some(account) = self.account else {
+        let Some(account) = self.account.take() else {
             debug!(peer = %self.peer, reason = reason.name(), "never bound");
             return None;
         };
@@ -186,6 +191,9 @@ impl Machine for PortTask<'_> {
         self.port.closed().is_some() || self.port.caller().is_some()
     }
 }
+
+/// How long a peer that was hung up on for its manners keeps its connection: each bind costs as much as a thousand messages.
+const UNRULY_REST: Duration = Duration::from_secs(1);
 
 /// How long accepting rests after it failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -17,7 +17,7 @@ impl Session {
         }
         let phase = self.phase();
         let oldest = self.window.oldest().filter(|_| !self.window_is_used_up());
-        self.timing.next(phase, oldest)
+        [self.timing.next(phase, oldest), self.chatter.rests_until()].into_iter().flatten().min()
     }
 
     /// Whether the peer may ask nothing more before we answer: then nothing of it is read, its answers neither.
@@ -57,6 +57,7 @@ impl Session {
         if matches!(self.state, State::Closed(_)) {
             return None;
         }
+        self.chatter.go_on(now.mono);
         self.listen_again(now);
         let listens = self.deaf_since.is_none() && self.timing.has_listened(now.mono);
         if listens && self.is_dead(now) {

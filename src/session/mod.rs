@@ -17,6 +17,7 @@
 //! answer through [`Session::answer`]; those that may not be here are answered by the session itself. Requests that have no
 //! response (alert_notification) are handed out too, and owed none; [`Session::tell`] sends them.
 
+mod chatter;
 mod deadlines;
 mod matrix;
 mod peer;
@@ -32,6 +33,7 @@ use crate::codec::{
     self, Bind, BindResp, Command, Frame, MAX_UNBOUND_PDU_LEN, Outbind, Reading, Status, Version, next_frame,
 };
 use bytes::{Bytes, BytesMut};
+use chatter::Chatter;
 use std::time::Instant;
 use timing::Timing;
 
@@ -74,6 +76,7 @@ pub struct Session {
     /// Since then they are, or were until now, as many as its window: nothing was read on purpose.
     deaf_since: Option<Instant>,
     timing: Timing,
+    chatter: Chatter,
     transmit: BytesMut,
     stats: Stats,
 }
@@ -218,6 +221,7 @@ impl Session {
             owed: 0,
             deaf_since: None,
             timing: Timing::new(settings.timers, now.mono),
+            chatter: Chatter::default(),
             transmit: BytesMut::new(),
             stats: Stats::default(),
         }
@@ -469,9 +473,9 @@ impl Session {
         self.window.open()
     }
 
-    /// Whether octets of the peer may be read: its window has room and it takes what we write.
+    /// Whether octets of the peer may be read: its window has room, it takes what we write, and doesn't chatter.
     pub fn wants_read(&self) -> bool {
-        !self.window_is_used_up() && self.transmit.len() < TRANSMIT_HIGH
+        !self.window_is_used_up() && self.chatter.is_borne() && self.transmit.len() < TRANSMIT_HIGH
     }
 
     /// What is to be written to the peer.

@@ -9,10 +9,12 @@ impl Session {
         let Frame { header, body } = frame;
         let command = header.command;
         if !command.is_known() {
+            self.chatter.note(now.mono);
             self.nack(Status::RINVCMDID, header.sequence, now);
             return None;
         }
         if command == Command::ENQUIRE_LINK {
+            self.chatter.note(now.mono);
             self.write_header(command.response(), Status::ROK, header.sequence);
             return None;
         }

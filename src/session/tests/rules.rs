@@ -386,3 +386,28 @@ fn late_words_after_the_end_are_not_heard() {
     assert_eq!(written(&mut session), []);
     assert_eq!(session.closed(), Some(Reason::Dropped));
 }
+
+/// Reliability A4: what fills no window is borne by the thousand, then left unread for a moment.
+#[test]
+fn flood_of_enquire_links_rests_now_and_then_and_each_is_answered() {
+    let now = start();
+    let mut session = mc(BindKind::Transceiver, Settings::default(), now);
+    let mut flood = BytesMut::new();
+    for sequence in 1..=10_000 {
+        codec::header_only(&mut flood, Command::ENQUIRE_LINK, Status::ROK, sequence);
+    }
+    let some = flood.split_to(4_000 * 16);
+
+    feed(&mut session, &some, now);
+    assert!(session.wants_read(), "thousands are nothing");
+    feed(&mut session, &flood, now);
+    assert!(!session.wants_read());
+    let rest = session.next_timeout().map(|at| at.saturating_duration_since(now.mono));
+    assert_eq!(rest, Some(Duration::from_millis(40)), "ten thousand, twice 4096");
+    let then = Now { mono: now.mono + Duration::from_millis(40), ..now };
+    assert_eq!(wait(&mut session, then), []);
+
+    assert!(session.wants_read());
+    assert_eq!(written(&mut session).len(), 10_000);
+    assert!(session.next_timeout().is_some_and(|at| at > then.mono), "and nothing is due any more");
+}
