@@ -324,15 +324,7 @@ fn settings() -> Settings {
 
 fn bind() -> BytesMut {
     let mut out = BytesMut::new();
-    let bind = Bind {
-        system_id: b"shop",
-        password: b"secret",
-        system_type: b"",
-        interface_version: 0x34,
-        addr_ton: 0,
-        addr_npi: 0,
-        address_range: b"",
-    };
+    let bind = Bind { system_id: b"shop", password: b"secret", interface_version: 0x34, ..Bind::default() };
     bind.encode(&mut out, Command::BIND_TRANSCEIVER, 1);
     out
 }
