@@ -6,6 +6,8 @@ use enroute::carrier::Verdict as Word;
 use enroute::codec::{Command, MessageState, Sm, Status};
 use enroute::conversion::{Fallback, Long, Profile};
 use enroute::correlation::{IdForm, IdForms};
+use enroute::hub::CarrierStats;
+use enroute::id::CarrierId;
 use enroute::route::GroupKind;
 use enroute::text::Alphabet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,14 +213,16 @@ fn ids_are_each_carriers_own() {
     let told: Vec<_> = world.delivered.drain(..).map(|delivered| (delivered.id, delivered.state)).collect();
     let [first, second] = ids;
     assert_eq!(told, [(second, MessageState::Delivered), (first, MessageState::Undeliverable)]);
-    let ended = |place: usize, state: MessageState| {
-        let of = |stats: &enroute::hub::Stats| {
-            stats.ended.get(place).map_or(0, |ended| ended.states[usize::from(state.octet())])
-        };
-        world.count(of)
+    let of = |carrier: u16, figure: &dyn Fn(&CarrierStats) -> u64| {
+        world.count(|stats| {
+            let here = stats.carriers.iter().filter(|(id, _)| *id == CarrierId(carrier));
+            here.map(|(_, counts)| figure(counts)).sum()
+        })
     };
+    let ended =
+        |carrier, state: MessageState| of(carrier, &|counts| counts.ended[usize::from(state.octet())]);
     assert_eq!([ended(0, MessageState::Undeliverable), ended(1, MessageState::Delivered)], [1, 1]);
-    assert_eq!(world.count(|stats| stats.ended.get(1).map_or(0, |ended| ended.waited_ms)), 5_000);
+    assert_eq!(of(1, &|counts| counts.waited_ms), 5_000);
 }
 
 /// Field bugs D1 and D4: each carrier's ids in its own form, a receipt before its answer.

@@ -39,17 +39,15 @@ impl Hub {
         let carrier = &mut self.carriers[place];
         let seat = (!carrier.links.is_empty() && self.asked.len() < ASKED_MAX)
             .then(|| carrier.links[caller.sequence as usize % carrier.links.len()]);
-        let Some((link, state)) = seat.and_then(|seat| self.links.here(seat)) else {
+        let state = seat.and_then(|seat| Some((seat, self.links.here(seat)?)));
+        let Some((seat, (link, state))) = state else {
             return self.refuse(caller, failure(caller.command));
         };
         self.asked_last += 1;
         let token = self.asked_last;
         let command = caller.command;
         state.batch.errands.push(carrier::Errand { token, command, body: body.freeze() });
-        let is_dirty = std::mem::replace(&mut state.dirty, true);
-        if let (false, Some(seat)) = (is_dirty, seat) {
-            self.links.mark(seat);
-        }
+        self.links.mark(seat);
         self.asked.insert(token, Asked { caller, link });
     }
 
@@ -96,9 +94,7 @@ impl Hub {
         port.batch.bodies.extend_from_slice(body);
         port.batch.alerts.push(start..start + body.len() as u32);
         self.effects.stats.alerts += 1;
-        if !std::mem::replace(&mut port.dirty, true) {
-            self.ports.mark(seat);
-        }
+        self.ports.mark(seat);
     }
 }
 

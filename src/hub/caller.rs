@@ -67,9 +67,7 @@ impl Hub {
         let start = state.batch.bodies.len() as u32;
         state.batch.bodies.extend_from_slice(pdu);
         state.batch.replies.push(start..start + pdu.len() as u32);
-        if !std::mem::replace(&mut state.dirty, true) {
-            self.ports.mark(port);
-        }
+        self.ports.mark(port);
     }
 
     /// Answers a request as soon as `lsn` is as durable as its account wants it.

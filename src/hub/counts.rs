@@ -16,7 +16,7 @@ impl Hub {
     /// Writes down what limits have counted in the windows that are open.
     pub(super) fn keep_counts(&mut self) {
         let Self { carriers, accounts, journal, now, .. } = self;
-        for carrier in carriers {
+        for carrier in carriers.iter() {
             keep(journal, (&carrier.name, false), carrier.pace.counts(), now.wall);
         }
         for account in accounts {

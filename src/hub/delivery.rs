@@ -164,9 +164,7 @@ impl Hub {
             let end = port.batch.bodies.len() as u32;
             port.batch.deliveries.push((token.to_u64(), start..end));
             port.out.push(token, port.window, |token| table.is_out(token, Phase::Delivering, seat));
-            if !std::mem::replace(&mut port.dirty, true) {
-                ports.mark(seat);
-            }
+            ports.mark(seat);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Queued messages go out: to a link of their carrier that has room.
 
 use super::astray::is_led_astray;
+use super::carriers::mark;
 use super::entry::stand;
 use super::fetch::fetch_if_parked;
 use super::pace::is_old;
@@ -48,7 +49,7 @@ impl Hub {
             parting: self.carriers[usize::from(carrier.0)].is_gone,
             out: Out::default(),
             batch: LinkBatch::default(),
-            dirty: false,
+            last: 0,
         };
         let seat = self.links.insert(session, link);
         if self.carriers[usize::from(carrier.0)].is_gone {
@@ -151,9 +152,14 @@ impl Hub {
         }
         self.pump_unrouted();
         for place in 0..self.carriers.len() {
+            if !self.carriers.has(place, mark::PUMP) {
+                continue;
+            }
+            self.carriers.clear(place, mark::PUMP);
             // Twice, where suspects give back a link that others wait for.
             for _ in 0..2 {
-                if std::mem::take(&mut self.carriers[place].dirty) {
+                if self.carriers[place].dirty {
+                    self.carriers[place].dirty = false;
                     self.pump_carrier(place);
                     self.pump_suspects(place);
                 }
@@ -292,10 +298,11 @@ impl Hub {
         carriers[place].out += 1;
         carriers[place].breaker.sent();
         link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
-        link.batch.dispatches.push(dispatch);
-        if !std::mem::replace(&mut link.dirty, true) {
-            links.mark(seat);
+        if link.batch.dispatches.is_empty() {
+            link.batch.dispatches.reserve(link.last);
         }
+        link.batch.dispatches.push(dispatch);
+        links.mark(seat);
         effects.stats.dispatched += 1;
     }
 }

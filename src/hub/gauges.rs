@@ -3,12 +3,15 @@
 use super::clockwork::KINDS;
 use super::pace::Reason;
 use super::queue_classes::CLASSES;
+use super::stats::word_of;
 use super::{Hub, LinkState};
 use crate::bulk::State;
-use crate::codec::Status;
+use crate::codec::{MessageState, Status};
 use crate::id::CarrierId;
-use crate::metrics::{Buckets, Metrics};
+use crate::metrics::{Buckets, Histogram, Metrics};
 use crate::throttle::Quota;
+use prometheus::IntCounter;
+use std::time::Duration;
 
 /// How much of what there is at one carrier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,11 +50,33 @@ pub struct CarrierStats {
     pub refused: Vec<(Status, u64)>,
     /// How long its answers took.
     pub waits: Buckets,
+    /// How messages ended that it had taken: final states, by octet.
+    pub ended: [u64; 10],
+    /// From its answer to the end, of all of these, in milliseconds.
+    pub waited_ms: u64,
+}
+
+/// Counters of one carrier that most turns add to, each found by its name once.
+#[derive(Clone, Debug, Default)]
+pub struct CarrierMeters {
+    segments: Option<IntCounter>,
+    response: Option<Histogram>,
+    ended: [Option<IntCounter>; 10],
+    waited_ms: Option<IntCounter>,
 }
 
 impl CarrierStats {
     pub(super) fn is_any(&self) -> bool {
-        self.segments + self.retries > 0 || !self.refused.is_empty() || self.waits.count() > 0
+        self.segments + self.retries > 0
+            || !self.refused.is_empty()
+            || self.waits.count() > 0
+            || self.ended.iter().any(|times| *times > 0)
+    }
+
+    /// A message that it had taken ended so, after that long.
+    pub(super) fn end(&mut self, state: MessageState, waited: Duration) {
+        self.ended[usize::from(state.octet())] += 1;
+        self.waited_ms += waited.as_millis() as u64;
     }
 
     pub(super) fn refuse(&mut self, status: Status) {
@@ -61,11 +86,12 @@ impl CarrierStats {
         }
     }
 
-    /// Adds the counts to the process's metrics for the carrier of this name.
-    pub fn fold(&self, metrics: &Metrics, name: &str) {
-        let pace = &metrics.pace;
+    /// Adds the counts to the process's metrics for the carrier of this name, some of which its `meters` know.
+    pub fn fold(&self, metrics: &Metrics, name: &str, meters: &mut CarrierMeters) {
+        let (pace, way) = (&metrics.pace, &metrics.way);
         if self.segments > 0 {
-            pace.segments.with_label_values(&[name]).inc_by(self.segments);
+            let resolve = || pace.segments.with_label_values(&[name]);
+            meters.segments.get_or_insert_with(resolve).inc_by(self.segments);
         }
         if self.retries > 0 {
             pace.retries.with_label_values(&[name]).inc_by(self.retries);
@@ -74,7 +100,15 @@ impl CarrierStats {
             pace.statuses.with_label_values(&[name, label(*status)]).inc_by(*times);
         }
         if self.waits.count() > 0 {
-            pace.response.with_label(name).fold(&self.waits);
+            meters.response.get_or_insert_with(|| pace.response.with_label(name)).fold(&self.waits);
+        }
+        for (octet, times) in self.ended.iter().enumerate().filter(|(_, times)| **times > 0) {
+            let resolve = || way.ended.with_label_values(&[name, word_of(octet)]);
+            meters.ended[octet].get_or_insert_with(resolve).inc_by(*times);
+        }
+        if self.ended.iter().any(|times| *times > 0) {
+            let resolve = || way.waited_ms.with_label_values(&[name]);
+            meters.waited_ms.get_or_insert_with(resolve).inc_by(self.waited_ms);
         }
     }
 }

@@ -39,7 +39,6 @@ impl Hub {
             window,
             out: Out::default(),
             batch: PortBatch::default(),
-            dirty: false,
         };
         let seat = self.ports.insert(session, port);
         if receives {

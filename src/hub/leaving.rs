@@ -5,6 +5,7 @@
 //! in order; its body is read for that only where the number decides which candidates there are.
 
 use super::Hub;
+use super::carriers::mark;
 use super::pace::Reason;
 use super::queue_classes::Classes;
 use super::table::{Row, flag};
@@ -27,11 +28,21 @@ pub(super) struct Leaving {
     pub queue: Classes,
 }
 
+impl Leaving {
+    /// Whether there is nothing to leave, and no reason to.
+    pub fn is_at_ease(&self) -> bool {
+        self.down.is_none() && !self.is_doubtful && self.queue.is_empty()
+    }
+}
+
 impl Hub {
-    /// Looks who is down, or held back, once a turn.
+    /// Looks who is down, or held back, once a turn, among those that may be.
     pub(super) fn look_at_carriers(&mut self) {
         let now = self.now.mono;
         for place in 0..self.carriers.len() {
+            if !self.carriers.has(place, mark::LOOK) {
+                continue;
+            }
             let held = self.held_back(CarrierId(place as u16));
             let state = &mut self.carriers[place];
             state.far = held.is_some_and(|hold| {
@@ -51,7 +62,9 @@ impl Hub {
             }
         }
         for place in 0..self.carriers.len() {
-            self.leave_carrier(place);
+            if self.carriers.has(place, mark::LOOK) {
+                self.leave_carrier(place);
+            }
         }
     }
 
@@ -181,7 +194,7 @@ impl Hub {
             let leave = leaving.down.filter(|_| !leaving.seen && !carrier.queue.is_empty());
             [leave.map(|since| since + patience), carrier.breaker.next_timeout()]
         };
-        self.carriers.iter().flat_map(of_carrier).flatten().min()
+        self.carriers.with(mark::LOOK).flat_map(of_carrier).flatten().min()
     }
 }
 

@@ -25,6 +25,7 @@ mod breaker;
 mod broadcast;
 mod bulks;
 mod caller;
+mod carriers;
 mod clockwork;
 mod congestion;
 mod counts;
@@ -75,7 +76,7 @@ mod whose;
 
 pub use breaker::BreakerRules;
 pub use effects::{Effects, Event, Fetch, Fetched, Sessions};
-pub use gauges::{CarrierGauges, Gauges, label};
+pub use gauges::{CarrierGauges, CarrierMeters, CarrierStats, Gauges, label};
 pub use held::{Durability, Reached};
 pub use pace::{Hold, OverLimit, Reason};
 pub use queue_classes::{Classes, Guard, Stand};
@@ -84,7 +85,7 @@ pub use replay::Replay;
 pub use settings::{
     AccountPlan, CarrierPlan, Limits, List, Member, Overdue, PartReceipts, Settings, Unanswered, Unreceipted,
 };
-pub use stats::{Ended, Stage, Stats};
+pub use stats::{Stage, Stats};
 pub use table::{INBOUND, Token};
 
 use crate::admission::{Rules, Times};
@@ -105,11 +106,11 @@ use breaker::Breaker;
 use broadcast::Asked;
 use bytes::BytesMut;
 use caller::Caller;
+use carriers::{Carriers, mark};
 use clockwork::Clockwork;
 use delivery::Turn;
 use first_parts::FirstParts;
 use foldhash::HashMap;
-use gauges::CarrierStats;
 use held::{Held, Holding};
 use kin::Kin;
 use leaving::Leaving;
@@ -140,7 +141,7 @@ pub struct Hub {
     aliases: Aliases,
     nameless: Nameless,
     accounts: Vec<AccountState>,
-    carriers: Vec<CarrierState>,
+    carriers: Carriers,
     ports: Seats<PortState>,
     links: Seats<LinkState>,
     /// What waits for the spool.
@@ -311,7 +312,6 @@ struct PortState {
     window: usize,
     out: Out,
     batch: PortBatch,
-    dirty: bool,
 }
 
 /// One link at run time.
@@ -340,7 +340,8 @@ struct LinkState {
     parting: bool,
     out: Out,
     batch: LinkBatch,
-    dirty: bool,
+    /// Dispatches in the batch before this one: there will be as many again.
+    last: usize,
 }
 
 impl Hub {
@@ -401,9 +402,7 @@ impl Hub {
     fn answer(&mut self, port: u32, session: SessionId, answer: Answer) {
         let Some(state) = self.ports.at(port, session) else { return };
         state.batch.answers.push(answer);
-        if !std::mem::replace(&mut state.dirty, true) {
-            self.ports.mark(port);
-        }
+        self.ports.mark(port);
     }
 
     /// Says goodbye to every session that stands.
@@ -417,18 +416,14 @@ impl Hub {
     fn unbind_port(&mut self, seat: u32) {
         let Some((_, port)) = self.ports.here(seat) else { return };
         port.batch.unbind = true;
-        if !std::mem::replace(&mut port.dirty, true) {
-            self.ports.mark(seat);
-        }
+        self.ports.mark(seat);
     }
 
     /// Says goodbye to the link in `seat`.
     fn unbind_link(&mut self, seat: u32) {
         let Some((_, link)) = self.links.here(seat) else { return };
         link.batch.unbind = true;
-        if !std::mem::replace(&mut link.dirty, true) {
-            self.links.mark(seat);
-        }
+        self.links.mark(seat);
     }
 
     /// What there is for these sessions gathers, from the next turn on, until they are not left out any more.
@@ -444,26 +439,29 @@ impl Hub {
     fn take_effects(&mut self) -> Effects {
         let load = self.load();
         let Sessions { ports: leaves_ports, links: leaves_links } = self.left_out;
-        let ports = if leaves_ports { Vec::new() } else { self.ports.take_marked() };
+        let all = self.mode == Mode::Resting;
+        let ports = if leaves_ports { Vec::new() } else { self.ports.take_round(all) };
         for seat in ports {
             if let Some((session, port)) = self.ports.here(seat) {
-                port.dirty = false;
                 port.batch.congestion = load.max(self.accounts[usize::from(port.account.0)].load());
                 self.effects.ports.push((session, std::mem::take(&mut port.batch)));
             }
         }
-        let links = if leaves_links { Vec::new() } else { self.links.take_marked() };
+        let links = if leaves_links { Vec::new() } else { self.links.take_round(all) };
         for seat in links {
             if let Some((session, link)) = self.links.here(seat) {
-                link.dirty = false;
+                link.last = link.batch.dispatches.len();
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
-        for (place, carrier) in
-            self.carriers.iter_mut().enumerate().filter(|(_, carrier)| carrier.counts.is_any())
-        {
-            let counts = std::mem::take(&mut carrier.counts);
-            self.effects.stats.carriers.push((CarrierId(place as u16), counts));
+        for place in 0..self.carriers.len() {
+            if self.carriers.has(place, mark::COUNT) {
+                if self.carriers[place].counts.is_any() {
+                    let counts = std::mem::take(&mut self.carriers[place].counts);
+                    self.effects.stats.carriers.push((CarrierId(place as u16), counts));
+                }
+                self.carriers.clear(place, mark::COUNT);
+            }
         }
         self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)

@@ -81,9 +81,7 @@ impl Hub {
             };
             hand_over(port, &receipt, &super::screen::as_submitted(&sm));
             self.effects.stats.notices += 1;
-            if !std::mem::replace(&mut port.dirty, true) {
-                self.ports.mark(seat);
-            }
+            self.ports.mark(seat);
         }
     }
 

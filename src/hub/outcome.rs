@@ -357,9 +357,7 @@ impl Hub {
     ) {
         let Some(state) = self.links.at(link, session) else { return };
         state.batch.answers.push((command, sequence, status));
-        if !std::mem::replace(&mut state.dirty, true) {
-            self.links.mark(link);
-        }
+        self.links.mark(link);
     }
 
     /// Gives where the outcome is recorded, or `None` if there is nothing to record.

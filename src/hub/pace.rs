@@ -168,6 +168,11 @@ impl CarrierPace {
         self.look_at
     }
 
+    /// Whether it need not be looked at until it is asked or told something.
+    pub const fn is_at_ease(&self) -> bool {
+        self.look_at.is_none() && self.closed.is_empty()
+    }
+
     /// The time to look again has come.
     pub fn look(&mut self, now: Instant) -> bool {
         let is_due = self.look_at.is_some_and(|at| now >= at);

@@ -393,7 +393,7 @@ impl Replay {
             table: self.table,
             wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),
             accounts: self.accounts,
-            carriers: self.carriers,
+            carriers: self.carriers.into(),
             ports: Seats::default(),
             links: Seats::default(),
             holding: super::held::Holding::default(),

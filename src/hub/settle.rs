@@ -13,7 +13,8 @@ impl Hub {
         let now = self.now.wall;
         let row = self.table.row(slot);
         if row.phase == Phase::Awaiting {
-            self.effects.stats.end_at(row.carrier, outcome.state, now.since(row.at));
+            let (carrier, waited) = (usize::from(row.carrier.0), now.since(row.at));
+            self.carriers[carrier].counts.end(outcome.state, waited);
         }
         (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
         let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);

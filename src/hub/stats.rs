@@ -6,7 +6,6 @@ use crate::clock::Change;
 use crate::codec::{MessageState, Status};
 use crate::id::{AccountId, CarrierId};
 use crate::metrics::{Buckets, Metrics};
-use std::time::Duration;
 
 /// Counts of one turn.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +48,6 @@ pub struct Stats {
     pub repeated: Vec<(CarrierId, u64)>,
     /// Messages that came to a carrier after another candidate had failed or refused them, by carrier.
     pub passed_on: Vec<(CarrierId, u64)>,
-    /// How messages ended that a carrier had taken, by carrier; as long as the last of them.
-    pub ended: Vec<Ended>,
     /// Times that a carrier was taken for sick, by carrier.
     pub sick: Vec<(CarrierId, u64)>,
     pub receipts_in: u64,
@@ -88,15 +85,6 @@ pub struct Stats {
     pub lateness: Buckets,
     /// From acceptance to the receipt taken.
     pub receipt: Buckets,
-}
-
-/// How messages ended that one carrier had taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
-    /// Final states, by octet.
-    pub states: [u64; 10],
-    /// From the carrier's answer to the end, of all of them, in milliseconds.
-    pub waited_ms: u64,
 }
 
 /// Counts of one turn over messages from handsets.
@@ -222,17 +210,6 @@ impl Stats {
         count(&mut self.passed_on, carrier);
     }
 
-    /// Counts a message that `carrier` had taken and that ended so, after that long.
-    pub(super) fn end_at(&mut self, carrier: CarrierId, state: MessageState, waited: Duration) {
-        let place = usize::from(carrier.0);
-        if self.ended.len() <= place {
-            self.ended.resize(place + 1, Ended::default());
-        }
-        let ended = &mut self.ended[place];
-        ended.states[usize::from(state.octet())] += 1;
-        ended.waited_ms += waited.as_millis() as u64;
-    }
-
     /// Counts that `carrier` is taken for sick.
     pub(super) fn sicken(&mut self, carrier: CarrierId) {
         count(&mut self.sick, carrier);
@@ -293,8 +270,8 @@ impl Stats {
         for (word, times) in &self.bulks_refused {
             metrics.bulks_refused.with_label_values(&[word]).inc_by(*times);
         }
-        for (word, times) in by_word(&self.settled) {
-            metrics.settled.with_label_values(&[word]).inc_by(times);
+        for (octet, times) in self.settled.iter().enumerate().filter(|(_, times)| **times > 0) {
+            metrics.settled.with_label_values(&[word_of(octet)]).inc_by(*times);
         }
         let carrier_events = [
             ("deferred", self.deferred),
@@ -354,27 +331,10 @@ impl Stats {
     }
 }
 
-/// Final states that were met, by the words that receipts have for them.
-fn by_word(states: &[u64; 10]) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-    let word = |octet: usize| {
-        let word = MessageState::from_octet(octet as u8).map_or(b"UNKNOWN", MessageState::receipt_word);
-        std::str::from_utf8(word).unwrap_or("UNKNOWN")
-    };
-    states
-        .iter()
-        .enumerate()
-        .filter(|(_, times)| **times > 0)
-        .map(move |(octet, times)| (word(octet), *times))
-}
-
-impl Ended {
-    /// Adds to the process's metrics for the carrier of this name.
-    pub(crate) fn fold(&self, metrics: &Metrics, name: &str) {
-        for (word, times) in by_word(&self.states) {
-            metrics.way.ended.with_label_values(&[name, word]).inc_by(times);
-        }
-        metrics.way.waited_ms.with_label_values(&[name]).inc_by(self.waited_ms);
-    }
+/// The word that receipts have for a final state.
+pub(super) fn word_of(octet: usize) -> &'static str {
+    let word = MessageState::from_octet(octet as u8).map_or(b"UNKNOWN", MessageState::receipt_word);
+    std::str::from_utf8(word).unwrap_or("UNKNOWN")
 }
 
 fn count<T: Copy + PartialEq>(counts: &mut Vec<(T, u64)>, what: T) {

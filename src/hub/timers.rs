@@ -1,5 +1,6 @@
 //! What falls due: one timer a message, in ticks of wall time.
 
+use super::carriers::mark;
 use super::clockwork::Kind;
 use super::delivery::kept_until;
 use super::fetch::fetch_if_parked;
@@ -54,6 +55,9 @@ impl Hub {
         self.look_at_carriers();
         self.wake_accounts();
         for place in 0..self.carriers.len() {
+            if !self.carriers.has(place, mark::LOOK) {
+                continue;
+            }
             if self.carriers[place].paused.is_some_and(|until| self.now.mono >= until) {
                 self.carriers[place].paused = None;
                 self.carriers[place].dirty = true;
@@ -65,6 +69,9 @@ impl Hub {
             let may_go = self.carriers[place].pace.look(self.now.mono);
             let is_due = self.carriers[place].suspects.take_due(self.now.mono);
             self.carriers[place].dirty |= may_go || is_due;
+            if self.carriers[place].is_at_ease() {
+                self.carriers.clear(place, mark::LOOK);
+            }
         }
     }
 
@@ -141,11 +148,13 @@ impl Hub {
             self.now.mono + at.since(self.now.wall).min(LONGEST_SLEEP)
         });
         let resting = self.mode == Mode::Resting;
-        let paused = self.carriers.iter().filter_map(|carrier| carrier.paused.filter(|_| !resting)).min();
-        let stalls = self.carriers.iter().filter_map(|carrier| carrier.stalls.filter(|_| !resting)).min();
-        let suspects = self.carriers.iter().filter_map(|carrier| carrier.suspects.next_timeout());
+        let paused =
+            self.carriers.with(mark::LOOK).filter_map(|carrier| carrier.paused.filter(|_| !resting)).min();
+        let stalls =
+            self.carriers.with(mark::LOOK).filter_map(|carrier| carrier.stalls.filter(|_| !resting)).min();
+        let suspects = self.carriers.with(mark::LOOK).filter_map(|carrier| carrier.suspects.next_timeout());
         let suspects = suspects.filter(|_| !resting).min();
-        let held = self.carriers.iter().filter_map(|carrier| carrier.pace.look_at());
+        let held = self.carriers.with(mark::LOOK).filter_map(|carrier| carrier.pace.look_at());
         let held = held.chain(self.sleepers.peek().map(|Reverse((at, ..))| *at));
         let held = held.filter(|_| !resting).min();
         let body = self.bodies.front().map(|(since, _)| *since + self.settings.limits.body_age);

@@ -383,6 +383,12 @@ impl CarrierState {
         !self.is_gone && !self.links.is_empty() && self.breaker.is_closed()
     }
 
+    /// Whether time alone changes nothing about it: nobody has to look at it until something happens.
+    pub fn is_at_ease(&self) -> bool {
+        let is_waited_for = self.paused.or(self.stalls).or(self.suspects.next_timeout()).is_some();
+        self.is_up() && !self.far && !is_waited_for && self.pace.is_at_ease() && self.leaving.is_at_ease()
+    }
+
     /// How it stands for messages that are about to get a carrier.
     pub fn prospect(&self) -> Standing {
         // One that is about to show whether it is well again gets what it takes to show it.

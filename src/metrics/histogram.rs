@@ -158,7 +158,7 @@ impl Histogram {
         if buckets.count() == 0 {
             return;
         }
-        for (total, count) in self.inner.counts.iter().zip(buckets.counts) {
+        for (total, count) in self.inner.counts.iter().zip(buckets.counts).filter(|(_, count)| *count > 0) {
             total.fetch_add(count, Ordering::Relaxed);
         }
         if let Ok(mut sum) = self.inner.sum.lock() {

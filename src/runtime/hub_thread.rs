@@ -3,13 +3,13 @@
 use super::mail::{Errand, Mail, Request, Task};
 use super::mailbox::{Mailbox, Outbox};
 use super::now;
-use super::rest::Rest;
+use super::rest::{Effort, Rest};
 use super::spool_threads::Progress;
 use crate::bulk;
 use crate::carrier::LinkBatch;
 use crate::clock::Change;
 use crate::esme::PortBatch;
-use crate::hub::{Effects, Event, Hub, Reload, Sessions, Settings, Stats};
+use crate::hub::{CarrierMeters, Effects, Event, Hub, Reload, Sessions, Settings, Stats};
 use crate::id::{AccountId, CarrierId, SessionId};
 use crate::metrics::Metrics;
 use crate::route;
@@ -34,6 +34,8 @@ pub(super) struct HubThread {
     pub buffers: Arc<AtomicU64>,
     /// Names of the carriers, for their gauges.
     pub carriers: Vec<String>,
+    /// Their counters, as far as they have been needed.
+    pub meters: Vec<CarrierMeters>,
     /// How often each account's validity was cut: its name, and its counter once it is needed.
     pub clamped: Vec<(String, Option<IntCounter>)>,
     /// Set while nothing is out that could be doubled.
@@ -79,9 +81,11 @@ impl HubThread {
     pub fn run(mut self) {
         let (mut letters, mut events) = (Vec::new(), Vec::new());
         let mut shown: Option<Instant> = None;
+        let mut effort = Effort::new(now().mono);
         loop {
             let show = shown.map_or_else(|| now().mono, |shown| shown + SHOW_EACH);
             let next = [self.hub.next_timeout(), self.next_round(), Some(show)].into_iter().flatten().min();
+            let slept = now().mono;
             self.mailbox.receive(&mut letters, next);
             let mut stop = false;
             let (mut closed, mut asked) = (Vec::new(), Vec::<route::Call>::new());
@@ -106,13 +110,14 @@ impl HubThread {
                 }
             }
             let now = now();
+            effort.note(slept, now.mono);
             self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
             let is_resting = |rest: &Rest| rest.is_on(now.mono) && !stop;
             let (ports, links) = (is_resting(&self.port_rest), is_resting(&self.link_rest));
             self.hub.leave_out(Sessions { ports, links });
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
-            self.port_rest.begin(effects.ports.len(), now.mono);
-            self.link_rest.begin(effects.links.len(), now.mono);
+            self.port_rest.begin(effects.ports.len(), effort.ratio(), now.mono);
+            self.link_rest.begin(effects.links.len(), effort.ratio(), now.mono);
             self.carry_out(effects);
             for route::Call { question, answer } in asked {
                 let _ = answer.send(self.hub.explain(&question)); // he may have gone meanwhile
@@ -221,14 +226,15 @@ impl HubThread {
     /// Adds what a turn has counted to the process's metrics.
     fn fold(&mut self, stats: &Stats) {
         for (carrier, counts) in &stats.carriers {
-            counts.fold(&self.metrics, name_of(&self.carriers, *carrier));
+            let place = usize::from(carrier.0);
+            if self.meters.len() <= place {
+                self.meters.resize_with(place + 1, CarrierMeters::default);
+            }
+            counts.fold(&self.metrics, name_of(&self.carriers, *carrier), &mut self.meters[place]);
         }
         for (carrier, times) in &stats.repeated {
             let name = name_of(&self.carriers, *carrier);
             self.metrics.possible_duplicates.with_label_values(&[name]).inc_by(*times);
-        }
-        for (name, ended) in self.carriers.iter().zip(&stats.ended) {
-            ended.fold(&self.metrics, name);
         }
         let by_carrier =
             [(&stats.passed_on, &self.metrics.way.passed_on), (&stats.sick, &self.metrics.way.sick)];

@@ -174,6 +174,7 @@ impl Threads {
             metrics: shared.metrics.clone(),
             buffers: Arc::clone(&shared.buffers),
             carriers: names.carriers,
+            meters: Vec::new(),
             clamped: names.accounts.into_iter().map(|name| (name, None)).collect(),
             quiet: Arc::clone(&quiet),
             calls,

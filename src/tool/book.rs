@@ -179,11 +179,11 @@ impl Inner {
     }
 
     /// Notes how a message ended.
-    pub fn end(&mut self, id: &[u8], state: MessageState) {
+    pub fn end(&mut self, id: Box<[u8]>, state: MessageState) {
         if self.ended.len() >= ENDED_MAX {
             self.ended.pop_front();
         }
-        self.ended.push_back((id.into(), state));
+        self.ended.push_back((id, state));
     }
 
     /// Counts a message that comes now; gives its number.

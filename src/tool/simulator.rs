@@ -122,7 +122,7 @@ impl Simulator {
                         inner.end_inbound(owed, status, now);
                     } else if status.is_ok() {
                         inner.report.receipts_answered += 1;
-                        inner.end(&owed.id, owed.state);
+                        inner.end(owed.id, owed.state);
                     } else {
                         inner.owe_last(Owed { at: now.mono + REFUSED_AGAIN, ..owed });
                     }
