@@ -49,8 +49,10 @@ fn part_codec(submissions: &[u8], receipts: &[u8], out: &mut BytesMut) {
     let relay = Relay { validity_period: b"260315103000000+", registered_delivery: 1, ..Relay::default() };
     each_frame(submissions, |command, sequence, body| {
         if command == Command::SUBMIT_SM {
-            _ = black_box(Sm::decode(body, Reading::Lenient));
-            _ = black_box(codec::relay_submit(body, &relay, true, out));
+            _ = black_box(Sm::decode(body, Reading::Lenient)); // the port's
+            if let Ok(sm) = Sm::decode(body, Reading::Lenient) {
+                _ = black_box(codec::relay_read(&sm, body, &relay, true, out));
+            }
             codec::encode_submit_resp(out, Status::ROK, sequence, b"0123456789ab");
         }
     });
@@ -322,15 +324,7 @@ fn settings() -> Settings {
 
 fn bind() -> BytesMut {
     let mut out = BytesMut::new();
-    let bind = Bind {
-        system_id: b"shop",
-        password: b"secret",
-        system_type: b"",
-        interface_version: 0x34,
-        addr_ton: 0,
-        addr_npi: 0,
-        address_range: b"",
-    };
+    let bind = Bind { system_id: b"shop", password: b"secret", interface_version: 0x34, ..Bind::default() };
     bind.encode(&mut out, Command::BIND_TRANSCEIVER, 1);
     out
 }

@@ -33,15 +33,8 @@ fn window_of_submissions(c: &mut Criterion) {
     for window in [1, 10, 100] {
         let settings = Settings { window_in: 1000, window_out: window, ..Settings::default() };
         let (mut esme, mut mc) = (Session::connect(settings, now), Session::serve(settings, now));
-        let bind = Bind {
-            system_id: b"demo",
-            password: b"secret",
-            system_type: b"",
-            interface_version: 0x34,
-            addr_ton: 0,
-            addr_npi: 0,
-            address_range: b"",
-        };
+        let bind =
+            Bind { system_id: b"demo", password: b"secret", interface_version: 0x34, ..Bind::default() };
         let mut asked = Vec::new();
         esme.bind(BindKind::Transceiver, &bind, now);
         carry(&mut esme, &mut mc, now, &mut asked);

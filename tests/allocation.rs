@@ -6,7 +6,7 @@ use enroute::codec::{
     Address, AlertNotification, BroadcastSm, CancelSm, Command, DataSm, Destination, Destinations,
     MAX_PDU_LEN, MultiResp, Outbind, QueryResp, QuerySm, Reading, Receipt, Relay, ReplaceSm, Sm, SmResp,
     Status, SubmitMulti, Tag, Tlvs, add_congestion_state, begin, encode_id_resp, encode_multi_resp,
-    encode_submit_resp, finish, next_frame, put_destination, put_tlv, relay_submit,
+    encode_submit_resp, finish, next_frame, put_destination, put_tlv, relay_read,
 };
 use enroute::conversion::{Profile, needs_division, part_of, segments};
 use enroute::id::{AccountId, CarrierId};
@@ -82,7 +82,7 @@ fn submit_sm_is_decoded_relayed_and_encoded_without_allocating() {
         let sm = Sm::decode(frame.body, Reading::Lenient).expect("legal");
         sm.encode(&mut out, Command::DELIVER_SM, 1);
         let start = begin(&mut out, Command::SUBMIT_SM, Status::ROK, 2);
-        relay_submit(frame.body, &relay, true, &mut out).expect("legal");
+        relay_read(&sm, frame.body, &relay, true, &mut out).expect("legal");
         finish(&mut out, start);
         encode_submit_resp(&mut out, Status::ROK, 7, b"0000000001");
         let receipt = Receipt::read(&sm).expect("its text looks like one");

@@ -5,7 +5,7 @@ use enroute::clock::UnixMs;
 use enroute::codec::{
     Address, Bind, BindResp, Command, MAX_PDU_LEN, Reading, Receipt, ReceiptText, Relay, Sm, SmResp,
     SmppTime, Status, Tag, Tlvs, begin, decode_receipt_text, explain, finish, next_frame, put_tlv, read_time,
-    relay_submit, write_absolute, write_relative,
+    relay_read, write_absolute, write_relative,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -145,7 +145,8 @@ proptest! {
         let relay = Relay { validity_period: &validity, registered_delivery: registered, ..Relay::default() };
         let mut out = BytesMut::new();
 
-        relay_submit(&body, &relay, true, &mut out).expect("legal");
+        let read = Sm::decode(&body, Reading::Lenient).expect("legal");
+        relay_read(&read, &body, &relay, true, &mut out).expect("legal");
 
         let relayed = Sm::decode(&out, Reading::Strict).expect("legal");
         prop_assert_eq!(relayed.text(), sm.text());

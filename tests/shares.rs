@@ -24,6 +24,12 @@ fn well() -> Mood {
     })
 }
 
+/// These accounts and one carrier, to which everything goes, with `more` of the file.
+fn start_with(accounts: [&str; 2], more: &str) -> Scene {
+    let draft = Draft::new().more(more).more(DEFAULT).carrier("north", QUICK, well());
+    accounts.iter().fold(draft, |draft, name| draft.account(name, "")).start("shares")
+}
+
 /// Lets no link up, so that everything waits.
 fn shut(scene: &Scene) {
     let north = scene.carrier("north");
@@ -83,12 +89,7 @@ fn accounts_share_a_small_window_by_their_weights_within_five_percent() {
 
 #[test]
 fn account_that_floods_takes_nothing_of_anothers_share() {
-    let scene = Draft::new()
-        .more(DEFAULT)
-        .account("flood", "")
-        .account("quiet", "")
-        .carrier("north", QUICK, well())
-        .start("shares");
+    let scene = start_with(["flood", "quiet"], "");
     shut(&scene);
     let (flood, quiet) = (scene.customer("flood"), scene.customer("quiet"));
     flood.submit_all(TO, texts("flood", 3000));
@@ -106,13 +107,8 @@ fn account_that_floods_takes_nothing_of_anothers_share() {
 
 #[test]
 fn codes_pass_before_what_waits_and_what_is_old_has_its_turns() {
-    let aging = "[queue]\naging_s = 1\naging_turn = 16\n";
-    let scene = Draft::new()
-        .more(&format!("{aging}{DEFAULT}"))
-        .account("shop", "")
-        .account("bank", "")
-        .carrier("north", QUICK, well())
-        .start("shares");
+    let aging = "[queue]\naging_s = 1\naging_turn = 16";
+    let scene = start_with(["shop", "bank"], aging);
     shut(&scene);
     let (shop, bank) = (scene.customer("shop"), scene.customer("bank"));
     shop.submit_all(TO, texts("news", 500));
@@ -134,12 +130,7 @@ fn codes_pass_before_what_waits_and_what_is_old_has_its_turns() {
 /// The carrier asks for less, twice; everything that goes there waits, and goes again in its order.
 #[test]
 fn order_is_kept_under_throttling_and_the_link_as_a_whole_slows() {
-    let scene = Draft::new()
-        .more(&format!("[retry.throttle]\ndelays_s = [2]\n{DEFAULT}"))
-        .account("shop", "")
-        .account("mall", "")
-        .carrier("north", QUICK, well())
-        .start("shares");
+    let scene = start_with(["shop", "mall"], "[retry.throttle]\ndelays_s = [2]");
     let (shop, mall, north) = (scene.customer("shop"), scene.customer("mall"), scene.carrier("north"));
     let mut refused = 0;
     let mut of_round = |round: usize| {
@@ -323,12 +314,7 @@ default = "day"
 /// Field bug R16: many sessions with wrong passwords at once cost the honest ones nothing.
 #[test]
 fn storm_of_wrong_passwords_is_refused_and_the_honest_go_on() {
-    let scene = Draft::new()
-        .more(DEFAULT)
-        .account("shop", "")
-        .account("mall", "")
-        .carrier("north", QUICK, well())
-        .start("shares");
+    let scene = start_with(["shop", "mall"], "");
     let (port, shop) = (scene.setup.smpp, scene.customer("shop"));
     std::thread::scope(|scope| {
         for storm in 0..60 {

@@ -79,7 +79,7 @@ fn modules_say_first_what_they_are() {
 fn no_two_siblings_differ_by_an_s() {
     let mut all = BTreeSet::new();
     for folder in ["src", "tests", "benches"] {
-        for path in rust_files(&root().join(folder)) {
+        for path in rust_files(folder) {
             all.extend(path.ancestors().map(|part| part.with_extension("")));
         }
     }
@@ -94,7 +94,7 @@ fn planted_faults_have_their_place_and_their_test() {
     let faults = list["fault"].as_array().expect("a list of faults");
     let tests: String = ["src", "tests"]
         .into_iter()
-        .flat_map(|folder| rust_files(&root().join(folder)))
+        .flat_map(rust_files)
         .map(|path| fs::read_to_string(path).expect("a file that was listed"))
         .collect();
 
@@ -118,7 +118,7 @@ fn planted_faults_have_their_place_and_their_test() {
 #[test]
 fn no_file_has_marks_of_a_conflict() {
     let mut found = Vec::new();
-    for path in tracked_files(root()) {
+    for path in files(root()) {
         let Ok(text) = fs::read_to_string(&path) else { continue }; // not text
         let lines = text.lines().enumerate().filter(|(_, line)| is_conflict_mark(line));
         found.extend(lines.map(|(place, _)| format!("{}:{}: a conflict's mark", path.display(), place + 1)));
@@ -139,22 +139,6 @@ fn marks_of_a_conflict_are_found() {
         assert!(!is_conflict_mark(&format!("{} main", mark.repeat(8))) && !is_conflict_mark(&mark.repeat(6)));
     }
     assert!(is_conflict_mark(&"=".repeat(7)) && !is_conflict_mark(&"=".repeat(8)));
-}
-
-/// All files but those that are built or fetched.
-fn tracked_files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder of the project").flatten() {
-        let (path, name) = (entry.path(), entry.file_name());
-        let is_ours =
-            !name.to_string_lossy().starts_with(".git") && name != "target" && name != "node_modules";
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() && is_ours => found.extend(tracked_files(&path)),
-            Ok(kind) if kind.is_file() && is_ours => found.push(path),
-            _ => {}
-        }
-    }
-    found
 }
 
 #[test]
@@ -250,36 +234,43 @@ fn root() -> &'static Path {
 /// What `check` finds in each Rust file under `folders`, each finding with its file.
 fn each(folders: &[&str], check: impl Fn(&Path, &Source) -> Vec<String>) -> Vec<String> {
     let mut found = Vec::new();
-    let mut files = 0;
+    let mut count = 0;
     for folder in folders {
-        for path in rust_files(&root().join(folder)).into_iter().filter(|path| stem(path) != "tests") {
-            files += 1;
+        // Not those that exist in tests alone (`tests.rs` beside its module).
+        for path in rust_files(folder).filter(|path| stem(path) != "tests") {
+            count += 1;
             let text = fs::read_to_string(&path).expect("a source file is text");
             let relative = path.strip_prefix(root()).expect("found below it");
             let findings = check(relative, &Source::new(&text));
             found.extend(findings.into_iter().map(|finding| format!("{}: {finding}", relative.display())));
         }
     }
-    assert!(files > 0, "no source files in {folders:?}: nothing was checked");
+    assert!(count > 0, "no source files in {folders:?}: nothing was checked");
     found
 }
 
-/// All Rust files under `folder`, but for modules that exist in tests alone (`tests.rs` beside its module).
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else {
-        return files;
-    };
-    for entry in entries {
-        let path = entry.expect("a folder of the repository can be listed").path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
+/// All Rust files of one of the repository's folders.
+fn rust_files(folder: &str) -> impl Iterator<Item = PathBuf> {
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "rs");
+    files(&root().join(folder)).into_iter().filter(is_rust)
+}
+
+/// All files under `folder` in order, but those that are built or fetched.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder of the repository") {
+        let entry = entry.expect("it can be listed");
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_ours =
+            !name.to_string_lossy().starts_with(".git") && name != "target" && name != "node_modules";
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() && is_ours => found.extend(files(&path)),
+            Ok(kind) if kind.is_file() && is_ours => found.push(path),
+            _ => {} // a link leads to what is elsewhere
         }
     }
-    files.sort();
-    files
+    found.sort();
+    found
 }
 
 fn assert_clean(found: Vec<String>) {

@@ -62,7 +62,7 @@ pub use outbind::Outbind;
 pub use query::{QueryResp, QuerySm};
 pub use receipt::{Receipt, decode_receipt_text};
 pub use receipt_text::ReceiptText;
-pub use relay::{Relay, SUBMITTED_AS, relay_read, relay_submit};
+pub use relay::{Relay, SUBMITTED_AS, relay_read};
 pub use replace::ReplaceSm;
 pub use response::{
     SmResp, add_congestion_state, encode_deliver_resp, encode_id_resp, encode_receiver_resp,

@@ -1,6 +1,6 @@
 //! Passing a submit_sm on: the body that came in, with the hub's own times and receipt wishes patched in.
 
-use super::{FieldError, Reading, Sm, Status, Tag, Tlvs, put_tlv};
+use super::{FieldError, Sm, Status, Tag, Tlvs, put_tlv};
 use bytes::BytesMut;
 
 /// A parameter of our own, from the range that nobody uses (SMPP 5.0 §4.8.1): the addresses that a customer wrote, where the hub wrote
@@ -20,23 +20,12 @@ pub struct Relay<'a> {
     pub destination: Option<(u8, u8)>,
 }
 
-/// Appends to `out` the `body` of a submit_sm with the fields of `relay` in place of its own; everything else, the TLVs that
-/// we don't know included, goes out as it came in, but for three things that carriers choke on: stray octets after the TLVs
-/// are left out, a short_message beside a message_payload is, and one of 255 octets becomes a message_payload.
+/// Appends to `out` the `body` of a submit_sm, of which [`Sm::decode`] made `sm`, with the fields of `relay` in place of its own;
+/// everything else, the TLVs that we don't know included, goes out as it came in, but for three things that carriers choke on: stray
+/// octets after the TLVs are left out, a short_message beside a message_payload is, and one of 255 octets becomes a message_payload.
 ///
 /// For a carrier that takes no TLVs they are left out, and the text of a message_payload goes to short_message.
-/// Errs if `body` isn't one that [`Reading::Lenient`] takes, and with ESME_RINVMSGLEN if the text needs a TLV that
-/// the carrier doesn't take. Nothing is appended then.
-pub fn relay_submit(
-    body: &[u8],
-    relay: &Relay<'_>,
-    takes_tlvs: bool,
-    out: &mut BytesMut,
-) -> Result<(), FieldError> {
-    relay_read(&Sm::decode(body, Reading::Lenient)?, body, relay, takes_tlvs, out)
-}
-
-/// As [`relay_submit`], where `body` has been read already: `sm` is what [`Sm::decode`] made of it.
+/// Errs with ESME_RINVMSGLEN if the text needs a TLV that the carrier doesn't take. Nothing is appended then.
 pub fn relay_read(
     sm: &Sm<'_>,
     body: &[u8],
@@ -114,7 +103,7 @@ const ROOM: usize = 2 * 16 + 4;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Address;
+    use crate::codec::{Address, Reading};
 
     const RELAY: Relay<'_> = Relay {
         schedule_delivery_time: b"",
@@ -142,7 +131,8 @@ mod tests {
 
     fn relay(body: &[u8], takes_tlvs: bool) -> Result<Vec<u8>, Status> {
         let mut out = BytesMut::new();
-        relay_submit(body, &RELAY, takes_tlvs, &mut out).map_err(|error| error.status)?;
+        let sm = Sm::decode(body, Reading::Lenient).expect("legal if lenient");
+        relay_read(&sm, body, &RELAY, takes_tlvs, &mut out).map_err(|error| error.status)?;
         Ok(out.to_vec())
     }
 
@@ -224,12 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn refused_body_appends_nothing() {
+    fn refused_text_appends_nothing() {
+        let body = body(&[0x41; 255], &[]);
+        let sm = Sm::decode(&body, Reading::Strict).expect("legal");
         let mut out = BytesMut::from(&b"before"[..]);
 
-        let error = relay_submit(b"not a body", &RELAY, true, &mut out);
+        let relayed = relay_read(&sm, &body, &RELAY, false, &mut out);
 
-        assert!(error.is_err());
+        assert_eq!(relayed.map_err(|error| error.status), Err(Status::RINVMSGLEN));
         assert_eq!(out, b"before"[..]);
     }
 }

@@ -102,6 +102,7 @@ impl Files<'_> {
                 DraftFault::Cycle(group) | DraftFault::Leaves(group) | DraftFault::Deep(group) => {
                     self.groups[usize::from(*group)].fault("members", fault.to_string());
                 }
+                DraftFault::Classes(_) => route.fault("rule", fault.to_string()),
             }
         }
     }
@@ -236,3 +237,29 @@ fn prefixes(sections: &mut [Section<'_>], names: &Names<'_>) -> Option<Rule> {
 
 /// Networks of a number plan.
 const NETWORKS_MAX: u16 = 65_000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::fault::Report;
+    use super::*;
+    use toml::de::DeTable;
+
+    #[test]
+    fn too_many_classes_of_numbers_are_a_fault_of_the_rules() {
+        let text = "[[route.rule]]\nname = \"all\"\n";
+        let report = Report::new(text, "enroute.toml");
+        let (document, _) = DeTable::parse_recoverable(text);
+        let mut route = Section::document(&report, document.get_ref()).section("route");
+        let (rules, none) = (route.list("rule"), Vec::new);
+        let mut files =
+            Files { rules, prefixes: none(), groups: none(), prices: none(), carriers: Vec::new() };
+
+        files.tell(&mut route, &[DraftFault::Classes(40_000_000)]);
+
+        files.rules[0].text("name", file);
+        drop((files, route));
+        let told: Vec<_> = report.into_faults().iter().map(ToString::to_string).collect();
+        let fault = "which of 40000000 prefixes fit a number differs in too many ways: there is room for 2 GiB of them";
+        assert_eq!(told, [format!("enroute.toml:1: route.rule: {fault}")]);
+    }
+}

@@ -27,26 +27,22 @@ impl Meanings {
 
 /// Alphabet → data_coding octet, where a peer differs from SMPP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Octets {
-    wanted: [Option<u8>; Alphabet::COUNT],
-    has_any: bool,
-}
+pub struct Octets([Option<u8>; Alphabet::COUNT]);
 
 impl Octets {
     /// The peer wants text in `alphabet` under `octet`.
     pub const fn set(&mut self, alphabet: Alphabet, octet: u8) {
-        self.wanted[alphabet.index()] = Some(octet);
-        self.has_any = true;
+        self.0[alphabet.index()] = Some(octet);
     }
 
     /// Whether it wants none.
-    pub(super) const fn is_empty(&self) -> bool {
-        !self.has_any
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
     }
 
     #[inline]
     pub(super) const fn of(&self, alphabet: Alphabet) -> Option<u8> {
-        self.wanted[alphabet.index()]
+        self.0[alphabet.index()]
     }
 }
 

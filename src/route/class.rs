@@ -207,6 +207,10 @@ pub(super) struct ClassMaker {
     known: HashTable<u32>,
     random: FixedState,
     draft: Content,
+    /// The last word at which one may begin.
+    last: u32,
+    /// One would have begun behind it.
+    is_over: bool,
 }
 
 /// What distinguishes numbers within a prefix from those around it.
@@ -239,19 +243,21 @@ struct Content {
 }
 
 impl ClassMaker {
-    /// With class 0: numbers that nothing fits.
-    pub fn new() -> Self {
+    /// With class 0: numbers that nothing fits. The others begin at word `last` at the latest, of [`CLASS_MAX`] at most.
+    pub fn new(last: u32) -> Self {
         let mut maker = Self {
             made: Classes::default(),
             known: HashTable::new(),
             random: FixedState::default(),
             draft: Content::default(),
+            last: last.min(CLASS_MAX),
+            is_over: false,
         };
         maker.class();
         maker
     }
 
-    /// The class of those in `around` that `step` is for as well.
+    /// The class of those in `around` that `step` is for as well; any, once there is no room.
     pub fn enter(&mut self, around: u32, step: Step) -> u32 {
         let Self { made, draft, .. } = self;
         draft.take(made.view_at(around));
@@ -264,15 +270,18 @@ impl ClassMaker {
 
     /// The class with what is in the draft, made if it is new.
     fn class(&mut self) -> u32 {
-        let Self { made, known, random, draft } = self;
+        let Self { made, known, random, draft, last, is_over } = self;
         let hash = random.hash_one((draft.summary, &draft.rules, &draft.targets, draft.network));
         if let Some(class) = known.find(hash, |class| draft.is(made.view_at(*class))) {
             return *class;
         }
-        let class = made.words.len() as u32;
-        assert!(class <= CLASS_MAX, "two GiB of classes of numbers, of forty million prefixes and more");
+        let class = u32::try_from(made.words.len()).ok().filter(|class| class <= last);
+        let (Some(class), Ok(first_target)) = (class, u32::try_from(made.targets.len())) else {
+            *is_over = true;
+            return 0;
+        };
         let tail = Tail {
-            first_target: made.targets.len() as u32,
+            first_target,
             targets: draft.targets.len() as u16, // one a rule at most
             network: draft.network,
         };
@@ -286,10 +295,11 @@ impl ClassMaker {
         class
     }
 
-    pub fn finish(mut self) -> Classes {
+    /// All of them; `None` if there was no room.
+    pub fn finish(mut self) -> Option<Classes> {
         self.made.words.shrink_to_fit();
         self.made.targets.shrink_to_fit();
-        self.made
+        (!self.is_over).then_some(self.made)
     }
 }
 
@@ -329,7 +339,7 @@ impl Content {
 /// The bits of a rule's place, of which there are [`super::RULES_MAX`] at most.
 const RULE: u16 = 0xFFF;
 const _: () = assert!(super::RULES_MAX <= RULE as usize + 1);
-/// The last word at which a class can begin.
-const CLASS_MAX: u32 = (1 << 28) - 1;
+/// The last word at which a class can begin: 2 GiB of them.
+pub(super) const CLASS_MAX: u32 = (1 << 28) - 1;
 /// Words of a class before those of its rules.
 const HEAD: usize = 2;

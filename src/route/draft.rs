@@ -1,6 +1,6 @@
 //! Routes as they are written, and what they are made into.
 
-use super::class::{ClassMaker, Step};
+use super::class::{CLASS_MAX, ClassMaker, Step};
 use super::mask::{MaskMaker, Masks};
 use super::network::{Network, Networks};
 use super::numbering::Numbering;
@@ -49,6 +49,9 @@ pub enum DraftFault {
     Leaves(u16),
     #[error("has groups within groups more than {} deep", super::DEPTH_MAX)]
     Deep(u16),
+    /// So many prefixes, of all rules and the number plan.
+    #[error("which of {0} prefixes fit a number differs in too many ways: there is room for 2 GiB of them")]
+    Classes(usize),
 }
 
 /// A row of any table, on its way to the line of numbers.
@@ -65,6 +68,11 @@ impl Draft {
     /// # Errors
     /// All that is wrong with it.
     pub fn build(self) -> Result<Routes, Vec<DraftFault>> {
+        self.build_within(CLASS_MAX)
+    }
+
+    /// As [`Draft::build`], with classes of numbers up to that word.
+    pub(super) fn build_within(self, last_class: u32) -> Result<Routes, Vec<DraftFault>> {
         let mut faults = Vec::new();
         let (trees, carriers) = self.trees(&mut faults);
         let tree_of = |target: Target| match target {
@@ -77,10 +85,12 @@ impl Draft {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mut classes = ClassMaker::new();
+        let mut classes = ClassMaker::new(last_class);
         let steps = items.iter().map(|item| (item.prefix, item.step));
         let line = Line::sweep(steps, 0, |around, step| classes.enter(around, step));
-        let classes = classes.finish();
+        let Some(classes) = classes.finish() else {
+            return Err(vec![DraftFault::Classes(items.len())]);
+        };
         let (masks, filters) = self.filters();
         let groups = self.groups.len();
         let plain = self.rules.iter().map(Rule::is_plain).collect::<Vec<_>>();

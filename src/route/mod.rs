@@ -265,6 +265,7 @@ impl Routes {
         let mut rules = vec![Rule { prefixes: vec![Arc::from(rows)], ..Rule::new(PREFIXES, None) }];
         rules.extend(default.map(|carrier| Rule::new(DEFAULT, Some(Target::Carrier(carrier)))));
         Draft { rules, ..Draft::default() }.build().map_err(|faults| {
+            // A class for each carrier is never too many.
             let fault = faults.first().map(DraftFault::to_string).unwrap_or_default();
             RouteError::Twice(fault.split(' ').next().unwrap_or_default().to_owned())
         })

@@ -192,6 +192,20 @@ fn cycles_and_trees_that_are_too_big_are_faults() {
     assert_eq!(faults, [Cycle(0), Cycle(1), Cycle(3), Leaves(4), Deep(14)]);
 }
 
+/// Class 0 has two words, one of a rule and a target three: they begin at words 2, 5 and 8.
+#[test]
+fn prefixes_that_fit_in_more_ways_than_there_is_room_for_are_a_fault() {
+    let rows = vec![row("44", to(1)), row("45", to(2)), row("451", to(1)), row("46", to(3))];
+    let rules = vec![Rule { prefixes: vec![rows.into()], ..Rule::new("all", None) }];
+    let draft = Draft { rules, ..Draft::default() };
+
+    let routes = draft.clone().build_within(8).expect("room for all");
+    let faults = draft.build_within(7).expect_err("no room for the last");
+
+    assert_eq!(chosen(&routes, "46"), Some(CarrierId(3)));
+    assert_eq!(faults, [DraftFault::Classes(4)]);
+}
+
 #[test]
 fn row_names_its_own_target_and_one_without_goes_where_the_rule_does() {
     let rows = vec![row("49", to(1)), row("4917", None), row("49171", to(2))];
