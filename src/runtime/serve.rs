@@ -312,4 +312,4 @@ const STEP: Duration = Duration::from_millis(10);
 const PORT_REST: Duration = Duration::from_micros(20);
 
 /// The same for links, of which there may be hundreds, each with a message or two at a time.
-const LINK_REST: Duration = Duration::from_micros(75);
+const LINK_REST: Duration = Duration::from_micros(90);
