@@ -3,7 +3,6 @@
 use super::clockwork::KINDS;
 use super::pace::Reason;
 use super::queue_classes::CLASSES;
-use super::stats::word_of;
 use super::{Hub, LinkState};
 use crate::bulk::State;
 use crate::codec::{MessageState, Status};
@@ -111,6 +110,12 @@ impl CarrierStats {
             meters.waited_ms.get_or_insert_with(resolve).inc_by(self.waited_ms);
         }
     }
+}
+
+/// The word that receipts have for a final state.
+pub(super) fn word_of(octet: usize) -> &'static str {
+    let word = MessageState::from_octet(octet as u8).map_or(b"UNKNOWN", MessageState::receipt_word);
+    std::str::from_utf8(word).unwrap_or("UNKNOWN")
 }
 
 /// How much of what there is.

@@ -1,6 +1,6 @@
 //! What the hub counts, in plain integers; whoever runs it folds them into metrics once a turn.
 
-use super::gauges::{CarrierStats, label};
+use super::gauges::{CarrierStats, label, word_of};
 use super::held::Durability;
 use crate::clock::Change;
 use crate::codec::{MessageState, Status};
@@ -329,12 +329,6 @@ impl Stats {
             metrics.receipts.with_label_values(&[event]).inc_by(times);
         }
     }
-}
-
-/// The word that receipts have for a final state.
-pub(super) fn word_of(octet: usize) -> &'static str {
-    let word = MessageState::from_octet(octet as u8).map_or(b"UNKNOWN", MessageState::receipt_word);
-    std::str::from_utf8(word).unwrap_or("UNKNOWN")
 }
 
 fn count<T: Copy + PartialEq>(counts: &mut Vec<(T, u64)>, what: T) {
