@@ -1,7 +1,7 @@
 //! What the hub knows of its carriers, and which of them have been touched.
 //!
 //! A turn goes over its carriers several times: who is held back, who has something to send, what is to be counted, when to look again.
-//! With hundreds of them most are as they were, and passed over: whoever lays hands on one leaves a mark for each of these.
+//! With hundreds of them most are as they were, and passed over: whoever lays hands on one leaves marks, and whoever wakes one another.
 
 use super::CarrierState;
 use std::ops::{Index, IndexMut};
@@ -14,15 +14,16 @@ pub(super) struct Carriers {
     marks: Vec<u8>,
 }
 
-/// What a carrier that was touched has to be seen by.
+/// What a carrier has to be seen by.
 pub(super) mod mark {
-    /// Who looks whether it is up and not held back, and what has become due.
+    /// It was touched: who looks whether it is up and not held back, and what has become due.
     pub const LOOK: u8 = 1;
-    /// Who sends what waits.
-    pub const PUMP: u8 = 1 << 1;
-    /// Who takes what was counted.
-    pub const COUNT: u8 = 1 << 2;
-    pub(super) const ALL: u8 = LOOK | PUMP | COUNT;
+    /// It was touched: who takes what was counted.
+    pub const COUNT: u8 = 1 << 1;
+    /// It was woken: who sends what waits.
+    pub const PUMP: u8 = 1 << 2;
+    pub(super) const TOUCHED: u8 = LOOK | COUNT;
+    pub(super) const ALL: u8 = TOUCHED | PUMP;
 }
 
 impl Carriers {
@@ -34,22 +35,29 @@ impl Carriers {
         self.states.get(place)
     }
 
-    pub fn get_mut(&mut self, place: usize) -> Option<&mut CarrierState> {
-        (place < self.states.len()).then(|| &mut self[place])
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &CarrierState> {
         self.states.iter()
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut CarrierState> {
-        self.marks.fill(mark::ALL);
+        self.marks.iter_mut().for_each(|marks| *marks |= mark::TOUCHED);
         self.states.iter_mut()
     }
 
     pub fn push(&mut self, state: CarrierState) {
         self.states.push(state);
         self.marks.push(mark::ALL);
+    }
+
+    /// The carrier may have something that can go; none may be there.
+    pub fn wake(&mut self, place: usize) {
+        if let Some(marks) = self.marks.get_mut(place) {
+            *marks = mark::ALL;
+        }
+    }
+
+    pub fn wake_all(&mut self) {
+        self.marks.fill(mark::ALL);
     }
 
     /// Whether the carrier has this mark.
@@ -63,9 +71,11 @@ impl Carriers {
         marked.map(|(state, _)| state)
     }
 
-    /// Takes a mark away: nobody has to see the carrier for it until it is touched again.
-    pub fn clear(&mut self, place: usize, mark: u8) {
+    /// Takes a mark away, until it is made again; gives whether it was there.
+    pub fn take(&mut self, place: usize, mark: u8) -> bool {
+        let had = self.has(place, mark);
         self.marks[place] &= !mark;
+        had
     }
 }
 
@@ -85,7 +95,7 @@ impl Index<usize> for Carriers {
 
 impl IndexMut<usize> for Carriers {
     fn index_mut(&mut self, place: usize) -> &mut CarrierState {
-        self.marks[place] = mark::ALL;
+        self.marks[place] |= mark::TOUCHED;
         &mut self.states[place]
     }
 }

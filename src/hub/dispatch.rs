@@ -152,14 +152,9 @@ impl Hub {
         }
         self.pump_unrouted();
         for place in 0..self.carriers.len() {
-            if !self.carriers.has(place, mark::PUMP) {
-                continue;
-            }
-            self.carriers.clear(place, mark::PUMP);
             // Twice, where suspects give back a link that others wait for.
             for _ in 0..2 {
-                if self.carriers[place].dirty {
-                    self.carriers[place].dirty = false;
+                if self.carriers.take(place, mark::PUMP) {
                     self.pump_carrier(place);
                     self.pump_suspects(place);
                 }
@@ -219,7 +214,7 @@ impl Hub {
                 *passed += 1;
                 if *passed >= PASSED_MAX {
                     self.unfinished = true;
-                    carrier.dirty = true;
+                    carriers.wake(place);
                     return Next::Waits;
                 }
                 continue;

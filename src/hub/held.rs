@@ -213,7 +213,7 @@ impl Hub {
             self.compacting = None;
         }
         // What was written again can be read now.
-        self.carriers.iter_mut().for_each(|carrier| carrier.dirty = true);
+        self.carriers.wake_all();
         self.accounts.iter_mut().for_each(|account| account.dirty = true);
         self.look_again_at_replacing();
     }

@@ -374,9 +374,7 @@ impl Hub {
 
     pub(super) fn wake_carrier(&mut self, carrier: CarrierId) {
         // One that has no carrier yet is looked at each turn.
-        if let Some(state) = self.carriers.get_mut(usize::from(carrier.0)) {
-            state.dirty = true;
-        }
+        self.carriers.wake(usize::from(carrier.0));
     }
 }
 

@@ -50,8 +50,9 @@ impl Hub {
                     && hold.until.is_none_or(|until| until.saturating_duration_since(now) >= FAR)
             });
             if state.breaker.look(now) {
-                state.dirty = true;
+                self.carriers.wake(place);
             }
+            let state = &mut self.carriers[place];
             match (state.is_up(), state.leaving.down) {
                 (true, Some(_)) => {
                     (state.leaving.down, state.leaving.seen) = (None, false);
@@ -151,8 +152,7 @@ impl Hub {
             Verdict::Unanswered => true,
             Verdict::Late(_) => {
                 state.breaker.revive();
-                state.dirty = true;
-                return;
+                return self.wake_carrier(carrier);
             }
             Verdict::Unfit(_) | Verdict::Unsayable | Verdict::NotSent => {
                 return state.breaker.forget_probe();
@@ -162,7 +162,7 @@ impl Hub {
             true if state.breaker.fail(now) => self.sicken(carrier),
             true => {}
             false if state.breaker.succeed(now) => {
-                state.dirty = true;
+                self.wake_carrier(carrier);
                 self.look_again_at_others(usize::from(carrier.0));
             }
             false => {}

@@ -299,7 +299,6 @@ struct CarrierState {
     throttles: u8,
     /// What happened in this turn.
     counts: CarrierStats,
-    dirty: bool,
 }
 
 /// One port at run time.
@@ -455,12 +454,9 @@ impl Hub {
             }
         }
         for place in 0..self.carriers.len() {
-            if self.carriers.has(place, mark::COUNT) {
-                if self.carriers[place].counts.is_any() {
-                    let counts = std::mem::take(&mut self.carriers[place].counts);
-                    self.effects.stats.carriers.push((CarrierId(place as u16), counts));
-                }
-                self.carriers.clear(place, mark::COUNT);
+            if self.carriers.take(place, mark::COUNT) && self.carriers[place].counts.is_any() {
+                let counts = std::mem::take(&mut self.carriers[place].counts);
+                self.effects.stats.carriers.push((CarrierId(place as u16), counts));
             }
         }
         self.reading += self.effects.fetches.len();

@@ -93,7 +93,7 @@ impl Hub {
             (None, Some(rule)) => Some(Circles::new(rule)),
             (_, None) => None,
         };
-        self.carriers.iter_mut().for_each(|carrier| carrier.dirty = true);
+        self.carriers.wake_all();
         self.effects.retired.push(old);
     }
 

@@ -60,17 +60,19 @@ impl Hub {
             }
             if self.carriers[place].paused.is_some_and(|until| self.now.mono >= until) {
                 self.carriers[place].paused = None;
-                self.carriers[place].dirty = true;
+                self.carriers.wake(place);
             }
             if self.carriers[place].stalls.is_some_and(|at| self.now.mono >= at) {
                 self.carriers[place].stalls = None;
-                self.carriers[place].dirty = true;
+                self.carriers.wake(place);
             }
             let may_go = self.carriers[place].pace.look(self.now.mono);
             let is_due = self.carriers[place].suspects.take_due(self.now.mono);
-            self.carriers[place].dirty |= may_go || is_due;
+            if may_go || is_due {
+                self.carriers.wake(place);
+            }
             if self.carriers[place].is_at_ease() {
-                self.carriers.clear(place, mark::LOOK);
+                self.carriers.take(place, mark::LOOK);
             }
         }
     }
