@@ -215,6 +215,8 @@ pub(super) struct Table {
     vacant: Vec<u32>,
     /// The one freed longest ago first.
     free: VecDeque<u32>,
+    /// Those that are taken next, the lowest one last.
+    ready: Vec<u32>,
     /// Slots that stay free at least, so that a message that is gone can be asked for a while longer.
     kept_free: usize,
     random: SeedableRandomState,
@@ -248,20 +250,29 @@ impl Table {
 
     /// How many messages there are.
     pub fn len(&self) -> usize {
-        self.rows.len() - self.free.len()
+        self.rows.len() - self.free.len() - self.ready.len()
     }
 
     /// A free slot; it stays free until [`Table::put`].
     pub fn take_slot(&mut self) -> u32 {
-        match self.has_free_slot() {
-            true => self.free.pop_front(),
-            false => None,
+        if self.ready.is_empty() {
+            self.make_ready();
         }
-        .unwrap_or_else(|| {
+        self.ready.pop().unwrap_or_else(|| {
             self.rows.push(Row::default());
             // Nobody knows this one: its like is not kept for anybody.
             self.rows.len() as u32 - 1
         })
+    }
+
+    /// Messages end in another order than they came in, and slots that were taken in that order would soon lie all over the table, each
+    /// in a place that no cache holds. So they are taken many at a time, in their own order.
+    fn make_ready(&mut self) {
+        if self.has_free_slot() {
+            let spare = self.free.len() - self.kept_free;
+            self.ready.extend(self.free.drain(..spare.min(READY_MAX)));
+            self.ready.sort_unstable_by(|one, other| other.cmp(one));
+        }
     }
 
     pub fn put(&mut self, slot: u32, row: Row) {
@@ -302,7 +313,8 @@ impl Table {
 
     /// Whether a message more needs no row more.
     pub fn has_free_slot(&self) -> bool {
-        self.free.len() > self.kept_free
+        let spare = self.free.len().saturating_sub(self.kept_free);
+        !self.ready.is_empty() || spare >= (self.rows.len() / READY_SHARE).clamp(1, READY_MAX)
     }
 
     /// The body of the message in `slot`; empty if it is parked.
@@ -349,6 +361,7 @@ impl Table {
     pub fn rebuild_free(&mut self) {
         let free = |slot: &u32| self.rows[*slot as usize].phase == Phase::Free;
         self.free = (0..self.slots()).rev().filter(free).collect();
+        self.ready.clear();
     }
 
     pub fn row(&mut self, slot: u32) -> &mut Row {
@@ -403,6 +416,10 @@ impl Table {
             .map(|(slot, row)| (slot as u32, row))
     }
 }
+
+/// Free slots that are made ready at a time: as many as this part of the table, and so many at most.
+const READY_SHARE: usize = 16;
+const READY_MAX: usize = 4096;
 
 impl Default for Row {
     /// A slot that is free.
