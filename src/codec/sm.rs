@@ -61,8 +61,10 @@ impl<'a> Sm<'a> {
         let [esm_class, protocol_id, priority_flag] = fields.octets("esm_class")?;
         let schedule_delivery_time = fields.time(&SCHEDULE_DELIVERY_TIME)?;
         let validity_period = fields.time(&VALIDITY_PERIOD)?;
-        let [registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id, sm_length] =
+        // Four are one word; of five the processor would wait for the last to be put beside it.
+        let [registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id] =
             fields.octets("registered_delivery")?;
+        let [sm_length] = fields.octets("registered_delivery")?;
         let short_message = fields.short_message(sm_length)?;
         let tlvs = Tlvs::read(fields.rest, reading)?;
         let sm = Self {

@@ -76,6 +76,20 @@ pub(super) enum Held {
     Compacted { number: Option<u64> },
 }
 
+impl Held {
+    /// Whose message's row it is about.
+    const fn slot(&self) -> Option<u32> {
+        match self {
+            Self::Accepted { token, .. } | Self::Begun { token } | Self::Settled { token } => Some(token.slot),
+            Self::Reply { .. }
+            | Self::Sent { .. }
+            | Self::Arrived { .. }
+            | Self::Bulk
+            | Self::Compacted { .. } => None,
+        }
+    }
+}
+
 /// The queues.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
@@ -157,10 +171,18 @@ impl Hub {
     }
 
     fn release(&mut self, durability: Durability, reached: Lsn) {
+        let mut seen = 0;
         while let Some((lsn, held)) = self.holding.queue(durability).held.front().copied() {
             if lsn > reached {
                 break;
             }
+            if seen == 0 {
+                seen = GLANCE;
+                let next = self.holding.queues[durability as usize].held.iter().take(GLANCE);
+                let due = next.take_while(|(lsn, _)| *lsn <= reached);
+                self.glance(due.filter_map(|(_, held)| held.slot()));
+            }
+            seen -= 1;
             let queue = self.holding.queue(durability);
             queue.held.pop_front();
             match held {
@@ -218,6 +240,9 @@ impl Hub {
         self.look_again_at_replacing();
     }
 }
+
+/// How many of those that are let go are looked at together.
+const GLANCE: usize = 64;
 
 /// Octets that may be ahead of the disk before everybody's answers wait for it.
 const AHEAD_OCTETS: u64 = 16 << 20;

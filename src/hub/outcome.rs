@@ -7,12 +7,14 @@ use super::{Held, Hub, Stage, Unanswered, Unreceipted};
 use crate::carrier::{Arrival, LinkIntake, Matter, Verdict};
 use crate::clock::UnixMs;
 use crate::codec::{AlertNotification, Class, Command, MessageState, Reading, Status};
-use crate::correlation::{EARLY_AGE, Early};
+use crate::correlation::{EARLY_AGE, Early, IdHash};
 use crate::id::{CarrierId, Lsn, MessageId, SessionId};
 use crate::message::{Outcome, Phase};
 use crate::schedule::Failure;
 use crate::spool::Record;
 use bytes::Bytes;
+use std::hint::black_box;
+use std::ops::BitXor;
 
 impl Hub {
     pub(super) fn take_link_intake(&mut self, session: SessionId, intake: &LinkIntake) {
@@ -20,6 +22,7 @@ impl Hub {
         let Some((_, link)) = self.links.here(seat) else { return };
         let carrier = link.carrier;
         let mut again = Vec::new();
+        self.glance(intake.outcomes.iter().map(|outcome| Token::from_u64(outcome.token).slot));
         for outcome in &intake.outcomes {
             let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));
             self.note_health(carrier, outcome.verdict);
@@ -79,9 +82,29 @@ impl Hub {
             Some(congestion) => self.steer(seat, congestion),
             None => self.steer_by_silence(seat),
         }
-        for arrival in &intake.arrivals {
-            self.take_arrival(seat, session, carrier, intake, arrival);
+        let keys = self.keys(carrier, intake);
+        for (arrival, key) in intake.arrivals.iter().zip(keys) {
+            self.take_arrival((seat, session), carrier, intake, arrival, key);
         }
+    }
+
+    /// Looks at messages that the turn comes to next, all together. A processor waits for many places in memory at a time, but for those of
+    /// one message after the other's if it has all that is done with the one to do first.
+    pub(super) fn glance(&self, slots: impl Iterator<Item = u32>) {
+        let see = |slot| self.table.glance(slot) ^ self.wheel.deadline(slot).unwrap_or_default();
+        black_box(slots.map(see).fold(0, u64::bitxor));
+    }
+
+    /// Under which keys the messages may be known that the carrier's receipts are for, arrival by arrival.
+    fn keys(&self, carrier: CarrierId, intake: &LinkIntake) -> Vec<Option<IdHash>> {
+        let form = self.carriers[usize::from(carrier.0)].ids.receipt;
+        let key = |arrival: &Arrival| match &arrival.matter {
+            Matter::Receipt { id, .. } => Some(self.correlation.key(carrier, intake.id(id), form)),
+            _ => None,
+        };
+        let keys: Vec<_> = intake.arrivals.iter().map(key).collect();
+        self.glance(keys.iter().flatten().flat_map(|key| self.correlation.find(*key).take(1)));
+        keys
     }
 
     /// A carrier took the message, and says so after it was given up: its retry may be under way, here or elsewhere.
@@ -306,11 +329,11 @@ impl Hub {
 
     fn take_arrival(
         &mut self,
-        link: u32,
-        session: SessionId,
+        (link, session): (u32, SessionId),
         carrier: CarrierId,
         intake: &LinkIntake,
         arrival: &Arrival,
+        key: Option<IdHash>,
     ) {
         let request = (arrival.command, arrival.sequence);
         let (command, sequence) = request;
@@ -320,6 +343,7 @@ impl Hub {
                 let given = Given {
                     carrier,
                     id: intake.id(id),
+                    key,
                     text_id: intake.id(text_id),
                     destination: intake.id(destination),
                     outcome: Outcome { state: *state, error: *error },

@@ -347,6 +347,11 @@ impl Table {
         (row.phase == Phase::Free && row.serial == id.serial && is_told).then_some(row)
     }
 
+    /// Looks at the row in `slot`, at both its ends: gives what stands there.
+    pub fn glance(&self, slot: u32) -> u64 {
+        self.rows.get(slot as usize).map_or(0, |row| row.serial ^ u64::from(row.attempts))
+    }
+
     /// The row in `slot`, taken or free.
     pub fn peek(&self, slot: u32) -> Option<&Row> {
         self.rows.get(slot as usize)

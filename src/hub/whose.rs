@@ -13,6 +13,8 @@ use crate::message::Outcome;
 pub(super) struct Given<'a> {
     pub carrier: CarrierId,
     pub id: &'a [u8],
+    /// Under which key that stands if it is written as configured; `None` if nobody has worked it out.
+    pub key: Option<IdHash>,
     /// What its text calls the message, where that differs; empty otherwise.
     pub text_id: &'a [u8],
     pub destination: &'a [u8],
@@ -24,7 +26,7 @@ impl Hub {
     pub(super) fn match_receipt(&mut self, given: Given<'_>) -> Option<u32> {
         self.match_id(given).or_else(|| {
             let known = !given.text_id.is_empty();
-            known.then(|| self.match_id(Given { id: given.text_id, ..given })).flatten()
+            known.then(|| self.match_id(Given { id: given.text_id, key: None, ..given })).flatten()
         })
     }
 
@@ -32,9 +34,9 @@ impl Hub {
     fn match_id(&mut self, given: Given<'_>) -> Option<u32> {
         let ids = self.carriers[usize::from(given.carrier.0)].ids;
         for reading in IdReading::EACH {
-            let Some(key) = self.correlation.receipt_key(given.carrier, given.id, ids, reading) else {
-                continue;
-            };
+            let known = given.key.filter(|_| reading == IdReading::AsConfigured);
+            let key = || self.correlation.receipt_key(given.carrier, given.id, ids, reading);
+            let Some(key) = known.or_else(key) else { continue };
             // Read otherwise than configured, it counts only if there is no doubt (fact sheet 8.2).
             match (self.match_key(key, given.destination), reading) {
                 // Of two with one id the one that it is for has ended, and it came twice.

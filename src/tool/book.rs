@@ -42,9 +42,6 @@ pub(super) struct Inner {
     /// The number of the next one that has not been sent, and when number 0 was due.
     pub inbound_next: u32,
     pub inbound_since: Option<Instant>,
-    /// Receipts and messages of handsets that are out, by token.
-    pub out: Vec<Option<Owed>>,
-    free: Vec<u32>,
     pub seats: Vec<Seat>,
     pub next_session: u64,
     /// Messages whose receipts are gone, and how they ended; the last [`ENDED_MAX`].
@@ -99,8 +96,6 @@ impl Book {
             inbound: VecDeque::new(),
             inbound_next: 0,
             inbound_since: None,
-            out: Vec::new(),
-            free: Vec::new(),
             seats: Vec::new(),
             next_session: 0,
             ended: VecDeque::new(),
@@ -214,19 +209,6 @@ impl Inner {
         (id_text(self.next_id, format), self.next_id)
     }
 
-    pub fn put_out(&mut self, owed: Owed) -> u32 {
-        match self.free.pop() {
-            Some(token) => {
-                self.out[token as usize] = Some(owed);
-                token
-            }
-            None => {
-                self.out.push(Some(owed));
-                self.out.len() as u32 - 1
-            }
-        }
-    }
-
     /// The next message of a handset that is due.
     ///
     /// # Errors
@@ -258,12 +240,11 @@ impl Inner {
         }
     }
 
-    /// What was out under this token was not answered: it goes out again.
-    pub fn put_back(&mut self, token: u64) {
-        match self.take_out(token) {
-            Some(owed) if owed.is_inbound => self.inbound.push_front(owed),
-            Some(owed) => self.owe_first(owed),
-            None => {}
+    /// What was out was not answered: it goes out again.
+    pub fn put_back(&mut self, owed: Owed) {
+        match owed.is_inbound {
+            true => self.inbound.push_front(owed),
+            false => self.owe_first(owed),
         }
     }
 
@@ -280,10 +261,29 @@ impl Inner {
             _ => self.report.inbound_refused += 1, // for good
         }
     }
+}
 
-    pub fn take_out(&mut self, token: u64) -> Option<Owed> {
-        let owed = self.out.get_mut(token as usize)?.take()?;
-        self.free.push(token as u32);
+/// Receipts and messages of handsets that are out on one session, by token.
+#[derive(Default)]
+pub(super) struct Out {
+    owed: Vec<Option<Owed>>,
+    /// The one free longest first: what goes out together lies together, and so it is found when its answers come.
+    free: VecDeque<u32>,
+}
+
+impl Out {
+    /// Puts it in; gives its token, and it.
+    pub fn put(&mut self, owed: Owed) -> (u64, &Owed) {
+        let place = self.free.pop_front().unwrap_or_else(|| {
+            self.owed.push(None);
+            self.owed.len() as u32 - 1
+        });
+        (place.into(), self.owed[place as usize].insert(owed))
+    }
+
+    pub fn take(&mut self, token: u64) -> Option<Owed> {
+        let owed = self.owed.get_mut(token as usize)?.take()?;
+        self.free.push_back(token as u32);
         Some(owed)
     }
 }

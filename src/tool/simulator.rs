@@ -1,6 +1,6 @@
 //! One session of a simulated carrier.
 
-use super::book::{Book, Inner, Owed, REFUSED_AGAIN, Seat, id_text};
+use super::book::{Book, Inner, Out, Owed, REFUSED_AGAIN, Seat, id_text};
 use super::conduct::IdFormat;
 use crate::clock::Now;
 use crate::codec::{
@@ -45,6 +45,7 @@ pub(super) struct Simulator {
     receives: bool,
     /// What the others know of its window.
     full: bool,
+    out: Out,
     /// Answers that wait for their time.
     delayed: VecDeque<(Instant, Answer)>,
     next_receipt: Option<Instant>,
@@ -69,6 +70,7 @@ impl Simulator {
             house: 0,
             receives: false,
             full: false,
+            out: Out::default(),
             delayed: VecDeque::new(),
             next_receipt: None,
             next_inbound: None,
@@ -87,9 +89,7 @@ impl Simulator {
         let mut inner = self.book.lock();
         inner.seats.retain(|seat| seat.number != self.number);
         let lost: Vec<u64> = self.session.unanswered().map(|sent| sent.token).collect();
-        for token in lost.into_iter().rev() {
-            inner.put_back(token);
-        }
+        lost.into_iter().rev().filter_map(|token| self.out.take(token)).for_each(|owed| inner.put_back(owed));
     }
 
     pub(super) fn id_format(&self) -> IdFormat {
@@ -117,7 +117,7 @@ impl Simulator {
                 }
             }
             Event::Response { sent, status, .. } => {
-                if let Some(owed) = inner.take_out(sent.token) {
+                if let Some(owed) = self.out.take(sent.token) {
                     if owed.is_inbound {
                         inner.end_inbound(owed, status, now);
                     } else if status.is_ok() {
@@ -128,7 +128,7 @@ impl Simulator {
                     }
                 }
             }
-            Event::Unanswered(sent) => inner.put_back(sent.token),
+            Event::Unanswered(sent) => self.out.take(sent.token).into_iter().for_each(|owed| inner.put_back(owed)),
             Event::Bound { .. } | Event::BindRefused(_) | Event::Outbind(_) => {} // we never bind
         }
     }
@@ -201,8 +201,7 @@ impl Simulator {
     }
 
     fn send(&mut self, owed: Owed, inner: &mut Inner, now: Now) {
-        let token = inner.put_out(owed);
-        let Some(Some(owed)) = inner.out.get(token as usize) else { return };
+        let (token, owed) = self.out.put(owed);
         let conduct = &self.book.conduct;
         let sm = (conduct.alerts || conduct.data_receipts)
             .then(|| Sm::decode(&owed.body, Reading::Carrier).ok())
@@ -211,7 +210,6 @@ impl Simulator {
             let alert = AlertNotification { source: sm.source, esme: sm.destination, ..Default::default() };
             self.session.tell(Command::ALERT_NOTIFICATION, |out| alert.encode_body(out));
         }
-        let token = u64::from(token);
         let sent = match sm.filter(|_| conduct.data_receipts) {
             Some(sm) => self.session.request(Command::DATA_SM, token, now, |out| sm.encode_data_body(out)),
             None => {
@@ -221,7 +219,7 @@ impl Simulator {
         if sent.is_some() {
             inner.report.receipts_sent += 1;
             inner.ledger.line("receipt", &[&owed.id, owed.state.receipt_word()]);
-        } else if let Some(owed) = inner.take_out(token) {
+        } else if let Some(owed) = self.out.take(token) {
             inner.owe_first(owed);
         }
     }
@@ -238,15 +236,14 @@ impl Simulator {
                     return;
                 }
             };
-            let token = u64::from(inner.put_out(owed));
-            let Some(Some(owed)) = inner.out.get(token as usize) else { return };
+            let (token, owed) = self.out.put(owed);
             let Ok(sm) = Sm::decode(&owed.body, Reading::Carrier) else { return };
             let sent = self.session.request(command, token, now, |out| match command {
                 Command::DATA_SM => sm.encode_data_body(out),
                 _ => out.extend_from_slice(&owed.body),
             });
             if sent.is_none() {
-                return inner.put_back(token);
+                return self.out.take(token).into_iter().for_each(|owed| inner.put_back(owed));
             }
             inner.ledger.line("inbound", &[&owed.id]);
             inner.report.inbound_sent += 1;

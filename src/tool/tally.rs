@@ -5,6 +5,7 @@ use crate::codec::{MessageState, Status};
 use foldhash::HashSet;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,20 +35,29 @@ pub(super) struct Tally {
     /// Say each answer and receipt on stdout.
     pub tells: bool,
     refused: BTreeMap<String, u64>,
-    states: BTreeMap<String, u64>,
+    states: States,
     random: RandomState,
-    messages: HashTable<Entry>,
+    /// Those whose answer or receipt is still to come, or came to nobody's message.
+    open: HashTable<Entry>,
+    /// Hashes of the ids of those that had both. Millions of them are in nobody's cache: they are looked through once, at the end.
+    closed: Vec<u64>,
     submit: Histogram<u64>,
     receipt: Histogram<u64>,
 }
 
-/// One message id that was seen, in an answer, a receipt or both.
+/// How many receipts said what, by its word.
+type States = BTreeMap<&'static str, u64>;
+
+/// A message id that was seen, in an answer or in receipts.
 struct Entry {
+    /// Its hash.
     id: u64,
-    /// When it was submitted, in [`TICK`]s since the start.
-    sent: u32,
-    accepted: bool,
-    receipts: u32,
+    /// When its message was submitted; before its answer when the first receipt came. In [`TICK`]s since the start.
+    at: u32,
+    /// Receipts that came before its answer, or after it was closed.
+    receipts: u16,
+    /// What the first of them said.
+    state: MessageState,
 }
 
 /// A run in figures; what `--json` prints. Times in microseconds unless said.
@@ -97,9 +107,10 @@ impl Tally {
             follows: true,
             tells: false,
             refused: BTreeMap::new(),
-            states: BTreeMap::new(),
+            states: States::new(),
             random: RandomState::default(),
-            messages: HashTable::new(),
+            open: HashTable::new(),
+            closed: Vec::new(),
             submit: histogram(),
             receipt: histogram(),
         }
@@ -133,11 +144,14 @@ impl Tally {
         if !self.follows {
             return;
         }
-        let entry = self.entry(id, sent);
-        let early = entry.receipts > 0 && !entry.accepted;
-        (entry.accepted, entry.sent) = (true, sent);
-        if early {
-            self.receipts += 1;
+        let entry = Entry { id: self.random.hash_one(id), at: sent, receipts: 0, state: MessageState::Enroute };
+        match self.find(entry.id) {
+            Place::Occupied(early) => {
+                let (Entry { at, receipts, state, .. }, _) = early.remove();
+                self.close(entry, at, state);
+                self.duplicates += u64::from(receipts.saturating_sub(1));
+            }
+            Place::Vacant(vacant) => drop(vacant.insert(entry)),
         }
     }
 
@@ -156,20 +170,23 @@ impl Tally {
             println!("receipt for {}: {}", id.escape_ascii(), word.escape_ascii());
         }
         let now = self.ticks(now);
-        let entry = self.entry(id, now);
-        entry.receipts += 1;
-        let (first, accepted, sent) = (entry.receipts == 1, entry.accepted, entry.sent);
-        if !first {
-            self.duplicates += 1;
-            return;
+        let id = self.random.hash_one(id);
+        match self.find(id) {
+            Place::Occupied(entry) if entry.get().receipts == 0 => {
+                let (entry, _) = entry.remove();
+                self.close(entry, now, state);
+            }
+            Place::Occupied(mut early) => early.get_mut().receipts = early.get().receipts.saturating_add(1),
+            Place::Vacant(vacant) => drop(vacant.insert(Entry { id, at: now, receipts: 1, state })),
         }
-        self.receipts += u64::from(accepted);
-        record(&mut self.receipt, now, sent);
-        let word = std::str::from_utf8(word).unwrap_or("UNKNOWN");
-        match self.states.get_mut(word) {
-            Some(count) => *count += 1,
-            None => drop(self.states.insert(word.to_owned(), 1)),
-        }
+    }
+
+    /// The message's answer and its first receipt are here; the receipt came at the tick `at`.
+    fn close(&mut self, entry: Entry, at: u32, state: MessageState) {
+        self.receipts += 1;
+        record(&mut self.receipt, at, entry.at);
+        count(&mut self.states, state);
+        self.closed.push(entry.id);
     }
 
     /// A message of a handset came.
@@ -185,12 +202,8 @@ impl Tally {
         }
     }
 
-    fn entry(&mut self, id: &[u8], sent: u32) -> &mut Entry {
-        let id = self.random.hash_one(id);
-        self.messages
-            .entry(id, |entry| entry.id == id, |entry| entry.id)
-            .or_insert(Entry { id, sent, accepted: false, receipts: 0 })
-            .into_mut()
+    fn find(&mut self, id: u64) -> Place<'_, Entry> {
+        self.open.entry(id, |entry| entry.id == id, |entry| entry.id)
     }
 
     /// Messages that were submitted and neither answered nor lost.
@@ -199,9 +212,22 @@ impl Tally {
     }
 
     /// The report on everything so far.
-    pub fn report(&self) -> Report {
+    pub fn report(&mut self) -> Report {
+        let cpu_s = super::cpu_s(); // what follows is not the run's
         let seconds = (self.last - self.started).as_secs_f64().max(1e-6);
-        let unclaimed = self.messages.iter().filter(|entry| !entry.accepted).count() as u64;
+        self.closed.sort_unstable();
+        let mut duplicates = self.duplicates;
+        // Two messages with one id.
+        duplicates += self.closed.windows(2).filter(|two| two[0] == two[1]).count() as u64;
+        let (mut unknown, mut states) = (0, self.states.clone());
+        for stray in self.open.iter().filter(|entry| entry.receipts > 0) {
+            let is_known = self.closed.binary_search(&stray.id).is_ok();
+            duplicates += u64::from(stray.receipts) - u64::from(!is_known);
+            unknown += u64::from(!is_known);
+            if !is_known {
+                count(&mut states, stray.state);
+            }
+        }
         Report {
             sent: u64::from(self.next),
             accepted: self.accepted,
@@ -209,12 +235,12 @@ impl Tally {
             refused: self.refused.clone(),
             receipts: self.receipts,
             receipts_missing: self.accepted.saturating_sub(self.receipts),
-            receipts_duplicate: self.duplicates,
-            receipts_unknown: unclaimed,
+            receipts_duplicate: duplicates,
+            receipts_unknown: unknown,
             alerts: self.alerts,
             inbound: self.inbound,
             inbound_distinct: self.inbound_numbers.len() as u64,
-            states: self.states.clone(),
+            states: states.into_iter().map(|(word, count)| (word.to_owned(), count)).collect(),
             binds: self.binds,
             seconds,
             messages_per_s: self.accepted as f64 / seconds,
@@ -224,7 +250,7 @@ impl Tally {
             receipt_p50_us: self.receipt.value_at_quantile(0.5),
             receipt_p99_us: self.receipt.value_at_quantile(0.99),
             receipt_max_us: self.receipt.max(),
-            cpu_s: super::cpu_s(),
+            cpu_s,
         }
     }
 }
@@ -261,6 +287,11 @@ impl Report {
         );
         println!("own CPU         {:.2} s", self.cpu_s);
     }
+}
+
+fn count(states: &mut States, state: MessageState) {
+    let word = std::str::from_utf8(state.receipt_word()).unwrap_or("UNKNOWN");
+    *states.entry(word).or_default() += 1;
 }
 
 fn record(histogram: &mut Histogram<u64>, now: u32, sent: u32) {
