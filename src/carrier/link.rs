@@ -13,7 +13,6 @@ use crate::codec::{self, Bind, Command, Reading, SmResp, Status, Tag, Version};
 use crate::guard::guarded;
 use crate::session::{BindKind, Event, Reason, Sent, Session, Settings, Unsent, frames};
 use bytes::BytesMut;
-use std::hint::black_box;
 use std::time::Instant;
 
 /// One session with a carrier.
@@ -171,9 +170,7 @@ impl Link {
         for (command, sequence, status) in &batch.answers {
             self.session.answer(|out| codec::encode_receiver_resp(out, *command, *status, *sequence));
         }
-        // They came long ago, each in another place: all are waited for at once, see the hub's glance.
-        let octets = batch.dispatches.iter().flat_map(|dispatch| dispatch.body.iter().step_by(CACHE_LINE));
-        black_box(octets.fold(0, |seen, octet| seen ^ octet));
+        batch.glance();
         for dispatch in &batch.dispatches {
             self.submit(dispatch, now);
         }
@@ -278,9 +275,6 @@ impl Link {
 const fn is_errand(command: Command) -> bool {
     matches!(command, Command::BROADCAST_SM | Command::QUERY_BROADCAST_SM | Command::CANCEL_BROADCAST_SM)
 }
-
-/// Octets that come from memory together.
-const CACHE_LINE: usize = 64;
 
 /// Errands of one link that may wait for an answer. They are few and have room of their own, so that the hub, which counts the
 /// window, never finds it taken.

@@ -102,6 +102,7 @@ impl Hub {
             Matter::Receipt { id, .. } => Some(self.correlation.key(carrier, intake.id(id), form)),
             _ => None,
         };
+        intake.glance();
         let keys: Vec<_> = intake.arrivals.iter().map(key).collect();
         self.glance(keys.iter().flatten().flat_map(|key| self.correlation.find(*key).take(1)));
         keys

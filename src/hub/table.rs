@@ -347,9 +347,12 @@ impl Table {
         (row.phase == Phase::Free && row.serial == id.serial && is_told).then_some(row)
     }
 
-    /// Looks at the row in `slot`, at both its ends: gives what stands there.
+    /// Looks at the row in `slot`, at both its ends, and at where its body begins: gives what stands there.
     pub fn glance(&self, slot: u32) -> u64 {
-        self.rows.get(slot as usize).map_or(0, |row| row.serial ^ u64::from(row.attempts))
+        self.rows.get(slot as usize).map_or(0, |row| {
+            let body = self.bodies.get(row.body.0 as usize).and_then(|body| body.first());
+            row.serial ^ u64::from(row.attempts) ^ body.copied().map_or(0, u64::from)
+        })
     }
 
     /// The row in `slot`, taken or free.

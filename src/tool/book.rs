@@ -76,7 +76,7 @@ pub(super) struct Owed {
     pub house: usize,
     /// The carrier's id as the answer had it, or the number of the handset's message; for the ledger.
     pub id: Box<[u8]>,
-    pub body: Vec<u8>,
+    pub body: Box<[u8]>,
     pub state: MessageState,
     pub is_inbound: bool,
 }
@@ -225,7 +225,7 @@ impl Inner {
         match handsets.due(number, start) {
             Some(at) if at <= now.mono => {
                 self.inbound_next += 1;
-                let (id, body) = (number.to_string().into_bytes().into(), handsets.write(number));
+                let (id, body) = (number.to_string().into_bytes().into(), handsets.write(number).into());
                 Ok(Owed {
                     at,
                     session: 0,

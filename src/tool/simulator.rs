@@ -10,6 +10,7 @@ use crate::codec::{
 use crate::runtime::Machine;
 use crate::session::{Event, Session, Settings, frames};
 use bytes::BytesMut;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -135,8 +136,6 @@ impl Simulator {
 
     fn take_submission(&mut self, command: Command, sequence: u32, body: &[u8], inner: &mut Inner, now: Now) {
         let refuse = |status| Answer { command, sequence, status, id: Vec::new() };
-        let destination =
-            |sm: &Sm<'_>| (sm.destination.ton, sm.destination.npi, sm.destination.addr.to_vec());
         let read = match command {
             Command::DATA_SM => DataSm::decode(body, Reading::Lenient).map(|data_sm| data_sm.as_sm()),
             Command::SUBMIT_MULTI => SubmitMulti::decode(body, Reading::Lenient).map(|multi| multi.sm),
@@ -146,12 +145,13 @@ impl Simulator {
             Ok(sm) => sm,
             Err(error) => return self.answer(refuse(error.status), now),
         };
+        // None for one destination.
         let destinations = match command {
-            Command::SUBMIT_MULTI => destinations(body),
-            _ => Some(vec![destination(&sm)]),
-        };
-        let Some(destinations) = destinations else {
-            return self.answer(refuse(Status::RINVDLNAME), now);
+            Command::SUBMIT_MULTI => match destinations(body) {
+                Some(destinations) => destinations,
+                None => return self.answer(refuse(Status::RINVDLNAME), now),
+            },
+            _ => Vec::new(),
         };
         let conduct = &self.book.conduct;
         let draw = inner.random.f64();
@@ -165,9 +165,12 @@ impl Simulator {
         if let Some(number) = number {
             inner.ledger.line("took", &[number.to_string().as_bytes(), &text]);
         }
-        for (ton, npi, addr) in &destinations {
-            if sm.registered_delivery & 0b11 != 0 {
+        if sm.registered_delivery & 0b11 != 0 {
+            for (ton, npi, addr) in &destinations {
                 let sm = Sm { destination: Address { ton: *ton, npi: *npi, addr }, ..sm };
+                self.owe_receipt(&sm, &text, id, inner, now);
+            }
+            if command != Command::SUBMIT_MULTI {
                 self.owe_receipt(&sm, &text, id, inner, now);
             }
         }
@@ -307,15 +310,20 @@ pub(super) fn receipt_body(
     state: MessageState,
     version: Version,
     now: Now,
-) -> Vec<u8> {
+) -> Box<[u8]> {
     let receipt = Receipt {
         submit_date: Some(ReceiptDate::from_utc(now.wall)),
         done_date: Some(ReceiptDate::from_utc(now.wall)),
         ..Receipt::new(id, state)
     };
-    let mut body = BytesMut::with_capacity(320);
-    receipt.write_body(sm, version, &mut body);
-    body.to_vec()
+    thread_local! { // one for all, which a cache holds
+        static ROOM: RefCell<BytesMut> = RefCell::default();
+    }
+    ROOM.with_borrow_mut(|body| {
+        body.clear();
+        receipt.write_body(sm, version, body);
+        body[..].into()
+    })
 }
 
 impl Machine for Simulator {
