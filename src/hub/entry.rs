@@ -57,11 +57,15 @@ impl Hub {
 
     fn stand_in_queue(&mut self, slot: u32, is_left: bool) {
         let token = self.table.token(slot);
-        let Self { table, carriers, accounts, .. } = self;
-        let row = table.row(slot);
+        let row = self.table.row(slot);
         row.phase = Phase::Queued;
         let carrier = row.carrier;
         if !row.is(flag::QUEUED) {
+            if !is_left && self.goes_at_once(slot) {
+                return;
+            }
+            let Self { table, carriers, accounts, .. } = self;
+            let row = table.row(slot);
             row.set(flag::QUEUED);
             let stand = stand(row, accounts);
             let state = &mut carriers[usize::from(carrier.0)];
