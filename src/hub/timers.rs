@@ -128,7 +128,9 @@ impl Hub {
     pub(super) fn await_due(&mut self, slot: u32) {
         let row = self.table.row(slot);
         let at = row.at.min(row.expires);
-        let early = UnixMs(at.0.saturating_sub(READ_AHEAD_MS));
+        // Not all that are due at once in one go, which would take the disk and a processor from those that are due just then.
+        let ahead = READ_AHEAD_MS + u64::from(slot) / READ_TOGETHER % READ_TURNS * TICK_MS;
+        let early = UnixMs(at.0.saturating_sub(ahead));
         // What is at hand now, before a wait for another attempt, won't be then.
         let is_long = at.since(self.now.wall) > self.settings.limits.body_age;
         if (row.is_parked() || is_long) && early > self.now.wall {
@@ -193,8 +195,12 @@ impl Hub {
 /// Milliseconds of a tick of the wheel.
 pub(super) const TICK_MS: u64 = 10;
 
-/// How long before it is due the body of a parked message is read back, in milliseconds: less than it stays at hand.
+/// How long before it is due the body of a parked message is read back, in milliseconds, at least; with the turns less than it stays at hand.
 const READ_AHEAD_MS: u64 = 1_000;
+
+/// Messages that lie together are read back together, and others in so many turns, a tick apart.
+const READ_TOGETHER: u64 = 64;
+const READ_TURNS: u64 = 32;
 
 /// Timers that fire in one turn at most, so that a million due at once stall nobody.
 const FIRE_MAX: usize = 5_000;
