@@ -131,8 +131,7 @@ fn operations<S: Subject>(c: &mut Criterion, span_name: &str, span: u64, order: 
     let before = ALLOCATED.load(Relaxed);
     let mut subject = S::empty();
     (0..DEADLINES).for_each(|key| subject.insert(key, ticks.next()));
-    let octets = ALLOCATED.load(Relaxed) - before;
-    println!("wheel/{shape}/{}: {:.1} octets an entry", S::NAME, octets as f64 / f64::from(DEADLINES));
+    let filled = ALLOCATED.load(Relaxed) - before;
 
     let mut group = c.benchmark_group(format!("wheel/{shape}"));
     group.sample_size(10).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
@@ -169,6 +168,15 @@ fn operations<S: Subject>(c: &mut Criterion, span_name: &str, span: u64, order: 
         });
     });
     group.finish();
+    drop(turn);
+    let worked = ALLOCATED.load(Relaxed) - before;
+    let of_each = |octets: usize| octets as f64 / f64::from(DEADLINES);
+    println!(
+        "wheel/{shape}/{}: {:.1} octets an entry, {:.1} after all that",
+        S::NAME,
+        of_each(filled),
+        of_each(worked)
+    );
     black_box(&mut subject);
 }
 

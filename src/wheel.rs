@@ -1,7 +1,9 @@
 //! A hierarchical timing wheel: millions of deadlines, each set, moved and cancelled in a few nanoseconds.
 //!
 //! Keys are the caller's dense small numbers (message slots): a key's deadline lives at the key's place in one
-//! slab, so there is no hash and no allocation per deadline. Time is the caller's too, in ticks (10 ms in the hub).
+//! slab, so there is no hash and no allocation per deadline. A slot's keys are a list through that slab, in order of their
+//! coming. Which keys have a deadline is a bit each, apart from it: a new deadline writes its entry without reading it. Time
+//! is the caller's too, in ticks (10 ms in the hub).
 //!
 //! ```text
 //! level 0: 128 slots of 1 tick | level 1: 128 of 64 ticks | level 2: 128 of 64² ticks | ... | level 7: 128 of 64⁷ ticks
@@ -16,6 +18,10 @@
 /// Deadlines of dense keys. A key has at most one.
 pub struct Wheel {
     now: u64,
+    /// Of each level, the first tick that its slots don't reach from now.
+    reach: [u64; LEVELS],
+    /// Which keys have a deadline, a bit each: to set one nobody waits until the key's entry has come out of memory.
+    held: Vec<u64>,
     entries: Slab,
     /// First and last key of each slot's list.
     slots: Box<[Slot; LEVELS * SLOTS + 1]>,
@@ -30,15 +36,13 @@ pub struct Wheel {
 /// By key, in chunks: growing copies nothing and never holds the whole twice.
 struct Slab(Vec<Box<[Entry; CHUNK]>>);
 
-/// 16 octets a key.
+/// 16 octets a key. Means something while the key is held.
 #[derive(Clone, Copy)]
 struct Entry {
     previous: u32,
     next: u32,
-    tick_low: u32,
-    tick_high: u16,
-    /// Which slot it is in, or [`NOWHERE`].
-    slot: u16,
+    /// The tick times 2¹⁶, plus the slot that it is in.
+    due: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -53,6 +57,8 @@ impl Wheel {
         assert!(start_tick <= FAR, "time begins before the horizon");
         Self {
             now: start_tick,
+            reach: reach(start_tick),
+            held: Vec::new(),
             entries: Slab(Vec::new()),
             slots: Box::new([Slot { first: NONE, last: NONE }; LEVELS * SLOTS + 1]),
             occupied: [0; LEVELS],
@@ -79,7 +85,8 @@ impl Wheel {
 
     /// The key's deadline, if it has one.
     pub fn deadline(&self, key: u32) -> Option<u64> {
-        self.entries.find(key).filter(|entry| entry.slot != NOWHERE).map(Entry::tick)
+        let is_held = self.held.get(key as usize / 64)? >> (key % 64) & 1 > 0;
+        is_held.then(|| self.entries.at(key).tick())
     }
 
     /// Sets the key's deadline, in place of any that it had. A tick in the past fires at the next advance; one beyond the
@@ -90,18 +97,26 @@ impl Wheel {
 
     /// The same as [`Wheel::insert`]; says whether there was a deadline to move.
     pub fn reschedule(&mut self, key: u32, tick: u64) -> bool {
-        let moved = self.entries.seat(key).slot != NOWHERE;
+        let Some(word) = self.held.get_mut(key as usize / 64) else {
+            self.grow(key);
+            return self.reschedule(key, tick);
+        };
+        let moved = *word >> (key % 64) & 1 > 0;
+        *word |= 1 << (key % 64);
         if moved {
             self.unlink(key);
+        } else {
+            self.len += 1;
         }
-        self.len += usize::from(!moved);
         self.link(key, tick.min(FAR));
         moved
     }
 
     /// Takes the key's deadline away; false if it had none.
     pub fn cancel(&mut self, key: u32) -> bool {
-        let found = self.entries.find(key).is_some_and(|entry| entry.slot != NOWHERE);
+        let Some(word) = self.held.get_mut(key as usize / 64) else { return false };
+        let found = *word >> (key % 64) & 1 > 0;
+        *word &= !(1 << (key % 64));
         if found {
             self.unlink(key);
             self.len -= 1;
@@ -124,7 +139,7 @@ impl Wheel {
             let Some((level, slot, begin)) = self.next_slot().filter(|(.., begin)| *begin <= to_tick) else {
                 break;
             };
-            self.now = self.now.max(begin);
+            self.move_on(begin);
             let done = match level {
                 0 => self.fire(slot, &mut left, fired),
                 _ => self.move_down(slot, &mut left),
@@ -133,7 +148,7 @@ impl Wheel {
                 return false;
             }
         }
-        self.now = self.now.max(to_tick);
+        self.move_on(to_tick);
         if self.now >= self.ahead_at {
             self.move_ahead(left.min(budget.div_ceil(AHEAD_SHARE)));
         }
@@ -156,6 +171,31 @@ impl Wheel {
             }
         };
         bits(self.levels).map(of_level).min()
+    }
+
+    /// Makes place for a key, and as much as one chunk has.
+    #[cold]
+    fn grow(&mut self, key: u32) {
+        assert!(key < NONE, "the last key is taken");
+        self.entries.grow(key);
+        self.held.resize(self.entries.0.len() * CHUNK / 64, 0);
+    }
+
+    /// Time never goes back.
+    fn move_on(&mut self, to_tick: u64) {
+        if self.now < to_tick {
+            self.now = to_tick;
+            self.reach = reach(to_tick);
+        }
+    }
+
+    /// The slot of the lowest level that reaches `tick`. Above level 0 that is never one that has begun, nor the next one.
+    fn slot_of(&self, tick: u64) -> usize {
+        let Some(distance) = tick.checked_sub(self.now) else { return LATE };
+        let lower = LOWER[(distance | 1).ilog2() as usize] as usize % LEVELS;
+        // Without a branch: whether the level above is needed nobody can foresee.
+        let level = lower + usize::from(tick >= self.reach[lower]);
+        place(level, tick >> (BITS * level as u32))
     }
 
     /// The earliest occupied slot and the tick at which it begins, now if it has begun. Of two that begin together the
@@ -191,6 +231,7 @@ impl Wheel {
             *left -= 1;
             let key = self.slots[slot].first;
             self.unlink(key);
+            self.held[key as usize / 64] &= !(1 << (key % 64));
             self.len -= 1;
             fired.push(key);
         }
@@ -225,15 +266,9 @@ impl Wheel {
 
     /// Puts a key at the end of the list of the slot that its tick belongs to.
     fn link(&mut self, key: u32, tick: u64) {
-        let slot = slot_of(self.now, tick);
+        let slot = self.slot_of(tick);
         let last = std::mem::replace(&mut self.slots[slot].last, key);
-        *self.entries.at_mut(key) = Entry {
-            previous: last,
-            next: NONE,
-            tick_low: tick as u32,
-            tick_high: (tick >> 32) as u16,
-            slot: slot as u16,
-        };
+        *self.entries.at_mut(key) = Entry { previous: last, next: NONE, due: tick << 16 | slot as u64 };
         if last != NONE {
             self.entries.at_mut(last).next = key;
             return;
@@ -251,10 +286,8 @@ impl Wheel {
     }
 
     fn unlink(&mut self, key: u32) {
-        let entry = self.entries.at_mut(key);
-        let Entry { previous, next, slot, .. } = *entry;
-        entry.slot = NOWHERE;
-        let slot = usize::from(slot);
+        let entry = self.entries.at(key);
+        let (Entry { previous, next, .. }, slot) = (*entry, entry.slot());
         match previous {
             NONE => self.slots[slot].first = next,
             previous => self.entries.at_mut(previous).next = next,
@@ -273,32 +306,26 @@ impl Wheel {
     }
 }
 
-/// The slot of the lowest level that reaches `tick`. Above level 0 that is never one that has begun, nor the next one.
-fn slot_of(now: u64, tick: u64) -> usize {
-    let Some(distance) = tick.checked_sub(now) else { return LATE };
-    let lower = LOWER[(distance | 1).leading_zeros() as usize % 64];
-    let (from, to) = (now >> (BITS * u32::from(lower)), tick >> (BITS * u32::from(lower)));
-    // Without a branch: whether the level above is needed nobody can foresee.
-    let up = u32::from(to - from >= SLOTS as u64);
-    place((u32::from(lower) + up) as usize % LEVELS, to >> (BITS * up))
+/// Of each level, the tick at which the slot begins that is [`SLOTS`] after the one that runs at `now`.
+fn reach(now: u64) -> [u64; LEVELS] {
+    std::array::from_fn(|level| {
+        let shift = BITS * level as u32;
+        ((now >> shift) + SLOTS as u64) << shift
+    })
 }
 
-/// By the leading zeros of a distance: the level below the one whose slots it spans.
+/// By the binary logarithm of a distance: the level below the one whose slots it spans.
 const LOWER: [u8; 64] = {
-    let (mut levels, mut zeros) = ([0; 64], 0);
-    while zeros < 64 {
-        levels[zeros] = ((63 - zeros as u32) / BITS).saturating_sub(1) as u8;
-        zeros += 1;
+    let (mut levels, mut log) = ([0; 64], 0);
+    while log < 64 {
+        levels[log] = (log as u32 / BITS).saturating_sub(1) as u8;
+        log += 1;
     }
     levels
 };
 
 impl Slab {
-    fn find(&self, key: u32) -> Option<&Entry> {
-        self.0.get(key as usize / CHUNK).map(|chunk| &chunk[key as usize % CHUNK])
-    }
-
-    /// The place of a key that has been seated.
+    /// The place of a key that it has grown to.
     fn at(&self, key: u32) -> &Entry {
         &self.0[key as usize / CHUNK][key as usize % CHUNK]
     }
@@ -307,18 +334,9 @@ impl Slab {
         &mut self.0[key as usize / CHUNK][key as usize % CHUNK]
     }
 
-    /// The place of any key; makes it if need be.
-    fn seat(&mut self, key: u32) -> &Entry {
-        if self.0.len() <= key as usize / CHUNK {
-            self.grow(key);
-        }
-        self.at(key)
-    }
-
     /// Made on the heap: a chunk is too big to pass over the stack.
     #[cold]
     fn grow(&mut self, key: u32) {
-        assert!(key < NONE, "the last key is taken");
         while self.0.len() <= key as usize / CHUNK {
             let chunk = vec![VACANT; CHUNK].into_boxed_slice();
             self.0.push(chunk.try_into().unwrap_or_else(|_| unreachable!("it has CHUNK entries")));
@@ -328,7 +346,11 @@ impl Slab {
 
 impl Entry {
     const fn tick(&self) -> u64 {
-        (self.tick_high as u64) << 32 | self.tick_low as u64
+        self.due >> 16
+    }
+
+    const fn slot(&self) -> usize {
+        self.due as u16 as usize
     }
 }
 
@@ -348,9 +370,7 @@ fn bits(mut set: u8) -> impl Iterator<Item = usize> {
 
 /// No key: the end of a list.
 const NONE: u32 = u32::MAX;
-/// The slot of a key without a deadline.
-const NOWHERE: u16 = u16::MAX;
-const VACANT: Entry = Entry { previous: NONE, next: NONE, tick_low: 0, tick_high: 0, slot: NOWHERE };
+const VACANT: Entry = Entry { previous: NONE, next: NONE, due: 0 };
 /// Entries of a chunk: 1 MiB.
 const CHUNK: usize = 1 << 16;
 /// Each level's slots hold 64 of the level below.
@@ -478,12 +498,46 @@ mod tests {
 
     #[derive(Clone, Debug)]
     enum Step {
-        Insert(u32, u64),
-        Cancel(u32),
+        Insert(Keys, u64),
+        Cancel(Keys),
         Advance(u64, usize),
     }
 
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
+    /// So many keys, so far apart.
+    #[derive(Clone, Debug)]
+    struct Keys {
+        first: u32,
+        apart: u32,
+        count: u32,
+    }
+
+    impl Keys {
+        fn of(self, keys: u32) -> impl Iterator<Item = u32> {
+            (0..self.count).map(move |n| (self.first + n * self.apart) % keys)
+        }
+    }
+
+    fn one_of(keys: u32) -> impl Strategy<Value = Keys> + Clone {
+        (0..keys).prop_map(|first| Keys { first, apart: 1, count: 1 })
+    }
+
+    fn many_of(keys: u32) -> impl Strategy<Value = Keys> + Clone {
+        (0..keys, 1..keys / 10, 0..keys / 3).prop_map(|(first, apart, count)| Keys { first, apart, count })
+    }
+
+    fn steps(
+        keys: impl Strategy<Value = Keys> + Clone,
+        distance: impl Strategy<Value = u64> + Clone,
+        budget_max: usize,
+    ) -> impl Strategy<Value = Step> {
+        prop_oneof![
+            5 => (keys.clone(), distance.clone()).prop_map(|(keys, tick)| Step::Insert(keys, tick)),
+            1 => keys.prop_map(Step::Cancel),
+            3 => (distance, 0..budget_max).prop_map(|(by, budget)| Step::Advance(by, budget)),
+        ]
+    }
+
+    fn few_keys() -> impl Strategy<Value = Vec<Step>> {
         // The last two are beyond a year of 10 ms, and beyond all years.
         let distance = prop_oneof![
             4 => 0u64..70,
@@ -494,30 +548,50 @@ mod tests {
             2 => 0u64..1 << 41,
             1 => FAR - 10..=FAR,
         ];
-        let far = distance.clone();
-        let step = prop_oneof![
-            5 => (0u32..60, distance).prop_map(|(key, tick)| Step::Insert(key, tick)),
-            1 => (0u32..60).prop_map(Step::Cancel),
-            3 => (far, 0usize..20).prop_map(|(by, budget)| Step::Advance(by, budget)),
-        ];
-        prop::collection::vec(step, 1..400)
+        prop::collection::vec(steps(one_of(60), distance.boxed(), 20), 1..400)
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    /// In few slots, of which many keys are taken away again.
+    fn many_keys() -> impl Strategy<Value = Vec<Step>> {
+        let distance = prop_oneof![0u64..4, 5_000u64..5_003, (1u64 << 20)..(1 << 20) + 3];
+        prop::collection::vec(steps(many_of(2_000), distance.boxed(), 500), 1..30)
+    }
 
-        #[test]
-        fn wheel_agrees_with_a_sorted_set(start in 0u64..1 << 40, steps in steps()) {
-            let mut wheel = Wheel::new(start);
-            let mut model: BTreeMap<u32, u64> = BTreeMap::new();
-            let mut target = start;
-            let mut late: BTreeSet<u32> = BTreeSet::new();
-            for step in steps {
-                match step {
-                    Step::Insert(key, ahead) => {
+    /// Every key that is held is in one list, that of the slot which its entry names; no slot but those is occupied.
+    fn assert_whole(wheel: &Wheel) {
+        let mut seen = BTreeSet::new();
+        for (slot, list) in wheel.slots.iter().enumerate() {
+            let (mut previous, mut key) = (NONE, list.first);
+            while key != NONE {
+                let entry = wheel.entries.at(key);
+                assert!(wheel.deadline(key).is_some() && seen.insert(key), "{key} in {slot}");
+                assert_eq!((entry.slot(), entry.previous), (slot, previous));
+                (previous, key) = (key, entry.next);
+            }
+            assert_eq!(list.last, previous);
+            if slot != LATE {
+                assert_eq!(wheel.occupied[slot / SLOTS] >> (slot % SLOTS) & 1 > 0, list.first != NONE);
+            }
+        }
+        let held: u32 = wheel.held.iter().map(|word| word.count_ones()).sum();
+        assert_eq!((seen.len(), held as usize), (wheel.len(), wheel.len()));
+        for (level, slots) in wheel.occupied.iter().enumerate() {
+            assert_eq!(wheel.levels >> level & 1 > 0, *slots != 0);
+        }
+    }
+
+    fn assert_agrees_with_a_sorted_set(keys: u32, start: u64, steps: Vec<Step>) {
+        let mut wheel = Wheel::new(start);
+        let mut model: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut target = start;
+        let mut late: BTreeSet<u32> = BTreeSet::new();
+        for step in steps {
+            match step {
+                Step::Insert(some, ahead) => {
+                    for key in some.of(keys) {
                         // Now and then in the past.
-                        let tick = (target + ahead).saturating_sub(30);
-                        prop_assert_eq!(wheel.reschedule(key, tick), model.contains_key(&key));
+                        let tick = (target + ahead).saturating_sub(30) + u64::from(key % 3);
+                        assert_eq!(wheel.reschedule(key, tick), model.contains_key(&key));
                         model.insert(key, tick.min(FAR));
                         if tick < wheel.now() {
                             late.insert(key);
@@ -525,41 +599,58 @@ mod tests {
                             late.remove(&key);
                         }
                     }
-                    Step::Cancel(key) => prop_assert_eq!(wheel.cancel(key), model.remove(&key).is_some()),
-                    Step::Advance(by, budget) => {
-                        target = (target + by).min(FAR);
-                        let mut fired = Vec::new();
-                        let done = wheel.advance(target, budget, &mut fired);
-                        prop_assert!(fired.len() <= budget);
-                        let mut last = 0;
-                        for key in fired {
-                            let tick = model.remove(&key);
-                            prop_assert!(tick.is_some_and(|tick| tick <= wheel.now()));
-                            // Those that came too late come first, the others by deadline.
-                            let tick = if late.remove(&key) { 0 } else { tick.unwrap_or(0) };
-                            prop_assert!(tick >= last);
-                            last = tick;
-                        }
-                        prop_assert!(wheel.now() <= target);
-                        if done {
-                            prop_assert_eq!(wheel.now(), target);
-                            prop_assert!(model.values().all(|tick| *tick > target));
-                        } else {
-                            target = wheel.now();
-                        }
+                }
+                Step::Cancel(some) => {
+                    some.of(keys).for_each(|key| assert_eq!(wheel.cancel(key), model.remove(&key).is_some()));
+                }
+                Step::Advance(by, budget) => {
+                    target = (target + by).min(FAR);
+                    let mut fired = Vec::new();
+                    let done = wheel.advance(target, budget, &mut fired);
+                    assert!(fired.len() <= budget);
+                    let mut last = 0;
+                    for key in fired {
+                        let tick = model.remove(&key);
+                        assert!(tick.is_some_and(|tick| tick <= wheel.now()));
+                        // Those that came too late come first, the others by deadline.
+                        let tick = if late.remove(&key) { 0 } else { tick.unwrap_or(0) };
+                        assert!(tick >= last);
+                        last = tick;
+                    }
+                    assert!(wheel.now() <= target);
+                    if done {
+                        assert_eq!(wheel.now(), target);
+                        assert!(model.values().all(|tick| *tick > target));
+                    } else {
+                        target = wheel.now();
                     }
                 }
-                prop_assert_eq!(wheel.len(), model.len());
-                let first = model.values().copied().collect::<BTreeSet<_>>().first().copied();
-                prop_assert_eq!(wheel.next_tick().is_some(), first.is_some());
-                if let (Some(next), Some(first)) = (wheel.next_tick(), first) {
-                    prop_assert!(next <= first.max(wheel.now()));
-                    prop_assert!(next >= wheel.now());
-                }
-                for (key, tick) in &model {
-                    prop_assert_eq!(wheel.deadline(*key), Some(*tick));
-                }
             }
+            assert_eq!(wheel.len(), model.len());
+            let first = model.values().copied().min();
+            assert_eq!(wheel.next_tick().is_some(), first.is_some());
+            if let (Some(next), Some(first)) = (wheel.next_tick(), first) {
+                assert!(next <= first.max(wheel.now()));
+                assert!(next >= wheel.now());
+            }
+            for key in 0..keys {
+                assert_eq!(wheel.deadline(key), model.get(&key).copied());
+            }
+            assert_whole(&wheel);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn wheel_agrees_with_a_sorted_set(start in 0u64..1 << 40, steps in few_keys()) {
+            assert_agrees_with_a_sorted_set(60, start, steps);
+        }
+
+        #[test]
+        fn wheel_agrees_with_a_sorted_set_where_many_keys_share_a_slot(start in 0u64..1 << 40, steps in many_keys()) {
+            assert_agrees_with_a_sorted_set(2_000, start, steps);
         }
     }
 }
