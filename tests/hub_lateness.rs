@@ -113,6 +113,25 @@ fn parked_message_is_read_back_ahead_of_its_time() {
     assert_eq!((world.sent_texts().len(), world.fetches.len()), (50, 0));
 }
 
+/// All at once they would take the disk and a processor from those that are due just then.
+#[test]
+fn what_is_due_at_once_is_read_back_a_few_at_a_time() {
+    let mut world = World::bound(settings(), 1000);
+    world.schedule(300, b"000000001000000R");
+    world.pass_ms(598_600);
+    assert_eq!(world.hub.gauges().bodies, 0);
+    let mut read = Vec::new();
+    for _ in 0..41 {
+        world.now = world.now.after(Duration::from_millis(10));
+        world.turn();
+        read.push(world.fetches.len());
+        world.read_back();
+    }
+
+    assert_eq!(read.iter().sum::<usize>(), 300, "a second before they are due");
+    assert!(read.iter().all(|read| *read <= 64), "{read:?}");
+}
+
 /// The same for another attempt, for which a body at hand would have to wait too long.
 #[test]
 fn message_in_backoff_is_read_back_ahead_of_its_next_attempt() {

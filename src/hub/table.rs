@@ -464,3 +464,29 @@ impl Default for Row {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_taken_in_their_order_whatever_order_they_were_freed_in() {
+        let mut table = Table::new(100);
+        let take = |table: &mut Table| {
+            let slot = table.take_slot();
+            table.put(slot, Row { phase: Phase::Queued, ..Row::default() });
+            slot
+        };
+        let mut slots: Vec<u32> = (0..1600).map(|_| take(&mut table)).collect();
+        slots.sort_unstable_by_key(|slot| slot.wrapping_mul(0x9E37_79B9));
+        slots.iter().for_each(|slot| drop(table.remove(*slot)));
+        assert_eq!((table.len(), table.has_free_slot()), (0, true));
+
+        let again: Vec<u32> = (0..1500).map(|_| take(&mut table)).collect();
+
+        assert!(again.is_sorted());
+        // Those that were freed last are kept, how few others there may be.
+        assert!(slots[1500..].iter().all(|slot| !again.contains(slot)));
+        assert_eq!((table.len(), table.has_free_slot(), take(&mut table)), (1500, false, 1600));
+    }
+}

@@ -146,11 +146,13 @@ impl Tally {
         }
         let entry = Entry { id: self.random.hash_one(id), at: sent, receipts: 0, state: MessageState::Enroute };
         match self.find(entry.id) {
-            Place::Occupied(early) => {
+            Place::Occupied(early) if early.get().receipts > 0 => {
                 let (Entry { at, receipts, state, .. }, _) = early.remove();
                 self.close(entry, at, state);
                 self.duplicates += u64::from(receipts.saturating_sub(1));
             }
+            // Two messages with one id: the receipt for one of them will be missing.
+            Place::Occupied(mut other) => other.get_mut().at = sent,
             Place::Vacant(vacant) => drop(vacant.insert(entry)),
         }
     }
@@ -303,3 +305,44 @@ fn record(histogram: &mut Histogram<u64>, now: u32, sent: u32) {
 const TICK: Duration = Duration::from_micros(4);
 
 const MAX_US: u64 = 3_600_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_are_told_apart_whenever_they_come() {
+        let now = crate::runtime::now().mono;
+        let mut tally = Tally::new(Ledger::default(), now);
+        let answer = |tally: &mut Tally, number, id: &[u8]| {
+            tally.next = number + 1;
+            tally.answer(tally.token(number, now), Status::ROK, id, now);
+        };
+        let receipt = |tally: &mut Tally, id: &[u8], state| tally.receipt(id, state, now);
+        let delivered = MessageState::Delivered;
+
+        answer(&mut tally, 0, b"in order");
+        receipt(&mut tally, b"in order", delivered);
+        receipt(&mut tally, b"in order", delivered);
+        receipt(&mut tally, b"early", delivered);
+        assert_eq!(tally.receipts, 1, "nobody knows yet whose that was");
+        receipt(&mut tally, b"early", delivered);
+        answer(&mut tally, 1, b"early");
+        answer(&mut tally, 2, b"never");
+        receipt(&mut tally, b"nobody's", MessageState::Undeliverable);
+        receipt(&mut tally, b"nobody's", MessageState::Undeliverable);
+        answer(&mut tally, 3, b"of two");
+        answer(&mut tally, 4, b"of two");
+        receipt(&mut tally, b"of two", delivered);
+        answer(&mut tally, 5, b"again");
+        receipt(&mut tally, b"again", delivered);
+        answer(&mut tally, 6, b"again");
+        receipt(&mut tally, b"again", delivered);
+
+        let report = tally.report();
+        assert_eq!((report.accepted, report.receipts, report.receipts_missing), (7, 5, 2));
+        assert_eq!((report.receipts_duplicate, report.receipts_unknown), (4, 1));
+        let states = [("DELIVRD", 5), ("UNDELIV", 1)].map(|(word, count)| (word.to_owned(), count));
+        assert_eq!(report.states, BTreeMap::from(states));
+    }
+}

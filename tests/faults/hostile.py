@@ -143,6 +143,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target" / "release" / "enroute")
     options = parser.parse_args()
+    if unknown := set(options.kinds) - set(KINDS):
+        parser.error(f"no such abuse: {', '.join(sorted(unknown))}")
     rows, calm = asyncio.run(measure(options))
     print(json.dumps({"undisturbed": median(calm), "runs": len(calm),
                       "p99_us_of_each": [run["submit_p99_us"] for run in calm]}))
