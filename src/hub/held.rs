@@ -80,7 +80,9 @@ impl Held {
     /// Whose message's row it is about.
     const fn slot(&self) -> Option<u32> {
         match self {
-            Self::Accepted { token, .. } | Self::Begun { token } | Self::Settled { token } => Some(token.slot),
+            Self::Accepted { token, .. } | Self::Begun { token } | Self::Settled { token } => {
+                Some(token.slot)
+            }
             Self::Reply { .. }
             | Self::Sent { .. }
             | Self::Arrived { .. }

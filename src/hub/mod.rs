@@ -37,6 +37,7 @@ mod entry;
 mod fetch;
 mod first_parts;
 mod gauges;
+mod glance;
 mod held;
 mod inbound;
 mod intake;

@@ -91,7 +91,7 @@ impl Hub {
     pub(super) fn give_up_early(&mut self, early: &Early) {
         let outcome = Outcome { state: early.state, error: early.error };
         let (carrier, id, destination) = (early.carrier, &early.text, &early.destination);
-        match self.match_nameless(Given { carrier, id, key: None, text_id: b"", destination, outcome }) {
+        match self.match_nameless(Given::plain(carrier, id, destination, outcome)) {
             Some(slot) => {
                 self.effects.stats.early_matched += 1;
                 self.settle(slot, outcome);

@@ -13,8 +13,6 @@ use crate::message::{Outcome, Phase};
 use crate::schedule::Failure;
 use crate::spool::Record;
 use bytes::Bytes;
-use std::hint::black_box;
-use std::ops::BitXor;
 
 impl Hub {
     pub(super) fn take_link_intake(&mut self, session: SessionId, intake: &LinkIntake) {
@@ -86,26 +84,6 @@ impl Hub {
         for (arrival, key) in intake.arrivals.iter().zip(keys) {
             self.take_arrival((seat, session), carrier, intake, arrival, key);
         }
-    }
-
-    /// Looks at messages that the turn comes to next, all together. A processor waits for many places in memory at a time, but for those of
-    /// one message after the other's if it has all that is done with the one to do first.
-    pub(super) fn glance(&self, slots: impl Iterator<Item = u32>) {
-        let see = |slot| self.table.glance(slot) ^ self.wheel.deadline(slot).unwrap_or_default();
-        black_box(slots.map(see).fold(0, u64::bitxor));
-    }
-
-    /// Under which keys the messages may be known that the carrier's receipts are for, arrival by arrival.
-    fn keys(&self, carrier: CarrierId, intake: &LinkIntake) -> Vec<Option<IdHash>> {
-        let form = self.carriers[usize::from(carrier.0)].ids.receipt;
-        let key = |arrival: &Arrival| match &arrival.matter {
-            Matter::Receipt { id, .. } => Some(self.correlation.key(carrier, intake.id(id), form)),
-            _ => None,
-        };
-        intake.glance();
-        let keys: Vec<_> = intake.arrivals.iter().map(key).collect();
-        self.glance(keys.iter().flatten().flat_map(|key| self.correlation.find(*key).take(1)));
-        keys
     }
 
     /// A carrier took the message, and says so after it was given up: its retry may be under way, here or elsewhere.

@@ -452,7 +452,7 @@ impl EarlyRecord {
     /// Holds the receipt again.
     fn resume(&self, hub: &mut Hub) {
         let Self { carrier, text, destination, outcome, at, serial, lsn } = self;
-        let given = Given { carrier: *carrier, id: text, key: None, text_id: b"", destination, outcome: *outcome };
+        let given = Given::plain(*carrier, text, destination, *outcome);
         hub.resume_early(given, (*at, *serial), *lsn);
     }
 }

@@ -479,7 +479,9 @@ mod tests {
         };
         let mut slots: Vec<u32> = (0..1600).map(|_| take(&mut table)).collect();
         slots.sort_unstable_by_key(|slot| slot.wrapping_mul(0x9E37_79B9));
-        slots.iter().for_each(|slot| drop(table.remove(*slot)));
+        for slot in &slots {
+            table.remove(*slot);
+        }
         assert_eq!((table.len(), table.has_free_slot()), (0, true));
 
         let again: Vec<u32> = (0..1500).map(|_| take(&mut table)).collect();

@@ -21,6 +21,13 @@ pub(super) struct Given<'a> {
     pub outcome: Outcome,
 }
 
+impl<'a> Given<'a> {
+    /// One of which nothing else is known.
+    pub const fn plain(carrier: CarrierId, id: &'a [u8], destination: &'a [u8], outcome: Outcome) -> Self {
+        Self { carrier, id, key: None, text_id: b"", destination, outcome }
+    }
+}
+
 impl Hub {
     /// The open message that a receipt is for: by its id, then by that of its text.
     pub(super) fn match_receipt(&mut self, given: Given<'_>) -> Option<u32> {

@@ -129,7 +129,9 @@ impl Simulator {
                     }
                 }
             }
-            Event::Unanswered(sent) => self.out.take(sent.token).into_iter().for_each(|owed| inner.put_back(owed)),
+            Event::Unanswered(sent) => {
+                self.out.take(sent.token).into_iter().for_each(|owed| inner.put_back(owed))
+            }
             Event::Bound { .. } | Event::BindRefused(_) | Event::Outbind(_) => {} // we never bind
         }
     }

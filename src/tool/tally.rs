@@ -144,7 +144,8 @@ impl Tally {
         if !self.follows {
             return;
         }
-        let entry = Entry { id: self.random.hash_one(id), at: sent, receipts: 0, state: MessageState::Enroute };
+        let entry =
+            Entry { id: self.random.hash_one(id), at: sent, receipts: 0, state: MessageState::Enroute };
         match self.find(entry.id) {
             Place::Occupied(early) if early.get().receipts > 0 => {
                 let (Entry { at, receipts, state, .. }, _) = early.remove();
