@@ -195,12 +195,12 @@ impl Hub {
 
     /// Hands a message to a link at once that would be the next and the only one in its carrier's queue; gives whether it did. Whatever may
     /// hold back the message, its account or its carrier is for the queue to see to.
-    pub(super) fn goes_at_once(&mut self, slot: u32) -> bool {
+    pub(super) fn goes_at_once(&mut self, token: Token) -> bool {
         if self.mode == Mode::Resting || self.has_reloaded {
             return false;
         }
         let Self { carriers, accounts, table, links, now, .. } = self;
-        let row = table.row(slot);
+        let row = table.row(token.slot);
         let place = usize::from(row.carrier.0);
         let carrier = &mut carriers[place];
         let is_plain = !row.is_parked()
@@ -210,14 +210,11 @@ impl Hub {
             && accounts[usize::from(row.account.0)].pace.is_none();
         let is_free = carrier.queue.is_empty()
             && carrier.is_at_ease()
-            && !carrier.is_gone
-            && carrier.breaker.lets_through()
             && carrier.pace.is_ready(row.segments.into(), *now);
         if !is_plain || !is_free {
             return false;
         }
         let Some(seat) = next_link(&carrier.links, &mut carrier.turn, links) else { return false };
-        let token = table.token(slot);
         self.hand_to(place, token, seat);
         true
     }

@@ -61,7 +61,7 @@ impl Hub {
         row.phase = Phase::Queued;
         let carrier = row.carrier;
         if !row.is(flag::QUEUED) {
-            if !is_left && self.goes_at_once(slot) {
+            if !is_left && self.goes_at_once(token) {
                 return;
             }
             let Self { table, carriers, accounts, .. } = self;

@@ -24,7 +24,6 @@ impl Hub {
             Matter::Receipt { id, .. } => Some(self.correlation.key(carrier, intake.id(id), form)),
             Matter::Inbound { .. } | Matter::Illegible | Matter::Unreadable => None,
         };
-        intake.glance();
         let keys: Vec<_> = intake.arrivals.iter().map(key).collect();
         self.glance(keys.iter().flatten().flat_map(|key| self.correlation.find(*key).take(1)));
         keys

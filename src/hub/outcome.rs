@@ -20,6 +20,7 @@ impl Hub {
         let Some((_, link)) = self.links.here(seat) else { return };
         let carrier = link.carrier;
         let mut again = Vec::new();
+        intake.glance();
         self.glance(intake.outcomes.iter().map(|outcome| Token::from_u64(outcome.token).slot));
         for outcome in &intake.outcomes {
             let (token, id) = (Token::from_u64(outcome.token), intake.id(&outcome.id));

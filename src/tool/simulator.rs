@@ -87,10 +87,11 @@ impl Simulator {
 
     /// The connection is gone: receipts that were not answered go out again elsewhere.
     pub fn end(mut self) {
-        let mut inner = self.book.lock();
+        let book = Arc::clone(&self.book);
+        let mut inner = book.lock();
         inner.seats.retain(|seat| seat.number != self.number);
         let lost: Vec<u64> = self.session.unanswered().map(|sent| sent.token).collect();
-        lost.into_iter().rev().filter_map(|token| self.out.take(token)).for_each(|owed| inner.put_back(owed));
+        lost.into_iter().rev().for_each(|token| self.put_back(token, &mut inner));
     }
 
     pub(super) fn id_format(&self) -> IdFormat {
@@ -129,10 +130,15 @@ impl Simulator {
                     }
                 }
             }
-            Event::Unanswered(sent) => {
-                self.out.take(sent.token).into_iter().for_each(|owed| inner.put_back(owed))
-            }
+            Event::Unanswered(sent) => self.put_back(sent.token, inner),
             Event::Bound { .. } | Event::BindRefused(_) | Event::Outbind(_) => {} // we never bind
+        }
+    }
+
+    /// What was out under this token was not answered: it goes out again.
+    fn put_back(&mut self, token: u64, inner: &mut Inner) {
+        if let Some(owed) = self.out.take(token) {
+            inner.put_back(owed);
         }
     }
 
@@ -248,7 +254,7 @@ impl Simulator {
                 _ => out.extend_from_slice(&owed.body),
             });
             if sent.is_none() {
-                return self.out.take(token).into_iter().for_each(|owed| inner.put_back(owed));
+                return self.put_back(token, inner);
             }
             inner.ledger.line("inbound", &[&owed.id]);
             inner.report.inbound_sent += 1;
