@@ -6,9 +6,10 @@ use enroute::carrier::Verdict as Word;
 use enroute::codec::{Command, MessageState, Sm, Status};
 use enroute::conversion::{Fallback, Long, Profile};
 use enroute::correlation::{IdForm, IdForms};
-use enroute::hub::CarrierStats;
+use enroute::hub::{BreakerRules, CarrierStats};
 use enroute::id::CarrierId;
 use enroute::route::GroupKind;
+use enroute::schedule::Ladder;
 use enroute::text::Alphabet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -147,6 +148,91 @@ fn parts_of_one_text_take_one_carrier() {
         }
         assert_eq!(places.len(), 8, "{kind:?}");
         assert!(places.values().all(|places| places.len() == 1), "{kind:?} {places:?}");
+    }
+}
+
+/// Part `number` of a text of three.
+fn part(world: &mut World, number: u8) {
+    let part = [&[5, 0, 3, 9, 3, number], format!("part {number}").as_bytes()].concat();
+    let (source, destination) = (SOURCE, DESTINATION);
+    let sm = Sm { source, destination, esm_class: 0x40, short_message: &part, ..Sm::default() };
+    world.hand_in(PORT, Command::SUBMIT_SM, 1000 + u32::from(number), |body| sm.encode_body(body));
+    world.run();
+}
+
+fn sick_after(failures: u32) -> World {
+    let mut settings = with(GroupKind::Failover, 2);
+    settings.carriers[0].breaker = BreakerRules { failures, open: secs(12), ..BreakerRules::default() };
+    World::with_links(settings, &[0, 1])
+}
+
+/// Found by X14: the others left a silent carrier, and the first was tried there again.
+#[test]
+fn part_that_was_not_answered_follows_the_others_of_its_text() {
+    let mut world = sick_after(10);
+    world.numbered_texts(9);
+    (1..=3).for_each(|number| part(&mut world, number));
+    let out = world.went_where();
+    assert!(out.len() == 10 && out.iter().all(|(place, ..)| *place == 0), "{out:?}");
+    for (_, token, _) in out {
+        world.say(LINKS[0], token, Word::Unanswered, "");
+    }
+    world.run();
+    world.pass(secs(10));
+    let parts = world.went_where();
+    assert_eq!(parts.iter().map(|(place, ..)| *place).collect::<Vec<_>>(), [1, 1], "{parts:?}");
+    world.pass(secs(2));
+    world.accepted(text("probe"));
+    let (place, token) = world.went_once();
+    world.carrier_says(place, token, Word::Answered(Status::ROK), "ok");
+    assert_eq!((place, world.hub.gauges().carriers[0].breaker), (0, 0), "it is well again");
+
+    world.pass(secs(60));
+
+    let again = world.serve_all();
+    assert!(again[&1].len() == 1 && again[&1][0].ends_with("part 1") && again[&0].len() == 9, "{again:?}");
+}
+
+/// A part that was not answered stays with its carrier though its text is long forgotten, and turns would lead elsewhere.
+#[test]
+fn part_that_was_not_answered_stays_where_it_was() {
+    let mut settings = with(GroupKind::RoundRobin, 2);
+    settings.retry.unanswered = Ladder { jitter: 0.0, ..Ladder::of_seconds(&[200]) };
+    let mut world = World::with_links(settings, &[0, 1]);
+    for _ in 0..4 {
+        part(&mut world, 1);
+        let (place, token) = world.went_once();
+        world.carrier_says(place, token, Word::Unanswered, "");
+        world.pass(secs(230));
+        let (again, token) = world.went_once();
+        assert_eq!(again, place);
+        world.carrier_says(again, token, Word::Answered(Status::ROK), &token.to_string());
+        world.accepted(text("other"));
+        world.serve_all();
+    }
+}
+
+/// A sick carrier may be tried with a part of a text: the others wait for what becomes of it, and go where it goes.
+#[test]
+fn text_is_not_torn_by_a_trial() {
+    for (word, there) in [(Word::Answered(Status::ROK), 0), (Word::Answered(Status::RSYSERR), 1)] {
+        let mut world = sick_after(1);
+        world.accepted(text("a"));
+        let (_, token) = world.went_once();
+        world.carrier_refuses(0, token, Status::RSYSERR);
+        world.pass(secs(12));
+        world.serve_all();
+        part(&mut world, 1);
+        let (place, token) = world.went_once();
+        assert_eq!(place, 0, "it is what finds out");
+        (2..=3).for_each(|number| part(&mut world, number));
+        world.accepted(text("other"));
+        assert_eq!(world.went_once().0, 1, "whoever is alone waits for nobody");
+
+        world.carrier_says(place, token, word, "id");
+
+        let parts = world.went_where();
+        assert_eq!(parts.iter().map(|(place, ..)| *place).collect::<Vec<_>>(), [there; 2], "{parts:?}");
     }
 }
 

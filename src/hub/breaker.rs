@@ -141,6 +141,11 @@ impl Breaker {
         matches!(self.state, State::Closed { .. })
     }
 
+    /// Whether one message finds out how it is, or is to.
+    pub const fn is_half_open(&self) -> bool {
+        matches!(self.state, State::Half { .. })
+    }
+
     /// 0 closed, 1 half open, 2 open.
     pub const fn stage(&self) -> u64 {
         match self.state {

@@ -18,9 +18,10 @@ impl Hub {
         }
         let row = self.table.row(slot);
         let Some(carrier) = self.carriers.get(usize::from(row.carrier.0)) else { return };
-        // It waited for another attempt at this one, which is not there any more.
+        // It waited for another attempt at this one, which is not there any more; or the other parts of its text went elsewhere.
         let is_retry = row.attempts > 0 && row.losses < SUSPECT && row.may_move();
-        if is_retry && !carrier.prospect().usable && !self.is_sole(slot) {
+        let may_go = row.is(flag::TOGETHER) || !carrier.prospect().usable;
+        if is_retry && may_go && !self.is_sole(slot) {
             return self.route_out(slot);
         }
         self.enter_queue(slot);

@@ -300,7 +300,7 @@ impl Hub {
         route: RouteId,
     ) -> Result<(Leaf, Tried, Seen), Status> {
         let (mut tried, mut refusal) = (Tried(0), None);
-        while let Some(leaf) = self.pick(question.draw, Place { route, tried, from: 0 }) {
+        while let Some(leaf) = self.pick(question.draw, Place { route, tried, from: 0, stays: false }) {
             // Nobody has promised anything for it yet: one that our own words fail for stays outside.
             let seen = guarded(|| self.examine(question.sm, question.account, leaf.carrier));
             match seen.unwrap_or(Err(Status::RSYSERR)) {

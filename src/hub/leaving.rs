@@ -22,6 +22,8 @@ pub(super) struct Leaving {
     pub down: Option<Instant>,
     /// Its queue has been looked through, or is being.
     seen: bool,
+    /// Parts of a text wait in its queue for what becomes of another one of them, which is out to find out if it is well.
+    pub awaits_trial: bool,
     /// Rules have changed: whatever state it is in, its queue is to be looked through for what they lead elsewhere.
     pub is_doubtful: bool,
     /// What of it is still to be looked at, in order. What comes meanwhile stands behind it.
@@ -183,7 +185,9 @@ impl Hub {
     /// A carrier is taken for sick, from now on or still.
     fn sicken(&mut self, carrier: CarrierId) {
         self.effects.stats.sicken(carrier);
-        self.carriers[usize::from(carrier.0)].leaving.down.get_or_insert(self.now.mono);
+        let leaving = &mut self.carriers[usize::from(carrier.0)].leaving;
+        leaving.down.get_or_insert(self.now.mono);
+        leaving.seen &= !std::mem::take(&mut leaving.awaits_trial);
     }
 
     /// When [`Hub::look_at_carriers`] has something to do.

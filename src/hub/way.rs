@@ -94,6 +94,8 @@ pub(super) struct Place {
     pub tried: Tried,
     /// Candidates before this one have had it this round.
     pub from: u8,
+    /// This one may have it without our knowing: another one would be paid for the double.
+    pub stays: bool,
 }
 
 impl Hub {
@@ -102,15 +104,25 @@ impl Hub {
         let Draw { number, dice, is_part } = draw;
         let now = self.now.mono;
         let Self { settings, turns, carriers, texts, .. } = self;
-        let Place { route, tried, from } = place;
-        let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].prospect();
+        let Place { route, tried, from, stays } = place;
         if is_part
             && let Some(leaf) = texts.find(dice.cast(), route, now)
             && tried.0 & 1 << leaf.bit == 0
             && leaf.bit >= from
-            && standing(leaf.carrier).usable
         {
-            return Some(Leaf { usable: true, ..leaf });
+            let state = &mut carriers[usize::from(leaf.carrier.0)];
+            let is_usable = state.prospect().usable;
+            if is_usable || state.is_on_trial() {
+                state.leaving.awaits_trial |= !is_usable;
+                return Some(Leaf { usable: true, ..leaf });
+            }
+        }
+        let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].prospect();
+        if stays
+            && let Some(carrier) = settings.routes.candidates(route, number).get(usize::from(from))
+            && standing(*carrier).usable
+        {
+            return Some(Leaf { carrier: *carrier, bit: from, usable: true });
         }
         let before = u32::try_from((1_u64 << from.min(32)) - 1).unwrap_or(u32::MAX);
         let mut next = |tried| settings.routes.next(route, number, tried, dice, turns, standing);
@@ -146,7 +158,7 @@ impl Hub {
         if carrier != Row::NOWHERE {
             return carrier;
         }
-        let place = Place { route, tried: Tried(0), from: 0 };
+        let place = Place { route, tried: Tried(0), from: 0, stays: false };
         self.pick(question.draw, place).map_or(carrier, |leaf| leaf.carrier)
     }
 
@@ -197,14 +209,15 @@ impl Hub {
             self.find_place(slot);
         }
         let row = self.table.row(slot);
-        let mut place = Place { route: row.route, tried: Tried(row.tried), from: row.from };
+        let stays = row.is(flag::TOGETHER) && row.is(flag::DOUBTFUL);
+        let mut place = Place { route: row.route, tried: Tried(row.tried), from: row.from, stays };
         let (account, serial, due, error) = (row.account, row.serial, row.at, row.error);
         let sm = guarded(|| Sm::decode(&body, Reading::Lenient).unwrap_or_default()).unwrap_or_default();
         let question = Question::new(&sm, account, serial, due); // of an empty body: one that has no say
         if !body.is_empty() && self.settings.routes.candidates(place.route, sm.destination.addr).is_empty() {
             // Its rule is there no more, or leads nowhere for this number: the first that fits now is its rule.
             let route = self.rule_for(&question).unwrap_or(Row::NO_ROUTE);
-            place = Place { route, tried: Tried(0), from: 0 };
+            place = Place { route, tried: Tried(0), from: 0, stays: false };
             let row = self.table.row(slot);
             (row.route, row.tried, row.from) = (route, 0, 0);
         }
@@ -381,6 +394,11 @@ impl CarrierState {
     /// Whether it has a link and is held for well. While it is being tried it is not: a trial may take as long as an answer may.
     pub fn is_up(&self) -> bool {
         !self.is_gone && !self.links.is_empty() && self.breaker.is_closed()
+    }
+
+    /// Whether a message is finding out, or is about to, if it is well again.
+    fn is_on_trial(&self) -> bool {
+        !self.is_gone && !self.links.is_empty() && self.breaker.is_half_open()
     }
 
     /// Whether time alone changes nothing about it: nobody has to look at it until something happens.

@@ -206,7 +206,10 @@ def began(event):
 
 
 def segments(run, verdict):
-    """I11: parts came all or ended alike, the same carrier; in order over one link unless an event came between."""
+    """I11: parts came all or ended alike, one carrier has them all; in order over one link unless an event came between.
+
+    What a carrier left unanswered may come to another one again, and the text is whole there.
+    """
     groups = moved = 0
     for (name, total), parts in run.groups.items():
         tokens = [parts.get(number) for number in range(1, total + 1)]
@@ -217,7 +220,7 @@ def segments(run, verdict):
             continue
         groups += 1
         firsts = [all_[0] for all_ in came]
-        if len({got["s"][0] for got in firsts}) > 1:
+        if not set.intersection(*({got["s"][0] for got in all_} for all_ in came)):
             verdict.breach("I11", f"group {name} went to several carriers")
         since, until = run.sent[tokens[0]]["t"] - SLACK_S, max(got["t"] for got in firsts) + SLACK_S
         if any(len(all_) > 1 for all_ in came) or any(
