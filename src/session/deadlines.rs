@@ -1,6 +1,6 @@
 //! What a session does when time passes, and when it has to be asked again.
 //!
-//! A session whose peer has used up its window of requests is deaf: nothing is read, the peer's answers neither. So its silence says
+//! A session whose peer asks more than its window has room for is deaf: nothing is read, the peer's answers neither. So its silence says
 //! nothing, and a request of ours goes unanswered only after we have listened for as long as an answer may take.
 
 use super::timing::{Due, Phase};
@@ -16,13 +16,13 @@ impl Session {
             return None;
         }
         let phase = self.phase();
-        let oldest = self.window.oldest().filter(|_| !self.window_is_used_up());
+        let oldest = self.window.oldest().filter(|_| !self.is_deaf());
         [self.timing.next(phase, oldest), self.chatter.rests_until()].into_iter().flatten().min()
     }
 
-    /// Whether the peer may ask nothing more before we answer: then nothing of it is read, its answers neither.
-    pub(super) fn window_is_used_up(&self) -> bool {
-        self.owed >= self.settings.window_in
+    /// Whether the peer has asked more than it may before we answer: then nothing of it is read, its answers neither.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_held_up && self.owed >= self.settings.window_in
     }
 
     /// Takes note that we listen again, if we have been deaf: what the peer has said meanwhile has yet to be read.
@@ -48,8 +48,10 @@ impl Session {
     fn is_dead(&self, now: Now) -> bool {
         let timeout = self.settings.timers.response;
         let is_overdue = self.window.oldest().is_some_and(|sent| now.mono >= sent + timeout);
-        let listens = self.owed < self.settings.window_in;
-        is_overdue && listens && matches!(self.state, State::Bound(_)) && self.timing.is_mute(now.mono)
+        is_overdue
+            && !self.is_deaf()
+            && matches!(self.state, State::Bound(_))
+            && self.timing.is_mute(now.mono)
     }
 
     /// Does one thing whose time has come; call until it gives `None`.
@@ -70,7 +72,7 @@ impl Session {
         match self.timing.due(self.phase(), now.mono) {
             Due::Nothing => {}
             // While its window keeps us from reading, its silence says nothing.
-            Due::Enquire if self.window_is_used_up() => {
+            Due::Enquire if self.is_deaf() => {
                 self.timing.deaf(now.mono);
             }
             Due::Enquire => {

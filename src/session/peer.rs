@@ -47,9 +47,6 @@ impl Session {
             return None;
         }
         self.owed += usize::from(command.has_response());
-        if self.window_is_used_up() {
-            self.deaf_since.get_or_insert(now.mono);
-        }
         if let Some(place) = HANDED_OUT.iter().position(|known| *known == command) {
             self.stats.requests[place] += 1;
         }

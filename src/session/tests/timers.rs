@@ -142,6 +142,39 @@ fn any_pdu_proves_life() {
     assert_eq!(session.closed(), None);
 }
 
+/// The peer asks for one thing more than its window has room for, which stays unread.
+fn ask_too_much(session: &mut Session, now: Now) {
+    let mut input = BytesMut::new();
+    input.extend([2, 3].map(|sequence| request(Command::SUBMIT_SM, sequence)).concat());
+    assert_eq!(take(session, &mut input, now).len(), 1);
+    assert!(!session.wants_read() && !input.is_empty());
+}
+
+/// What the peer answers needs no room in its window; what stands behind a request that does has to wait with it.
+#[test]
+fn answers_are_taken_though_the_window_is_used_up() {
+    let now = start();
+    let settings = Settings { window_in: 1, ..Settings::default() };
+    let mut session = mc(BindKind::Transceiver, settings, now);
+    let [first, second] = [7, 8].map(|token| {
+        let number = session.request(Command::DELIVER_SM, token, now, |_| {}).expect("room");
+        (
+            Told::Response { token, status: Status::ROK, late: false },
+            response(Command::DELIVER_SM, Status::ROK, number),
+        )
+    });
+    feed(&mut session, &request(Command::SUBMIT_SM, 2), now);
+    assert!(session.wants_read());
+
+    assert_eq!(feed(&mut session, &first.1, now), [first.0]);
+    let mut input = BytesMut::from(&[request(Command::SUBMIT_SM, 3), second.1].concat()[..]);
+    assert_eq!(take(&mut session, &mut input, now), []);
+    assert!(!session.wants_read());
+    answer(&mut session, Command::SUBMIT_SM, 2);
+    assert!(session.wants_read());
+    assert_eq!(take(&mut session, &mut input, now), [Told::Request(Command::SUBMIT_SM, 3), second.0]);
+}
+
 /// An answer that we chose not to read is not one that the peer owes: who waits for it must not be told that it never came.
 #[test]
 fn request_is_not_called_unanswered_while_its_answer_may_lie_unread() {
@@ -149,9 +182,9 @@ fn request_is_not_called_unanswered_while_its_answer_may_lie_unread() {
     let settings = Settings { window_in: 1, ..Settings::default() };
     let mut session = mc(BindKind::Transceiver, settings, now);
     session.request(Command::DELIVER_SM, 7, now, |_| {}).expect("room");
-    feed(&mut session, &request(Command::SUBMIT_SM, 2), now);
+    ask_too_much(&mut session, now);
 
-    assert_eq!(wait(&mut session, now.after(secs(100))), [], "its window is used up");
+    assert_eq!(wait(&mut session, now.after(secs(100))), [], "it asks more than its window has room for");
     answer(&mut session, Command::SUBMIT_SM, 2);
     let listening = now.after(secs(101));
     assert_eq!(wait(&mut session, listening), [], "nothing has been read yet");
@@ -182,8 +215,7 @@ fn peer_is_not_called_silent_while_its_window_keeps_us_from_reading() {
     let now = start();
     let settings = Settings { window_in: 1, ..Settings::default() };
     let mut session = mc(BindKind::Transceiver, settings, now);
-    feed(&mut session, &request(Command::SUBMIT_SM, 2), now);
-    assert!(!session.wants_read());
+    ask_too_much(&mut session, now);
 
     let mut at = now;
     for _ in 0..10 {
