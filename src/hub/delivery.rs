@@ -204,7 +204,7 @@ impl Turn {
 }
 
 /// How many a port gets in a row.
-const ROW: u8 = 32;
+const ROW: u8 = 96;
 
 /// Where something goes.
 enum Fitting {
