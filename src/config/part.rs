@@ -53,6 +53,7 @@ pub(super) fn limits(section: &mut Section<'_>, limits: &mut Limits, memory_octe
     section.set("messages", 1..=1_000_000_000, &mut limits.messages);
     section.set("bodies_in_memory", 1..=100_000_000, &mut limits.bodies);
     section.set("poison_attempts", 0..=255, &mut limits.poison_attempts);
+    section.set("backlog", 0..=1_000_000_000, &mut limits.backlog);
     section.set("unanswered_in_a_row", 0..=1_000_000, &mut limits.silences);
     section.set_time("failover_after_s", SECOND, 0..=86_400, &mut limits.failover);
     section.set("early_receipts", 1..=100_000_000, &mut limits.early_receipts);

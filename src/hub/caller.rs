@@ -8,6 +8,7 @@ use crate::esme::Answer;
 use crate::id::{AccountId, Lsn, MessageId, SessionId};
 use crate::message::{Outcome, Phase};
 use bytes::{Bytes, BytesMut};
+use std::time::Instant;
 
 /// One request and the port that it came through.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Caller {
     pub version: Version,
     pub command: Command,
     pub sequence: u32,
+    /// When it came.
+    pub since: Instant,
 }
 
 impl Hub {

@@ -122,6 +122,8 @@ pub(super) fn word_of(octet: usize) -> &'static str {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     pub messages: u64,
+    /// Requests that wait until the hub has time for them.
+    pub before: u64,
     pub held: u64,
     pub awaiting: u64,
     pub scheduled: u64,
@@ -163,6 +165,7 @@ impl Gauges {
             ("timed", self.scheduled),
             ("receipt_waiting", self.waiting),
             ("unrouted", self.unrouted),
+            ("before_hub", self.before),
             ("waiting_for_disk", self.held),
             ("body_watched", self.bodies),
             ("early_receipts", self.early_receipts),
@@ -209,6 +212,7 @@ impl Hub {
     pub fn gauges(&self) -> Gauges {
         let mut gauges = Gauges {
             messages: self.table.len() as u64,
+            before: self.backlog.requests() as u64,
             held: self.holding.len() as u64,
             awaiting: self.correlation.len() as u64,
             early_receipts: self.correlation.early_len() as u64,

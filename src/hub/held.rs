@@ -96,6 +96,8 @@ impl Held {
 #[derive(Debug, Default)]
 pub(super) struct Holding {
     queues: [Waiting; Durability::EACH.len()],
+    /// Submissions among what is held.
+    accepted: usize,
 }
 
 /// One queue.
@@ -111,6 +113,11 @@ struct Waiting {
 impl Holding {
     pub fn len(&self) -> usize {
         self.queues.iter().map(|queue| queue.held.len()).sum()
+    }
+
+    /// Submissions that wait.
+    pub fn accepted(&self) -> usize {
+        self.accepted
     }
 
     /// Answers that wait whole.
@@ -132,6 +139,7 @@ impl Hub {
     /// Lets `held` go once everything before `lsn` is as durable as the account wants what it is told to be.
     pub(super) fn hold_for(&mut self, account: AccountId, lsn: Lsn, held: Held) {
         let durability = self.durability_for(account);
+        self.holding.accepted += usize::from(matches!(held, Held::Accepted { .. }));
         self.holding.queue(durability).held.push_back((lsn, held));
     }
 
@@ -198,6 +206,7 @@ impl Hub {
                     self.effects.bulks.extend(answer);
                 }
                 Held::Accepted { token, port, session, sequence, since } => {
+                    self.holding.accepted -= 1;
                     let waited = self.now.mono.saturating_duration_since(since);
                     self.effects.stats.submit_response.record(waited);
                     if durability == Durability::Disk {

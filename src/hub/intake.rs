@@ -20,6 +20,7 @@ use crate::route::{Leaf, RouteId, Tried};
 use crate::session::BindKind;
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
+use std::time::Instant;
 
 impl Hub {
     pub(super) fn open_port(
@@ -39,6 +40,7 @@ impl Hub {
             window,
             out: Out::default(),
             batch: PortBatch::default(),
+            waiting: Vec::new(),
         };
         let seat = self.ports.insert(session, port);
         if receives {
@@ -52,6 +54,9 @@ impl Hub {
     }
 
     pub(super) fn close_port(&mut self, session: SessionId) {
+        if let Some(seat) = self.ports.seat(session) {
+            self.take_waiting(seat);
+        }
         let Some((seat, port)) = self.ports.remove(session) else { return };
         let state = &mut self.accounts[usize::from(port.account.0)];
         state.ports.retain(|known| *known != seat);
@@ -67,12 +72,19 @@ impl Hub {
         self.wake_account(port.account);
     }
 
-    pub(super) fn take_intake(&mut self, session: SessionId, intake: &Intake) {
+    pub(super) fn take_intake(&mut self, session: SessionId, intake: Intake) {
         let Some(seat) = self.ports.seat(session) else { return };
         for (token, verdict) in &intake.verdicts {
             self.take_verdict(seat, Token::from_u64(*token), *verdict);
         }
-        let Some((_, port)) = self.ports.here(seat) else { return };
+        if !intake.requests.is_empty() {
+            self.take_requests_in_turn(session, seat, intake);
+        }
+    }
+
+    /// Takes what a port asked for at `since`.
+    pub(super) fn take_requests(&mut self, session: SessionId, seat: u32, intake: &Intake, since: Instant) {
+        let Some(port) = self.ports.at(seat, session) else { return };
         let (account, version) = (port.account, port.version);
         // A body keeps the whole read in memory that it is a part of: that must be worth it.
         let useful: usize = intake.requests.iter().map(|request| request.body.len()).sum();
@@ -84,7 +96,7 @@ impl Hub {
                 false => Bytes::copy_from_slice(&intake.batch[place]),
             };
             let (command, sequence) = (request.command, request.sequence);
-            let caller = Caller { port: seat, session, account, version, command, sequence };
+            let caller = Caller { port: seat, session, account, version, command, sequence, since };
             self.take_request(caller, body);
         }
     }
@@ -104,8 +116,7 @@ impl Hub {
                 if awaits_outcome {
                     self.await_outcome(caller, token);
                 }
-                let Caller { port, session, account, sequence, .. } = caller;
-                let since = self.now.mono;
+                let Caller { port, session, account, sequence, since, .. } = caller;
                 self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
             }
             Err(status) => self.refuse(caller, status),

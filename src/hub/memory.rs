@@ -52,6 +52,7 @@ impl Hub {
             + self.table.body_octets()
             + self.kin.gathering.octets() as u64
             + self.opt_outs.octets() as u64
+            + self.backlog.octets() as u64
             + self.buffers
     }
 }

@@ -21,6 +21,7 @@
 mod aliases;
 mod asked;
 mod astray;
+mod backlog;
 mod breaker;
 mod broadcast;
 mod bulks;
@@ -96,13 +97,14 @@ use crate::clock::{Now, Watch};
 use crate::codec::{Tag, Version};
 use crate::conversion::Profile;
 use crate::correlation::{Correlation, IdForms};
-use crate::esme::{Answer, PortBatch};
+use crate::esme::{Answer, Intake, PortBatch};
 use crate::id::{AccountId, CarrierId, IdKey, Lsn, SessionId};
 use crate::route::Turns;
 use crate::schedule::Retry;
 use crate::screening::{Circles, OptOuts, Policy};
 use crate::spool::Journal;
 use aliases::Aliases;
+use backlog::{Backlog, Pulse};
 use breaker::Breaker;
 use broadcast::Asked;
 use bytes::BytesMut;
@@ -145,6 +147,7 @@ pub struct Hub {
     carriers: Carriers,
     ports: Seats<PortState>,
     links: Seats<LinkState>,
+    backlog: Backlog,
     /// What waits for the spool.
     holding: Holding,
     /// Bodies at hand, oldest first.
@@ -300,6 +303,9 @@ struct CarrierState {
     throttles: u8,
     /// What happened in this turn.
     counts: CarrierStats,
+    pulse: Pulse,
+    /// How many wait for it, as [`Backlog`] counts them.
+    backlog: usize,
 }
 
 /// One port at run time.
@@ -312,6 +318,8 @@ struct PortState {
     window: usize,
     out: Out,
     batch: PortBatch,
+    /// What it asked for and the hub had no time for yet, and since when.
+    waiting: Vec<(Instant, Intake)>,
 }
 
 /// One link at run time.
@@ -365,6 +373,7 @@ impl Hub {
         self.pump(); // before bodies that came back are parked again, however few may be at hand
         self.upkeep();
         self.go_on_parting();
+        self.go_on_taking_in();
         self.effects.frames.extend(self.journal.seal());
         self.take_effects()
     }
@@ -374,7 +383,7 @@ impl Hub {
             Event::PortBound { session, account, kind, version, window } => {
                 self.open_port(session, account, kind, version, window);
             }
-            Event::PortIntake { session, intake } => self.take_intake(session, &intake),
+            Event::PortIntake { session, intake } => self.take_intake(session, intake),
             Event::PortClosed { session } => self.close_port(session),
             Event::LinkBound { session, carrier, kind, window } => {
                 self.open_link(session, carrier, kind, window);

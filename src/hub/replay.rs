@@ -1,7 +1,6 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
 use super::aliases::Aliases;
-use super::clockwork::Clockwork;
 use super::first_parts::FirstParts;
 use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
@@ -391,11 +390,12 @@ impl Replay {
             nameless: Nameless::default(),
             journal,
             table: self.table,
-            wheel: Clockwork::new(now.wall.0 / super::timers::TICK_MS),
+            wheel: super::clockwork::Clockwork::new(now.wall.0 / super::timers::TICK_MS),
             accounts: self.accounts,
             carriers: self.carriers.into(),
             ports: Seats::default(),
             links: Seats::default(),
+            backlog: super::backlog::Backlog::default(),
             holding: super::held::Holding::default(),
             bodies: VecDeque::new(),
             reading: 0,

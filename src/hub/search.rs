@@ -172,8 +172,7 @@ impl Hub {
                     self.effects.stats.replaced += 1;
                     lsn = self.settle(old.slot, Outcome::plain(crate::codec::MessageState::Deleted));
                 }
-                let Caller { port, session, account, sequence, .. } = caller;
-                let since = self.now.mono;
+                let Caller { port, session, account, sequence, since, .. } = caller;
                 self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
             }
             Err(status) => self.refuse(caller, status),

@@ -217,6 +217,8 @@ pub struct Limits {
     pub bulks: bulk::Limits,
     /// How messages of low priority get their turns at a carrier.
     pub aging: Guard,
+    /// Messages that stand before carriers that take them, beyond which submissions wait if the hub has no time; 0: they never do.
+    pub backlog: usize,
 }
 
 /// How a message ends whose carrier took it and never told its outcome (fact sheet 8.4).
@@ -259,6 +261,7 @@ impl Default for Limits {
             overdue_parts: Overdue::Send,
             bulks: bulk::Limits::default(),
             aging: Guard::default(),
+            backlog: 4_096,
         }
     }
 }

@@ -184,6 +184,7 @@ impl Hub {
             call,
             busy,
             bulk,
+            self.next_turn_of_ports(),
             self.correlation.next_timeout(),
         ]
         .into_iter()

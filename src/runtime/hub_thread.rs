@@ -114,6 +114,7 @@ impl HubThread {
             self.hub.note_buffers(self.buffers.load(Ordering::Relaxed));
             let is_resting = |rest: &Rest| rest.is_on(now.mono) && !stop;
             let (ports, links) = (is_resting(&self.port_rest), is_resting(&self.link_rest));
+            self.hub.note_effort(effort.share());
             self.hub.leave_out(Sessions { ports, links });
             let effects = self.hub.turn(events.drain(..), self.progress.reached(), now);
             self.port_rest.begin(effects.ports.len(), effort.ratio(), now.mono);

@@ -64,6 +64,11 @@ impl Effort {
         self.woke = woke;
     }
 
+    /// The share of its time that it worked, 0 to 1.
+    pub const fn share(&self) -> f64 {
+        self.share
+    }
+
     /// For how much longer it works than it waits: 1 if for as long, [`RATIO_MAX`] at most.
     pub fn ratio(&self) -> f64 {
         (self.share / (1.0 - self.share).max(f64::EPSILON)).min(RATIO_MAX)

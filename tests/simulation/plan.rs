@@ -324,6 +324,7 @@ fn settings(carriers: &[Conduct], validity_s: u64, grace: Micros, random: &mut R
         retry: retry(random),
         limits: Limits {
             bodies: random.usize(4..200),
+            backlog: random.usize(0..40),
             body_age: Duration::from_secs(random.u64(1..5)),
             receipt_grace: Duration::from_micros(grace),
             ..Limits::default()

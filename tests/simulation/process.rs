@@ -190,6 +190,7 @@ impl Process {
         let is_last = self.stopping == Some(Stopping::Writing);
         let [ports, links] = self.rests.map(|until| time < until && !is_last);
         self.hub.leave_out(Sessions { ports, links });
+        self.hub.note_effort(scene.random.u64(0..=100) as f64 / 100.0);
         let effects = self.hub.turn(events.into_iter(), self.writer.published, now);
         let is_due = self.hub.next_timeout().is_some_and(|at| at <= now.mono);
         self.note_idleness(is_due && !had_events && has_nothing(&effects), scene);
