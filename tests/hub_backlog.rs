@@ -4,15 +4,18 @@ mod world;
 
 use bytes::BytesMut;
 use enroute::carrier::Verdict as Word;
-use enroute::codec::{Command, Status};
-use enroute::esme::{Intake, Request};
-use enroute::hub::{Event, Limits, Settings};
-use enroute::id::SessionId;
+use enroute::codec::{Command, Status, Version};
+use enroute::esme::{Account, Intake, Request};
+use enroute::hub::{AccountPlan, Event, Limits, OverLimit, Settings};
+use enroute::id::{AccountId, SessionId};
 use std::time::Duration;
 use world::*;
 
 /// Another session of the same account.
 const OTHER: SessionId = SessionId(77);
+
+/// One of an account that gets one message a minute, and may queue more.
+const LIMITED: SessionId = SessionId(78);
 
 /// The hub works for longer than it rests; it has no time at all; it has time.
 const BUSY: f64 = 0.7;
@@ -22,8 +25,14 @@ const IDLE: f64 = 0.1;
 /// The carrier has taken its window of 10, at once, and 20 stand before it: as many as are enough.
 fn enough() -> World {
     let limits = Limits { backlog: 20, ..settings().limits };
-    let mut world = World::bound(Settings { limits, ..settings() }, 10);
+    let mut settings = Settings { limits, ..settings() };
+    let mut limited = AccountPlan::new(Account::new("limited", "secret"));
+    limited.limits.minute_max = Some(1);
+    limited.over_limit = OverLimit::Queue;
+    settings.accounts.push(limited);
+    let mut world = World::bound(settings, 10);
     world.bind_port(OTHER);
+    world.bind_as(LIMITED, AccountId(1), Version::V34);
     world.hub.note_effort(BUSY);
     bring(&mut world, PORT, 30);
     world.run();
@@ -156,6 +165,20 @@ fn nobody_waits_for_a_carrier_that_is_slow_stands_still_or_is_down() {
         let lost = world.sent().into_iter().map(|(_, token, _)| token).collect();
         world.inbox.push(Event::LinkClosed { session: LINK, lost });
         world.run();
+    });
+}
+
+/// All that stands before the carrier may be for accounts' own limits to let go.
+#[test]
+fn nobody_waits_for_an_account_that_is_over_its_limit() {
+    takes_at_once_after(|world| {
+        bring(world, LIMITED, 3);
+        world.run();
+        take_window(world);
+        take_window(world);
+        bring(world, PORT, 30);
+        world.run();
+        assert_eq!(before(world), 0);
     });
 }
 

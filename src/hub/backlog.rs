@@ -11,7 +11,8 @@
 //! counts     what stands before a carrier that turns its windows over quickly; if the hub has no time at all, before any that moves
 //! ```
 //!
-//! Carriers that are slow, paused or down keep nobody out, and who asks for little at a time is not made to wait.
+//! Carriers that are slow, limited or down keep nobody out, nor do those in whose queues accounts wait for limits of their own; who asks for little
+//! at a time is not made to wait.
 
 use super::carriers::mark;
 use super::{Hub, Mode};
@@ -116,7 +117,9 @@ impl Hub {
         for place in 0..self.carriers.len() {
             if self.carriers.has(place, mark::COUNT) {
                 let state = &mut self.carriers[place];
-                let counts = state.is_at_ease() && state.pulse.is_within(turnover, now);
+                // Accounts that wait for their limits may have all that stands there.
+                let is_free = state.is_at_ease() && !state.queue.has_sleepers();
+                let counts = is_free && state.pulse.is_within(turnover, now);
                 let queued = if counts { state.queue.len() } else { 0 };
                 let before = std::mem::replace(&mut state.backlog, queued);
                 self.backlog.queued = self.backlog.queued - before + queued;

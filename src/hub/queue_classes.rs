@@ -116,6 +116,11 @@ impl Classes {
         self.classes[self.chosen].sleep();
     }
 
+    /// Whether any account has none.
+    pub fn has_sleepers(&self) -> bool {
+        self.classes.iter().any(Turns::has_sleepers)
+    }
+
     /// The account has its turns again.
     pub fn wake(&mut self, account: AccountId) {
         self.classes.iter_mut().for_each(|class| class.wake(account));

@@ -27,6 +27,8 @@ pub(super) struct Turns {
     busy: u64,
     round: u64,
     len: usize,
+    /// Accounts that sleep.
+    asleep: usize,
     /// Messages at the front of an account are known to be looked at if its mark is this one.
     looks: u32,
     /// How many more leave before the front is looked at again.
@@ -142,6 +144,7 @@ impl Turns {
             let first = self.rounds[self.place_of(self.round) as usize].first;
             self.unlink_first();
             self.flows[first as usize].is_asleep = true;
+            self.asleep += 1;
         }
     }
 
@@ -149,8 +152,14 @@ impl Turns {
     pub fn wake(&mut self, account: AccountId) {
         let Some(place) = self.by_account.get(&account).copied() else { return };
         if std::mem::take(&mut self.flows[place as usize].is_asleep) {
+            self.asleep -= 1;
             self.append(place, 1);
         }
+    }
+
+    /// Whether any account sleeps.
+    pub fn has_sleepers(&self) -> bool {
+        self.asleep > 0
     }
 
     /// Every account has its turns again.
@@ -411,6 +420,7 @@ mod tests {
                     *asleep &= !list.is_empty();
                 }
                 prop_assert_eq!(turns.len(), model.iter().map(VecDeque::len).sum::<usize>());
+                prop_assert_eq!(turns.has_sleepers(), asleep.contains(&true));
             }
         }
     }
