@@ -430,9 +430,9 @@ fn resting_hub_sends_nothing_new_and_comes_to_quiet() {
 
 #[test]
 fn receipts_go_to_one_port_in_a_row_and_to_the_next_in_the_next_turn() {
-    let mut world = World::bound(settings(), 100);
+    let mut world = World::bound(settings(), 300);
     [7, 8].map(SessionId).into_iter().for_each(|port| world.bind_port(port));
-    world.submit(&[text("a"); 72]);
+    world.submit(&[text("a"); 202]);
     world.run();
     for (place, (session, token, _)) in world.sent().into_iter().enumerate() {
         world.say(session, token, ROK, &format!("{place}"));
@@ -446,11 +446,11 @@ fn receipts_go_to_one_port_in_a_row_and_to_the_next_in_the_next_turn() {
         world.delivered.drain(..).map(|told| told.session).collect::<Vec<_>>()
     };
 
-    let together = told(&mut world, 0..70);
-    let alone = [70, 71].map(|place| told(&mut world, place..place + 1)).concat();
+    let together = told(&mut world, 0..200);
+    let alone = [200, 201].map(|place| told(&mut world, place..place + 1)).concat();
 
     let rows: Vec<_> = together.chunk_by(|one, other| one == other).map(<[_]>::len).collect();
-    assert_eq!(rows, [32, 32, 6], "each leaves with one write");
+    assert_eq!(rows, [96, 96, 8], "each leaves with one write");
     assert_ne!(alone[0], alone[1]);
-    assert!(!together[64..].contains(&alone[0]));
+    assert!(!together[192..].contains(&alone[0]));
 }
