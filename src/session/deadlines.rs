@@ -22,7 +22,7 @@ impl Session {
 
     /// Whether the peer has asked more than it may before we answer: then nothing of it is read, its answers neither.
     pub(super) fn is_deaf(&self) -> bool {
-        self.is_held_up && self.owed >= self.settings.window_in
+        self.deaf_since.is_some() && self.owed >= self.settings.window_in
     }
 
     /// Takes note that we listen again, if we have been deaf: what the peer has said meanwhile has yet to be read.

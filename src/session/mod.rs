@@ -73,9 +73,7 @@ pub struct Session {
     window: Window,
     /// Requests of the peer that were handed out and not answered yet.
     owed: usize,
-    /// When it was looked last, its window had no room for what it asked next.
-    is_held_up: bool,
-    /// Since then they are, or were until now, as many as its window: nothing was read on purpose.
+    /// Since then it asks, or asked until now, for more than its window has room for: nothing was read on purpose.
     deaf_since: Option<Instant>,
     timing: Timing,
     chatter: Chatter,
@@ -221,7 +219,6 @@ impl Session {
             version: Version::V34,
             window: Window::new(settings.window_out),
             owed: 0,
-            is_held_up: false,
             deaf_since: None,
             timing: Timing::new(settings.timers, now.mono),
             chatter: Chatter::default(),
@@ -285,19 +282,21 @@ impl Session {
     /// Cuts the whole frames that may be handled now off the front of `input`.
     ///
     /// Stops at a request for which the peer's window has no room: that and what lies behind stays in `input` until answers have been
-    /// given, and [`Session::wants_read`] is false meanwhile. What the peer answers needs no room. Feed the result frame by frame to [`Session::handle`].
-    /// Lost framing is answered and ends the session after the frames before it.
+    /// given, and [`Session::wants_read`] is false meanwhile. What the peer answers needs no room. Feed the result frame by frame to
+    /// [`Session::handle`]. Lost framing is answered and ends the session after the frames before it.
     pub fn take_frames(&mut self, input: &mut BytesMut, now: Now) -> Bytes {
         self.listen_again(now);
+        if matches!(self.state, State::Closed(_)) {
+            return Bytes::new();
+        }
         let (mut end, mut credit) = (0, self.settings.window_in.saturating_sub(self.owed));
-        let mut fault = None;
-        self.is_held_up = false;
-        while !matches!(self.state, State::Closed(_)) {
+        let (mut fault, mut is_held_up) = (None, false);
+        loop {
             match next_frame(&input[end..], self.max_pdu_len()) {
                 Ok(Some(frame)) => {
                     let needed = usize::from(!frame.header.command.is_response());
-                    self.is_held_up = needed > credit;
-                    if self.is_held_up {
+                    is_held_up = needed > credit;
+                    if is_held_up {
                         break;
                     }
                     end += frame.len();
@@ -309,7 +308,7 @@ impl Session {
                 Ok(None) => break,
                 // What came before is answered first.
                 Err(_) if credit == 0 => {
-                    self.is_held_up = true;
+                    is_held_up = true;
                     break;
                 }
                 Err(error) => {
@@ -321,14 +320,14 @@ impl Session {
         if let (Some(error), 0) = (fault, end) {
             self.lose_framing(error);
         }
-        if self.is_deaf() {
+        if is_held_up {
             self.deaf_since.get_or_insert(now.mono);
         }
         let frames = input.split_to(end).freeze();
         if end > 0 {
             self.timing.partial(false, now.mono); // what is left was begun after what came whole
         }
-        self.timing.partial(!input.is_empty() && !self.is_held_up, now.mono);
+        self.timing.partial(!input.is_empty() && !is_held_up, now.mono);
         frames
     }
 
