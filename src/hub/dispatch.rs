@@ -316,10 +316,10 @@ impl Hub {
         };
         dispatch.body = table.body(token.slot).clone();
         (link.room, link.moved) = (link.room - 1, now.mono);
-        carriers[place].out += 1;
-        let places = carriers[place].places;
-        carriers[place].pulse.beat(places, now.mono);
-        carriers[place].breaker.sent();
+        let carrier = &mut carriers[place];
+        carrier.out += 1;
+        carrier.pulse.beat(carrier.places, now.mono);
+        carrier.breaker.sent();
         link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
         if link.batch.dispatches.is_empty() {
             link.batch.dispatches.reserve(link.last);

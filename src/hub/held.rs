@@ -3,6 +3,7 @@
 //! Most of it waits until the disk has it. What an account is told of its own submissions waits for as much as that account's
 //! [`Durability`] asks, in a queue of its own, so that those who ask for less don't stand behind those who ask for more.
 
+use super::caller::Caller;
 use super::table::flag;
 use super::{Hub, Token};
 use crate::bulk::Answer as BulkAnswer;
@@ -139,8 +140,14 @@ impl Hub {
     /// Lets `held` go once everything before `lsn` is as durable as the account wants what it is told to be.
     pub(super) fn hold_for(&mut self, account: AccountId, lsn: Lsn, held: Held) {
         let durability = self.durability_for(account);
-        self.holding.accepted += usize::from(matches!(held, Held::Accepted { .. }));
         self.holding.queue(durability).held.push_back((lsn, held));
+    }
+
+    /// As [`Hub::hold_for`], for the answer to a submission that is accepted as this message.
+    pub(super) fn hold_accepted(&mut self, caller: Caller, lsn: Lsn, token: Token) {
+        let Caller { port, session, account, sequence, since, .. } = caller;
+        self.holding.accepted += 1;
+        self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
     }
 
     /// As [`Hub::hold_for`], for a whole response PDU.

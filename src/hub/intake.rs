@@ -6,7 +6,7 @@ use super::screen::{with_addresses, written_anew};
 use super::seats::Out;
 use super::table::{Row, flag};
 use super::way::{Place, Question};
-use super::{AccountState, Held, Hub, Mode, PortState, Token};
+use super::{AccountState, Hub, Mode, PortState, Token};
 use crate::admission::admit;
 use crate::bulk;
 use crate::clock::UnixMs;
@@ -116,8 +116,7 @@ impl Hub {
                 if awaits_outcome {
                     self.await_outcome(caller, token);
                 }
-                let Caller { port, session, account, sequence, since, .. } = caller;
-                self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
+                self.hold_accepted(caller, lsn, token);
             }
             Err(status) => self.refuse(caller, status),
         }

@@ -3,10 +3,10 @@
 //! Nothing is indexed by address, since few ask and every message would pay. A search walks the table a slice a turn, one
 //! search at a time, in the order in which they were asked; ten million messages take some two hundred turns.
 
+use super::Hub;
 use super::caller::Caller;
 use super::screen::EitherWay;
 use super::table::{Row, Token, flag};
-use super::{Held, Hub};
 use crate::codec::{Reading, Sm, Status};
 use crate::id::{AccountId, Lsn};
 use crate::message::{Outcome, Phase};
@@ -172,8 +172,7 @@ impl Hub {
                     self.effects.stats.replaced += 1;
                     lsn = self.settle(old.slot, Outcome::plain(crate::codec::MessageState::Deleted));
                 }
-                let Caller { port, session, account, sequence, since, .. } = caller;
-                self.hold_for(account, lsn, Held::Accepted { token, port, session, sequence, since });
+                self.hold_accepted(caller, lsn, token);
             }
             Err(status) => self.refuse(caller, status),
         }
