@@ -2,10 +2,9 @@
 
 mod world;
 
-use bytes::BytesMut;
 use enroute::carrier::Verdict as Word;
-use enroute::codec::{Command, Status, Version};
-use enroute::esme::{Account, Intake, Request};
+use enroute::codec::{Status, Version};
+use enroute::esme::Account;
 use enroute::hub::{AccountPlan, Event, Limits, OverLimit, Settings};
 use enroute::id::{AccountId, SessionId};
 use std::time::Duration;
@@ -41,15 +40,8 @@ fn enough() -> World {
 }
 
 /// So many submissions in one read.
-fn bring(world: &mut World, session: SessionId, count: u32) {
-    let (mut batch, mut requests) = (BytesMut::new(), Vec::new());
-    for sequence in 1..=count {
-        let start = batch.len() as u32;
-        batch.extend_from_slice(&text("text").body());
-        requests.push(Request { command: Command::SUBMIT_SM, sequence, body: start..batch.len() as u32 });
-    }
-    let intake = Intake { batch: batch.freeze(), requests, verdicts: Vec::new() };
-    world.inbox.push(Event::PortIntake { session, intake });
+fn bring(world: &mut World, session: SessionId, count: usize) {
+    world.submit_together(session, &vec![text("text"); count]);
 }
 
 /// Requests that wait before the hub.

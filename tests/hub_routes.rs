@@ -125,15 +125,9 @@ fn turns_and_weights_share_messages_among_carriers() {
 fn parts_of_one_text_take_one_carrier() {
     for kind in [GroupKind::RoundRobin, GroupKind::Weighted, GroupKind::LeastLoaded] {
         let mut world = World::with_links(with(kind, 3), &[0, 1, 2]);
-        let mut sequence = 1000;
         for number in 1..=3 {
             for reference in 0..8 {
-                sequence += 1;
-                let part = [&[5, 0, 3, reference, 3, number], &[b'a' + reference][..]].concat();
-                let (source, destination) = (SOURCE, DESTINATION);
-                let sm = Sm { source, destination, esm_class: 0x40, short_message: &part, ..Sm::default() };
-                world.hand_in(PORT, Command::SUBMIT_SM, sequence, |body| sm.encode_body(body));
-                world.run();
+                part(&mut world, reference, number, &[b'a' + reference]);
             }
             world.pass(secs(1));
         }
@@ -152,11 +146,12 @@ fn parts_of_one_text_take_one_carrier() {
 }
 
 /// Part `number` of a text of three.
-fn part(world: &mut World, number: u8) {
-    let part = [&[5, 0, 3, 9, 3, number], format!("part {number}").as_bytes()].concat();
+fn part(world: &mut World, reference: u8, number: u8, said: &[u8]) {
+    let part = [&[5, 0, 3, reference, 3, number], said].concat();
     let (source, destination) = (SOURCE, DESTINATION);
     let sm = Sm { source, destination, esm_class: 0x40, short_message: &part, ..Sm::default() };
-    world.hand_in(PORT, Command::SUBMIT_SM, 1000 + u32::from(number), |body| sm.encode_body(body));
+    let sequence = 1000 + u32::from(reference) * 8 + u32::from(number);
+    world.hand_in(PORT, Command::SUBMIT_SM, sequence, |body| sm.encode_body(body));
     world.run();
 }
 
@@ -171,7 +166,7 @@ fn sick_after(failures: u32) -> World {
 fn part_that_was_not_answered_follows_the_others_of_its_text() {
     let mut world = sick_after(10);
     world.numbered_texts(9);
-    (1..=3).for_each(|number| part(&mut world, number));
+    (1..=3).for_each(|number| part(&mut world, 9, number, format!("part {number}").as_bytes()));
     let out = world.went_where();
     assert!(out.len() == 10 && out.iter().all(|(place, ..)| *place == 0), "{out:?}");
     for (_, token, _) in out {
@@ -200,7 +195,7 @@ fn part_that_was_not_answered_stays_where_it_was() {
     settings.retry.unanswered = Ladder { jitter: 0.0, ..Ladder::of_seconds(&[200]) };
     let mut world = World::with_links(settings, &[0, 1]);
     for _ in 0..4 {
-        part(&mut world, 1);
+        part(&mut world, 9, 1, b"part 1");
         let (place, token) = world.went_once();
         world.carrier_says(place, token, Word::Unanswered, "");
         world.pass(secs(230));
@@ -222,10 +217,10 @@ fn text_is_not_torn_by_a_trial() {
         world.carrier_refuses(0, token, Status::RSYSERR);
         world.pass(secs(12));
         world.serve_all();
-        part(&mut world, 1);
+        part(&mut world, 9, 1, b"part 1");
         let (place, token) = world.went_once();
         assert_eq!(place, 0, "it is what finds out");
-        (2..=3).for_each(|number| part(&mut world, number));
+        (2..=3).for_each(|number| part(&mut world, 9, number, b"more"));
         world.accepted(text("other"));
         assert_eq!(world.went_once().0, 1, "whoever is alone waits for nobody");
 

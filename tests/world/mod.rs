@@ -224,6 +224,11 @@ impl World {
     }
 
     pub fn submit(&mut self, texts: &[Text<'_>]) {
+        self.submit_together(PORT, texts);
+    }
+
+    /// Submissions that come in one read.
+    pub fn submit_together(&mut self, session: SessionId, texts: &[Text<'_>]) {
         let (mut batch, mut requests) = (BytesMut::new(), Vec::new());
         for (place, text) in texts.iter().enumerate() {
             let start = batch.len() as u32;
@@ -235,7 +240,7 @@ impl World {
             });
         }
         let intake = Intake { batch: batch.freeze(), requests, verdicts: Vec::new() };
-        self.inbox.push(Event::PortIntake { session: PORT, intake });
+        self.inbox.push(Event::PortIntake { session, intake });
     }
 
     /// What the carrier says of a dispatch.
