@@ -3,7 +3,7 @@
 use super::Sim;
 use super::agenda::{MINUTE, Micros, SECOND};
 use super::carrier::fate;
-use super::ledger::{Death, Ledger, Message, Offer, Told};
+use super::ledger::{Death, Dispatched, Ledger, Message, Offer, Told};
 use enroute::codec::{MessageState, Status};
 use enroute::hub::Durability;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,9 +115,25 @@ impl Judge<'_> {
         // A clock that was set brought some ends forward.
         let had_time = message.expires.0 > after_war && self.sim.scene.agenda.settings.len() == 1;
         let is_taken = message.offers.iter().any(|offer| offer.is_taken);
-        if !is_taken && !is_refused && message.cancel.is_none() && had_time {
+        if !is_taken && !is_refused && message.cancel.is_none() && had_time && !self.waits_in_line(message) {
             self.wrong(number, "I1: accepted, and never handed on");
         }
+    }
+
+    /// Whether the message was good for no longer than others before it kept its carrier at work: a link with one place, two seconds from the
+    /// hub, takes fewer messages than a run may bring. The clock was never set.
+    fn waits_in_line(&self, message: &Message) -> bool {
+        let carrier = usize::from(message.destination.starts_with("4478"));
+        let start = self.sim.scene.agenda.believed(0).1.0;
+        let [due, end] = [message.schedule.unwrap_or_default(), message.expires.1]
+            .map(|at| at.0.saturating_sub(start) * (SECOND / 1000));
+        let due = due.max(message.sent);
+        let of_carrier = |way: &&Dispatched| self.ledger.wires[&way.connection].carrier == Some(carrier);
+        let ways = self.ledger.messages.iter().flat_map(|message| &message.dispatches).filter(of_carrier);
+        let mut times: Vec<Micros> = ways.map(|way| way.at).filter(|at| (due..end).contains(at)).collect();
+        times.extend([due, end]);
+        times.sort_unstable();
+        times.windows(2).all(|pair| pair[1] - pair[0] <= self.response + 5 * SECOND)
     }
 
     /// Whether its account chose not to wait for the disk, and paid for it.
