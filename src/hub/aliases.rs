@@ -5,14 +5,19 @@
 //! first still stands: there is no third.
 
 use super::Hub;
+use super::carrier_message_id::CarrierMessageId;
 use super::table::{Token, Whereabouts};
 use crate::correlation::IdHash;
 use crate::id::CarrierId;
 use crate::message::Phase;
 use foldhash::HashMap;
+use std::collections::BTreeMap;
+
+/// Ids of messages that were taken twice, but for the last, by slot; and whose they are. As a replay finds them.
+pub(super) type SecondIds = BTreeMap<u32, Vec<(CarrierId, CarrierMessageId)>>;
 
 /// An id, as looked up and as written, and whose it is.
-type Alias = (IdHash, Box<[u8]>, CarrierId);
+type Alias = (IdHash, CarrierMessageId, CarrierId);
 
 /// Further ids, by slot.
 #[derive(Debug, Default)]
@@ -89,7 +94,7 @@ impl Hub {
     }
 
     /// Takes up the further ids that the log tells of.
-    pub(super) fn resume_aliases(&mut self, slot: u32, ids: Vec<(CarrierId, Box<[u8]>)>) {
+    pub(super) fn resume_aliases(&mut self, slot: u32, ids: Vec<(CarrierId, CarrierMessageId)>) {
         for (carrier, id) in ids {
             let form = self.carriers[usize::from(carrier.0)].ids.response;
             let hash = self.correlation.key(carrier, &id, form);

@@ -26,6 +26,7 @@ mod breaker;
 mod broadcast;
 mod bulks;
 mod caller;
+mod carrier_message_id;
 mod carriers;
 mod clockwork;
 mod congestion;

@@ -1,6 +1,6 @@
 //! From the spool's records back to a hub that goes on where the last one stopped.
 
-use super::aliases::Aliases;
+use super::aliases::{Aliases, SecondIds};
 use super::first_parts::FirstParts;
 use super::intake::{class, is_datagram, mode_flags, service_type, shape_flags};
 use super::kin::Kin;
@@ -40,7 +40,6 @@ pub struct Replay {
     last_account: usize,
     pub(super) carriers: Vec<CarrierState>,
     early: BTreeMap<EarlyKey, EarlyRecord>,
-    /// Ids of messages that were taken twice, but for the last, by slot.
     second_ids: SecondIds,
     kin: Kin,
     turns: Turns,
@@ -54,8 +53,6 @@ pub struct Replay {
     crashed: bool,
 }
 
-/// Ids of messages that were taken twice, but for the last, by slot; and whose they are.
-pub(super) type SecondIds = BTreeMap<u32, Vec<(CarrierId, Box<[u8]>)>>;
 /// What tells a held receipt from its copies: carrier, id, when it came.
 type EarlyKey = (CarrierId, Box<[u8]>, UnixMs);
 

@@ -1,6 +1,6 @@
 //! After a restart, messages are taken up where their records leave them.
 
-use super::replay::SecondIds;
+use super::aliases::SecondIds;
 use super::table::{Row, Whereabouts, flag};
 use super::{Hub, PartReceipts};
 use crate::clock::UnixMs;

@@ -2,6 +2,7 @@
 //!
 //! A slot is reused after its message is gone; a [`Token`] carries enough of the serial to tell the two apart.
 
+use super::carrier_message_id::CarrierMessageId;
 use super::ends::mark;
 use super::rows::Rows;
 use crate::clock::UnixMs;
@@ -35,7 +36,7 @@ pub(super) struct Row {
     /// The place of its body while that is at hand: of its submit_sm, or of its deliver_sm if it is inbound.
     pub body: Place,
     /// What its carrier calls it, as written.
-    pub carrier_message_id: Option<Box<[u8]>>,
+    pub carrier_message_id: Option<CarrierMessageId>,
     pub whereabouts: Whereabouts,
     pub account: AccountId,
     /// [`Row::NOWHERE`] until one is picked.
