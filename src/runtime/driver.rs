@@ -5,6 +5,7 @@
 use super::now;
 use crate::clock::Now;
 use bytes::{Buf, BytesMut};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -61,6 +62,7 @@ pub(super) async fn drive_on(
     let mut read_size = READ_MIN;
     let mut stuck: Option<Instant> = None;
     let mut taken = 0;
+    lend(machine.transmit());
     machine.wake(now());
     if !input.is_empty() {
         machine.receive(input, now());
@@ -71,6 +73,7 @@ pub(super) async fn drive_on(
             Ok(0) => {}
             Ok(_) => stuck = None,
         }
+        take_back(machine.transmit());
         let blocked = !machine.transmit().is_empty();
         if machine.is_closed() && !blocked {
             return End::Machine;
@@ -87,12 +90,16 @@ pub(super) async fn drive_on(
         );
         tokio::select! {
             biased;
-            () = machine.bell().notified() => machine.wake(now()),
+            () = machine.bell().notified() => {
+                lend(machine.transmit());
+                machine.wake(now());
+            }
             came = poll_fn(|cx| poll_socket(stream, wants_read.then_some(&mut *input), blocked, &mut read_size, cx)) => {
                 match came {
                     Ok(0) => {} // it takes more
                     Ok(octets) => {
                         taken += octets;
+                        lend(machine.transmit());
                         machine.receive(input, now());
                     }
                     Err(_) => return End::Peer,
@@ -202,17 +209,42 @@ fn write(stream: &TcpStream, output: &mut BytesMut) -> io::Result<usize> {
     while !output.is_empty() {
         match stream.try_write(output) {
             Ok(octets) => {
-                output.advance(octets);
+                match octets < output.len() {
+                    true => output.advance(octets),
+                    false => output.clear(), // the next one writes where this one did
+                }
                 total += octets;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Err(error) => return Err(error),
         }
     }
-    if output.is_empty() && output.capacity() > WRITE_KEEP {
-        *output = BytesMut::new();
-    }
     Ok(total)
+}
+
+thread_local! {
+    /// Buffers that nothing is to be written from; the last one that was is on top.
+    static SPARES: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives a session that is about to have its turn a buffer to write to. Sessions of one thread take turns with a few: hundreds of them, each
+/// with its own, would write to places that no cache holds any more.
+fn lend(output: &mut BytesMut) {
+    if output.capacity() == 0 {
+        *output = SPARES.with_borrow_mut(Vec::pop).unwrap_or_default();
+    }
+}
+
+/// Takes it back if nothing is left to be written from it.
+fn take_back(output: &mut BytesMut) {
+    if output.is_empty() && output.capacity() > 0 {
+        let spare = std::mem::take(output);
+        SPARES.with_borrow_mut(|spares| {
+            if spare.capacity() <= WRITE_KEEP && spares.len() < SPARES_MAX {
+                spares.push(spare);
+            }
+        });
+    }
 }
 
 /// A timer that is only wound up again when it has to ring earlier than it is set to: most deadlines move
@@ -259,8 +291,9 @@ const LINGER_REST: Duration = Duration::from_millis(5);
 const READ_MIN: usize = 4 * 1024;
 /// With it a session's buffers stay below 1 MiB whatever its peer does (reliability X24): this much read, a PDU begun, and what it is answered.
 const READ_MAX: usize = 128 * 1024;
-/// A larger empty write buffer is given back.
+/// A write buffer larger than this, and one more than so many, goes back to the system once it is empty.
 const WRITE_KEEP: usize = 64 * 1024;
+const SPARES_MAX: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -323,6 +356,31 @@ mod tests {
         fn is_closed(&self) -> bool {
             self.timed_out || self.eaten >= self.enough || self.wakes >= 10_000
         }
+    }
+
+    /// Sessions of one thread write to one place after the other, and hold none while they have nothing to say.
+    #[test]
+    fn buffer_is_lent_for_as_long_as_something_is_to_be_written() {
+        SPARES.take();
+        let (mut one, mut other) = (BytesMut::new(), BytesMut::with_capacity(WRITE_KEEP + 1));
+        take_back(&mut other);
+        assert_eq!(other.capacity(), 0, "too large a one is nobody's");
+        one.extend_from_slice(&[0; 1000]);
+        let place = one.as_ptr();
+
+        take_back(&mut one);
+        assert_eq!(one.len(), 1000, "it is to be written still");
+        one.clear();
+        take_back(&mut one);
+        assert_eq!(one.capacity(), 0);
+        lend(&mut other);
+        lend(&mut one);
+
+        assert_eq!((other.as_ptr(), other.len()), (place, 0));
+        assert_eq!(one.capacity(), 0, "there is no other");
+        let many = || [(); 10 * SPARES_MAX].map(|()| BytesMut::with_capacity(100));
+        many().iter_mut().for_each(take_back);
+        assert_eq!(SPARES.with_borrow(Vec::len), SPARES_MAX);
     }
 
     /// Field bug S9: a peer that keeps us busy does not keep its own deadlines from passing.
