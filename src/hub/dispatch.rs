@@ -320,7 +320,7 @@ impl Hub {
         carrier.out += 1;
         carrier.pulse.beat(carrier.places, now.mono);
         carrier.breaker.sent();
-        link.out.push(token, link.window, |token| table.is_out(token, Phase::Dispatched, seat));
+        link.out.push(token, |token| table.is_out(token, Phase::Dispatched, seat));
         if link.batch.dispatches.is_empty() {
             link.batch.dispatches.reserve(link.last);
         }

@@ -101,20 +101,20 @@ const ROUNDS: usize = 8;
 
 /// What one session has been handed, in that order: whatever it does not tell of before its end comes back.
 ///
-/// What is done is not looked for here, only dropped when it is in the way: a place costs eight octets.
+/// What is done is looked for now and then, all at once: its rows are in nobody's cache any more. A place costs eight octets.
 #[derive(Debug, Default)]
 pub(super) struct Out {
     tokens: VecDeque<Token>,
+    /// How many they may become before they are looked through.
+    sweep_at: usize,
 }
 
 impl Out {
-    /// Adds a message to those that the session has, `window` of them at most; `is_out` says which it still has.
-    pub fn push(&mut self, token: Token, window: usize, is_out: impl Fn(Token) -> bool) {
-        while self.tokens.front().is_some_and(|oldest| !is_out(*oldest)) {
-            self.tokens.pop_front();
-        }
-        if self.tokens.len() >= 2 * window {
-            self.tokens.retain(|token| is_out(*token)); // one that hangs holds the others up: halves the list at least
+    /// Adds a message to those that the session has; `is_out` says which it still has.
+    pub fn push(&mut self, token: Token, is_out: impl Fn(Token) -> bool) {
+        if self.tokens.len() >= self.sweep_at {
+            self.tokens.retain(|token| is_out(*token));
+            self.sweep_at = 2 * self.tokens.len() + SWEEP_MIN;
         }
         self.tokens.push_back(token);
     }
@@ -125,9 +125,28 @@ impl Out {
     }
 }
 
+/// So few are not looked through.
+const SWEEP_MIN: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// However long the session stands, and whatever hangs in it.
+    #[test]
+    fn what_is_done_is_forgotten_and_what_is_not_comes_back_newest_first() {
+        let mut out = Out::default();
+        let token = |number| Token { slot: number, serial: number };
+        let is_out = |now: u32| move |token: Token| token.slot == 0 || token.slot + 100 > now;
+        for number in 0..10_000 {
+            out.push(token(number), is_out(number));
+            assert!(out.newest_first().count() <= 2 * 101 + SWEEP_MIN);
+        }
+
+        let left: Vec<u32> =
+            out.newest_first().filter(|token| is_out(9_999)(*token)).map(|token| token.slot).collect();
+        assert_eq!(left, (9_900..10_000).rev().chain([0]).collect::<Vec<_>>());
+    }
 
     fn seated(sessions: u64) -> Seats<u64> {
         let mut seats = Seats::default();
