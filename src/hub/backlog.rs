@@ -115,14 +115,17 @@ impl Hub {
     fn count_queued(&mut self) {
         let (turnover, now) = (self.backlog.turnover, self.now.mono);
         for place in 0..self.carriers.len() {
-            if self.carriers.has(place, mark::COUNT) {
-                let state = &mut self.carriers[place];
+            if self.carriers.has(place, mark::WAIT) {
+                let state = self.carriers.unmarked(place);
                 // Accounts that wait for their limits may have all that stands there.
                 let is_free = state.is_at_ease() && !state.queue.has_sleepers();
                 let counts = is_free && state.pulse.is_within(turnover, now);
                 let queued = if counts { state.queue.len() } else { 0 };
                 let before = std::mem::replace(&mut state.backlog, queued);
                 self.backlog.queued = self.backlog.queued - before + queued;
+                if state.queue.is_empty() {
+                    self.carriers.take(place, mark::WAIT); // no time changes that
+                }
             }
         }
     }

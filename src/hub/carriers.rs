@@ -22,7 +22,9 @@ pub(super) mod mark {
     pub const COUNT: u8 = 1 << 1;
     /// It was woken: who sends what waits.
     pub const PUMP: u8 = 1 << 2;
-    pub(super) const TOUCHED: u8 = LOOK | COUNT;
+    /// It was touched: who counts what waits.
+    pub const WAIT: u8 = 1 << 3;
+    pub(super) const TOUCHED: u8 = LOOK | COUNT | WAIT;
     pub(super) const ALL: u8 = TOUCHED | PUMP;
 }
 
@@ -58,6 +60,24 @@ impl Carriers {
 
     pub fn wake_all(&mut self) {
         self.marks.fill(mark::ALL);
+    }
+
+    /// The carrier, of a message that passes: nobody has to look at it for that, unless what passes may hold it back.
+    pub fn in_passing(&mut self, place: usize) -> &mut CarrierState {
+        let state = &mut self.states[place];
+        let may_change = state.pace.is_limited() || !state.breaker.is_closed();
+        self.marks[place] |= if may_change { mark::TOUCHED } else { mark::COUNT };
+        state
+    }
+
+    /// The carrier, of whoever goes over those with a mark.
+    pub fn unmarked(&mut self, place: usize) -> &mut CarrierState {
+        &mut self.states[place]
+    }
+
+    /// Whether any has this mark.
+    pub fn any(&self, mark: u8) -> bool {
+        self.marks.iter().any(|marks| marks & mark != 0)
     }
 
     /// Whether the carrier has this mark.
@@ -97,5 +117,44 @@ impl IndexMut<usize> for Carriers {
     fn index_mut(&mut self, place: usize) -> &mut CarrierState {
         self.marks[place] |= mark::TOUCHED;
         &mut self.states[place]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pace::CarrierPace;
+    use super::*;
+    use crate::carrier::Carrier;
+    use crate::throttle::{Limits, Rate};
+
+    /// Two carriers that have been seen by everybody: one that takes whatever comes, and one with a rate.
+    fn seen() -> Carriers {
+        let limits = Limits { rate: Some(Rate::from_micro(1_000_000)), ..Limits::default() };
+        let pace = CarrierPace::new(&Carrier { limits, ..Carrier::new("slow", "127.0.0.1:1") });
+        let states = vec![CarrierState::default(), CarrierState { pace, ..CarrierState::default() }];
+        Carriers { marks: vec![0; states.len()], states }
+    }
+
+    #[test]
+    fn what_passes_is_counted_and_looked_at_only_where_it_may_hold_the_carrier_back() {
+        let mut carriers = seen();
+        for (place, is_looked_at) in [(0, false), (1, true)] {
+            carriers.in_passing(place).out += 1;
+
+            assert!(carriers.has(place, mark::COUNT));
+            assert_eq!(carriers.has(place, mark::LOOK), is_looked_at);
+            assert_eq!(carriers.has(place, mark::WAIT), is_looked_at);
+        }
+    }
+
+    #[test]
+    fn whoever_lays_hands_on_a_carrier_has_it_looked_at() {
+        let mut carriers = seen();
+        carriers[0].far = true;
+        carriers.unmarked(1).far = true;
+
+        assert!(carriers.has(0, mark::LOOK) && carriers.has(0, mark::COUNT) && carriers.has(0, mark::WAIT));
+        assert!(!carriers.has(1, mark::TOUCHED));
+        assert!(carriers.any(mark::LOOK) && !carriers.any(mark::PUMP));
     }
 }

@@ -58,7 +58,7 @@ impl Hub {
         let now = self.now.mono;
         let Some((_, link)) = self.links.here(seat) else { return };
         let carrier = link.carrier;
-        let state = &mut self.carriers[usize::from(carrier.0)];
+        let state = self.carriers.in_passing(usize::from(carrier.0));
         if let Some(waits) = &intake.waits {
             state.counts.waits.add(waits);
         }

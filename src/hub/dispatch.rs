@@ -141,8 +141,11 @@ impl Hub {
         state.room += freed;
         state.moved = self.now.mono;
         let carrier = state.carrier;
-        self.carriers[usize::from(carrier.0)].out -= freed;
-        self.wake_carrier(carrier);
+        let state = self.carriers.in_passing(usize::from(carrier.0));
+        state.out -= freed;
+        if state.waiting() > 0 || !state.is_at_ease() {
+            self.wake_carrier(carrier);
+        }
     }
 
     /// Moves everything that can move.
@@ -202,7 +205,7 @@ impl Hub {
         let Self { carriers, accounts, table, links, now, .. } = self;
         let row = table.row(token.slot);
         let place = usize::from(row.carrier.0);
-        let carrier = &mut carriers[place];
+        let carrier = carriers.in_passing(place);
         let is_plain = !row.is_parked()
             && !row.is(flag::RESHAPE)
             && !row.is(flag::TOGETHER)
@@ -293,8 +296,9 @@ impl Hub {
         let row = table.row(token.slot);
         row.clear(flag::QUEUED);
         row.phase = Phase::Dispatched;
-        carriers[place].pace.note(row, *now);
-        carriers[place].counts.segments += u64::from(row.segments);
+        let carrier = carriers.in_passing(place);
+        carrier.pace.note(row, *now);
+        carrier.counts.segments += u64::from(row.segments);
         if let Some(pace) = &mut accounts[usize::from(row.account.0)].pace {
             pace.note(row, *now);
         }
@@ -309,14 +313,13 @@ impl Hub {
             expires: row.expires,
             left: row.expires.since(now.wall),
             // A bulk's time is ours to change.
-            is_scheduled: carriers[place].passes_schedule && row.bulk == Row::ALONE,
-            is_receipted: carriers[place].receipts.asks(row.registered_delivery),
+            is_scheduled: carrier.passes_schedule && row.bulk == Row::ALONE,
+            is_receipted: carrier.receipts.asks(row.registered_delivery),
             is_data: row.is(flag::DATA),
             words: words(row, &accounts[usize::from(row.account.0)].profile),
         };
         dispatch.body = table.body(token.slot).clone();
         (link.room, link.moved) = (link.room - 1, now.mono);
-        let carrier = &mut carriers[place];
         carrier.out += 1;
         carrier.pulse.beat(carrier.places, now.mono);
         carrier.breaker.sent();

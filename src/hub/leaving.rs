@@ -142,7 +142,7 @@ impl Hub {
     /// What became of one dispatch tells how its carrier is.
     pub(super) fn note_health(&mut self, carrier: CarrierId, verdict: Verdict) {
         let now = self.now.mono;
-        let state = &mut self.carriers[usize::from(carrier.0)];
+        let state = self.carriers.in_passing(usize::from(carrier.0));
         let is_failure = match verdict {
             Verdict::Answered(status) => match state.statuses.class(status) {
                 // A handset's trouble is not the carrier's.

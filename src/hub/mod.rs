@@ -443,7 +443,8 @@ impl Hub {
 
     /// For which sessions there is something that the last turn left out.
     pub fn gathers_for(&self) -> Sessions {
-        Sessions { ports: self.ports.has_marked(), links: self.links.has_marked() }
+        let links = self.links.has_marked() || self.carriers.any(mark::COUNT);
+        Sessions { ports: self.ports.has_marked(), links }
     }
 
     fn take_effects(&mut self) -> Effects {
@@ -464,14 +465,23 @@ impl Hub {
                 self.effects.links.push((session, std::mem::take(&mut link.batch)));
             }
         }
-        for place in 0..self.carriers.len() {
-            if self.carriers.take(place, mark::COUNT) && self.carriers[place].counts.is_any() {
-                let counts = std::mem::take(&mut self.carriers[place].counts);
-                self.effects.stats.carriers.push((CarrierId(place as u16), counts));
-            }
+        if !leaves_links {
+            self.take_counts();
         }
         self.reading += self.effects.fetches.len();
         std::mem::take(&mut self.effects)
+    }
+
+    /// Takes what carriers have counted; with the rounds of their links, for it costs as much.
+    fn take_counts(&mut self) {
+        for place in 0..self.carriers.len() {
+            if self.carriers.take(place, mark::COUNT) {
+                let counts = &mut self.carriers.unmarked(place).counts;
+                if counts.is_any() {
+                    self.effects.stats.carriers.push((CarrierId(place as u16), std::mem::take(counts)));
+                }
+            }
+        }
     }
 
     /// Whether nothing is out: no dispatch whose answer is not recorded yet, no delivery without its answer.

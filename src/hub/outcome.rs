@@ -117,7 +117,7 @@ impl Hub {
         };
         (row.phase, row.losses, row.at) = (Phase::Awaiting, 0, self.now.wall);
         let (carrier, message, expires) = (row.carrier, row.id(token.slot), row.expires);
-        self.carriers[usize::from(carrier.0)].throttles = 0;
+        self.carriers.in_passing(usize::from(carrier.0)).throttles = 0;
         if row.is(flag::QUEUED) {
             self.wake_carrier(carrier); // those behind it may have waited for its body
         }

@@ -163,6 +163,12 @@ impl CarrierPace {
         self.keep(held, now)
     }
 
+    /// Whether what goes to it may hold it back.
+    pub fn is_limited(&self) -> bool {
+        let Meter { governor, minute, day } = &self.meter;
+        governor.rate().is_some() || minute.is_some() || day.is_some()
+    }
+
     /// When it is to be looked at again.
     pub const fn look_at(&self) -> Option<Instant> {
         self.look_at
@@ -261,7 +267,7 @@ impl Hub {
     pub(super) fn note_taken(&mut self, slot: u32) {
         let row = self.table.row(slot);
         let (carrier, segments) = (row.carrier, row.segments);
-        self.carriers[usize::from(carrier.0)].pace.note_taken(segments, self.now);
+        self.carriers.in_passing(usize::from(carrier.0)).pace.note_taken(segments, self.now);
     }
 
     /// A message that was handed to a link never left.

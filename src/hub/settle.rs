@@ -14,7 +14,7 @@ impl Hub {
         let row = self.table.row(slot);
         if row.phase == Phase::Awaiting {
             let (carrier, waited) = (usize::from(row.carrier.0), now.since(row.at));
-            self.carriers[carrier].counts.end(outcome.state, waited);
+            self.carriers.in_passing(carrier).counts.end(outcome.state, waited);
         }
         (row.state, row.error, row.at) = (outcome.state, outcome.error, now);
         let whereabouts = std::mem::replace(&mut row.whereabouts, Whereabouts::Here);

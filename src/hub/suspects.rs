@@ -102,7 +102,7 @@ impl Hub {
         }
         link.silences = None;
         let carrier = link.carrier;
-        let suspects = &mut self.carriers[usize::from(carrier.0)].suspects;
+        let suspects = &mut self.carriers.in_passing(usize::from(carrier.0)).suspects;
         (suspects.proven, suspects.mute_links) = (true, 0);
     }
 
@@ -128,7 +128,7 @@ impl Hub {
 
     /// One of those on trial, if there are any on this link, is out no more.
     pub(super) fn leave_trial(&mut self, seat: u32, carrier: CarrierId) {
-        let suspects = &mut self.carriers[usize::from(carrier.0)].suspects;
+        let suspects = &mut self.carriers.in_passing(usize::from(carrier.0)).suspects;
         let Some(trial) = suspects.trial.as_mut().filter(|trial| trial.seat == seat) else { return };
         let Some(left) = &mut trial.left else { return };
         *left -= 1;
