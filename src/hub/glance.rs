@@ -3,7 +3,7 @@
 //! A processor waits for many places in memory at a time, but for those of one message after the other's if it has all that is done with
 //! the one to do first. With hundreds of thousands of messages on their way, that wait is most of what one costs.
 
-use super::Hub;
+use super::{CarrierState, Hub, LinkState};
 use crate::carrier::{Arrival, LinkIntake, Matter};
 use crate::correlation::IdHash;
 use crate::id::CarrierId;
@@ -15,6 +15,20 @@ impl Hub {
     pub(super) fn glance(&self, slots: impl Iterator<Item = u32>) {
         let see = |slot| self.table.glance(slot) ^ self.wheel.deadline(slot).unwrap_or_default();
         black_box(slots.map(see).fold(0, u64::bitxor));
+    }
+
+    /// Looks at where the messages of these go next: their carriers, and the links whose turn it is.
+    pub(super) fn glance_ahead(&self, slots: impl Iterator<Item = u32>) {
+        let (mut last, mut seen) = (None, 0);
+        for carrier in slots.filter_map(|slot| self.table.peek(slot)).map(|row| row.carrier) {
+            if last.replace(carrier) == Some(carrier) {
+                continue;
+            }
+            let Some(state) = self.carriers.get(usize::from(carrier.0)) else { continue };
+            let link = state.next_link().and_then(|seat| self.links.peek(seat));
+            seen ^= state.glance() ^ link.map_or(0, LinkState::glance);
+        }
+        black_box(seen);
     }
 
     /// Under which keys the messages may be known that the carrier's receipts are for, arrival by arrival; looks at these messages.
@@ -29,3 +43,27 @@ impl Hub {
         keys
     }
 }
+
+impl CarrierState {
+    /// The seat of the link whose turn is next.
+    fn next_link(&self) -> Option<u32> {
+        self.links.get((self.turn + 1) % self.links.len().max(1)).copied()
+    }
+
+    /// Looks at what each message needs of it, or changes.
+    fn glance(&self) -> usize {
+        let is_free = self.is_at_ease() & self.queue.is_empty() & self.pace.is_limited();
+        usize::from(is_free) ^ self.out ^ self.counts.segments as usize
+    }
+}
+
+impl LinkState {
+    /// Looks at what each message changes of it.
+    fn glance(&self) -> usize {
+        let last = self.batch.dispatches.last().map_or(0, |dispatch| dispatch.token as usize);
+        self.room ^ self.last ^ last ^ self.out.glance()
+    }
+}
+
+/// How many are looked at together.
+pub(super) const GLANCE: usize = 64;

@@ -4,6 +4,7 @@
 //! [`Durability`] asks, in a queue of its own, so that those who ask for less don't stand behind those who ask for more.
 
 use super::caller::Caller;
+use super::glance::GLANCE;
 use super::table::flag;
 use super::{Hub, Token};
 use crate::bulk::Answer as BulkAnswer;
@@ -78,6 +79,11 @@ pub(super) enum Held {
 }
 
 impl Held {
+    /// Whether a message goes on with it.
+    const fn begins(&self) -> bool {
+        matches!(self, Self::Accepted { .. } | Self::Begun { .. })
+    }
+
     /// Whose message's row it is about.
     const fn slot(&self) -> Option<u32> {
         match self {
@@ -197,7 +203,8 @@ impl Hub {
                 seen = GLANCE;
                 let next = self.holding.queues[durability as usize].held.iter().take(GLANCE);
                 let due = next.take_while(|(lsn, _)| *lsn <= reached);
-                self.glance(due.filter_map(|(_, held)| held.slot()));
+                self.glance(due.clone().filter_map(|(_, held)| held.slot()));
+                self.glance_ahead(due.filter(|(_, held)| held.begins()).filter_map(|(_, held)| held.slot()));
             }
             seen -= 1;
             let queue = self.holding.queue(durability);
@@ -258,9 +265,6 @@ impl Hub {
         self.look_again_at_replacing();
     }
 }
-
-/// How many of those that are let go are looked at together.
-const GLANCE: usize = 64;
 
 /// Octets that may be ahead of the disk before everybody's answers wait for it.
 const AHEAD_OCTETS: u64 = 16 << 20;

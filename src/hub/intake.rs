@@ -20,6 +20,7 @@ use crate::route::{Leaf, RouteId, Tried};
 use crate::session::BindKind;
 use crate::spool::Record;
 use bytes::{Bytes, BytesMut};
+use std::hint::black_box;
 use std::time::Instant;
 
 impl Hub {
@@ -74,6 +75,7 @@ impl Hub {
 
     pub(super) fn take_intake(&mut self, session: SessionId, intake: Intake) {
         let Some(seat) = self.ports.seat(session) else { return };
+        self.glance(intake.verdicts.iter().map(|(token, _)| Token::from_u64(*token).slot));
         for (token, verdict) in &intake.verdicts {
             self.take_verdict(seat, Token::from_u64(*token), *verdict);
         }
@@ -89,6 +91,7 @@ impl Hub {
         // A body keeps the whole read in memory that it is a part of: that must be worth it.
         let useful: usize = intake.requests.iter().map(|request| request.body.len()).sum();
         let is_worth_it = 2 * useful >= intake.batch.len();
+        black_box(self.table.glance_ready(intake.requests.len()));
         for request in &intake.requests {
             let place = request.body.start as usize..request.body.end as usize;
             let body = match is_worth_it {

@@ -60,6 +60,11 @@ impl<T> Seats<T> {
         self.seats[seat as usize].as_mut().map(|seat| (seat.id, &mut seat.session))
     }
 
+    /// The session in `seat`, whoever it is, to be looked at.
+    pub fn peek(&self, seat: u32) -> Option<&T> {
+        self.seats.get(seat as usize)?.as_ref().map(|seat| &seat.session)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.seats.iter().flatten().map(|seat| &seat.session)
     }
@@ -117,6 +122,11 @@ impl Out {
             self.sweep_at = 2 * self.tokens.len() + SWEEP_MIN;
         }
         self.tokens.push_back(token);
+    }
+
+    /// Looks at where the next one goes.
+    pub fn glance(&self) -> usize {
+        self.tokens.back().map_or(0, |token| token.slot as usize)
     }
 
     /// All that may still be with the session, the last one handed out first.

@@ -17,6 +17,7 @@ use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::ops::BitXor;
 
 /// One message.
 #[derive(Debug)]
@@ -119,6 +120,13 @@ pub(super) enum Whereabouts {
     Known(IdHash),
     /// Its carrier has it, or is taken to have it, under an id that it did not tell.
     Nameless,
+}
+
+/// Octets that come from memory together.
+const CACHE_LINE: usize = 64;
+
+fn octet(octets: &[u8], at: usize) -> u8 {
+    octets.get(at).copied().unwrap_or_default()
 }
 
 /// Octets of a row: what each message costs in memory, beside its deadline.
@@ -348,12 +356,20 @@ impl Table {
         (row.phase == Phase::Free && row.serial == id.serial && is_told).then_some(row)
     }
 
-    /// Looks at the row in `slot`, at both its ends, and at where its body begins: gives what stands there.
+    /// Looks at the row in `slot`, at both its ends and in the middle, and at where its body begins: gives what stands there.
     pub fn glance(&self, slot: u32) -> u64 {
         self.rows.get(slot as usize).map_or(0, |row| {
-            let body = self.bodies.get(row.body.0 as usize).and_then(|body| body.first());
-            row.serial ^ u64::from(row.attempts) ^ body.copied().map_or(0, u64::from)
+            let body = self
+                .bodies
+                .get(row.body.0 as usize)
+                .map_or(0, |body| octet(body, 0) ^ octet(body, CACHE_LINE));
+            row.serial ^ row.record_at ^ u64::from(row.attempts) ^ u64::from(body)
         })
+    }
+
+    /// Looks at the rows in the next `count` slots that are taken.
+    pub fn glance_ready(&self, count: usize) -> u64 {
+        self.ready.iter().rev().take(count).map(|slot| self.glance(*slot)).fold(0, u64::bitxor)
     }
 
     /// The row in `slot`, taken or free.

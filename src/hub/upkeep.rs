@@ -1,5 +1,6 @@
 //! What keeps the hub small: parking bodies, giving up on receipts for nobody, compacting the spool.
 
+use super::glance::GLANCE;
 use super::table::{Token, flag};
 use super::{Fetched, Held, Hub};
 use crate::clock::UnixMs;
@@ -22,12 +23,18 @@ impl Hub {
 
     /// Drops the bodies of messages that did not leave soon; the spool has them.
     fn park_bodies(&mut self) {
+        let mut seen = 0;
         while let Some((since, token)) = self.bodies.front().copied() {
             let limits = &self.settings.limits;
             let young = self.now.mono.saturating_duration_since(since) < limits.body_age;
             if young && self.bodies.len() <= limits.bodies && !self.is_tight() {
                 break;
             }
+            if seen == 0 {
+                seen = GLANCE;
+                self.glance(self.bodies.iter().take(GLANCE).map(|(_, token)| token.slot));
+            }
+            seen -= 1;
             self.bodies.pop_front();
             let Some(row) = self.table.known(token).filter(|row| !row.is_parked()) else { continue };
             if !row.is_readable(self.durable) {
