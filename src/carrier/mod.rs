@@ -286,7 +286,7 @@ fn glance(octets: &[u8]) {
 }
 
 /// Octets that come from memory together.
-const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// One message that goes out now.
 #[derive(Clone, Debug)]

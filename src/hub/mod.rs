@@ -441,7 +441,7 @@ impl Hub {
         self.left_out = sessions;
     }
 
-    /// For which sessions there is something that the last turn left out.
+    /// For which sessions there is something that the last turn left out; what carriers have counted goes with the links.
     pub fn gathers_for(&self) -> Sessions {
         let links = self.links.has_marked() || self.carriers.any(mark::COUNT);
         Sessions { ports: self.ports.has_marked(), links }

@@ -5,6 +5,7 @@
 use super::carrier_message_id::CarrierMessageId;
 use super::ends::mark;
 use super::rows::Rows;
+use crate::carrier::CACHE_LINE;
 use crate::clock::UnixMs;
 use crate::codec::{MessageState, Sm};
 use crate::correlation::IdHash;
@@ -121,9 +122,6 @@ pub(super) enum Whereabouts {
     /// Its carrier has it, or is taken to have it, under an id that it did not tell.
     Nameless,
 }
-
-/// Octets that come from memory together.
-const CACHE_LINE: usize = 64;
 
 fn octet(octets: &[u8], at: usize) -> u8 {
     octets.get(at).copied().unwrap_or_default()

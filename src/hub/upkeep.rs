@@ -8,7 +8,7 @@ use crate::id::Lsn;
 use crate::message::Phase;
 use crate::spool::{Compaction, CompactionRules, Locator, Record};
 use bytes::Bytes;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 impl Hub {
     pub(super) fn upkeep(&mut self) {
@@ -25,14 +25,14 @@ impl Hub {
     fn park_bodies(&mut self) {
         let mut seen = 0;
         while let Some((since, token)) = self.bodies.front().copied() {
-            let limits = &self.settings.limits;
-            let young = self.now.mono.saturating_duration_since(since) < limits.body_age;
-            if young && self.bodies.len() <= limits.bodies && !self.is_tight() {
+            if !self.is_to_be_parked(0, since) {
                 break;
             }
             if seen == 0 {
                 seen = GLANCE;
-                self.glance(self.bodies.iter().take(GLANCE).map(|(_, token)| token.slot));
+                let next = self.bodies.iter().enumerate().take(GLANCE);
+                let due = next.take_while(|(place, (since, _))| self.is_to_be_parked(*place, *since));
+                self.glance(due.map(|(_, (_, token))| token.slot));
             }
             seen -= 1;
             self.bodies.pop_front();
@@ -43,6 +43,13 @@ impl Hub {
             }
             self.table.park(token.slot);
         }
+    }
+
+    /// Whether the body at this place of those that are watched, which is at hand since then, has been so for long enough.
+    fn is_to_be_parked(&self, place: usize, since: Instant) -> bool {
+        let limits = &self.settings.limits;
+        let is_young = self.now.mono.saturating_duration_since(since) < limits.body_age;
+        !is_young || self.bodies.len() - place > limits.bodies || self.is_tight()
     }
 
     /// Bodies came back from the spool.
