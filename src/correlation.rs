@@ -1,7 +1,7 @@
 //! From a carrier's message id back to our message, however the carrier writes it.
 //!
 //! A receipt names the message by the id of its submit_sm_resp; in hex where the response was decimal, in another case, with zeros in front
-//! (fact sheet 8.2). [`IdForm::canon`] brings each to one form. Ids are kept as 64-bit seeded hashes of (carrier, canonical id), so that
+//! (fact sheet 8.2). [`Correlation::key`] is one for all of these. Ids are kept as 64-bit seeded hashes of (carrier, canonical id), so that
 //! a carrier can't choose keys that collide; who asks confirms the match by destination.
 //!
 //! A receipt may overtake its response: [`Correlation::hold`] keeps it, bounded in number and age, until
@@ -13,7 +13,7 @@ use crate::id::{CarrierId, Lsn};
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 /// How a carrier writes a message id in one place.
@@ -136,8 +136,7 @@ impl Correlation {
 
     /// The key of the id that `carrier` wrote as `text` in `form`.
     pub fn key(&self, carrier: CarrierId, text: &[u8], form: IdForm) -> IdHash {
-        let canon = form.canon(text);
-        IdHash::new(self.random.hash_one((carrier, canon.octets())))
+        self.hash(carrier, form.canon(text))
     }
 
     /// Under which key the message may be known that a receipt of `carrier` calls `text`, read in this way; `None` if it can't be.
@@ -148,23 +147,27 @@ impl Correlation {
         forms: IdForms,
         reading: Reading,
     ) -> Option<IdHash> {
-        let canon = match reading {
-            Reading::AsConfigured => forms.receipt.canon(text),
-            Reading::HexReceipt => Canon::number(number(text, 16)?),
-            Reading::DecimalReceipt => Canon::number(number(text, 10)?),
-            Reading::HexResponse => Canon::text(format!("{:x}", number(text, 10)?).as_bytes()),
-        };
-        Some(IdHash::new(self.random.hash_one((carrier, canon.octets()))))
+        let key = |canon: Canon<'_>| self.hash(carrier, canon);
+        Some(match reading {
+            Reading::AsConfigured => key(forms.receipt.canon(text)),
+            Reading::HexReceipt => key(Canon::Number(number(text, 16)?)),
+            Reading::DecimalReceipt => key(Canon::Number(number(text, 10)?)),
+            Reading::HexResponse => key(Canon::text(format!("{:x}", number(text, 10)?).as_bytes())),
+        })
     }
 
     /// Under which keys a receipt may be held for the message that `carrier` just called `text`: as it writes ids in answers
     /// and in receipts, and with its number in the other base.
     pub fn held_keys(&self, carrier: CarrierId, text: &[u8], forms: IdForms) -> [IdHash; 4] {
-        let hash = |canon: Canon| IdHash::new(self.random.hash_one((carrier, canon.octets())));
-        let as_hex = IdForm::Hex.canon(text);
+        let key = |canon: Canon<'_>| self.hash(carrier, canon);
+        let as_hex = key(IdForm::Hex.canon(text));
         let as_decimal =
-            number(text, 10).map_or(as_hex, |number| Canon::text(format!("{number:x}").as_bytes()));
-        [forms.response.canon(text), forms.receipt.canon(text), as_hex, as_decimal].map(hash)
+            number(text, 10).map_or(as_hex, |number| key(Canon::text(format!("{number:x}").as_bytes())));
+        [key(forms.response.canon(text)), key(forms.receipt.canon(text)), as_hex, as_decimal]
+    }
+
+    fn hash(&self, carrier: CarrierId, canon: Canon<'_>) -> IdHash {
+        IdHash::new(self.random.hash_one((carrier, canon)))
     }
 
     /// Remembers that the message in `slot` is known to its carrier by `id`.
@@ -267,10 +270,9 @@ impl Correlation {
 }
 
 impl IdForm {
-    /// The one form in which ids that mean the same are the same octets: a number in decimal, anything else in
-    /// lower case without blanks around it.
+    /// What the id means: ids that mean the same are hashed alike.
     #[inline]
-    pub fn canon(self, text: &[u8]) -> Canon {
+    fn canon(self, text: &[u8]) -> Canon<'_> {
         let text = text.trim_ascii();
         let base = match self {
             Self::Text => 0,
@@ -278,7 +280,7 @@ impl IdForm {
             Self::Decimal => 10,
         };
         match (base > 0).then(|| number(text, base)).flatten() {
-            Some(number) => Canon::number(number),
+            Some(number) => Canon::Number(number),
             None => Canon::text(text),
         }
     }
@@ -294,33 +296,21 @@ fn number(text: &[u8], base: u32) -> Option<u128> {
         .and_then(|digits| u128::from_str_radix(digits, base).ok())
 }
 
-/// A canonical id, without a heap.
+/// An id by what it means: a number in decimal, anything else in lower case without blanks around it.
+///
+/// It is hashed as it is read and stands nowhere in that form: a processor that has just stored to places in no cache would wait for all of
+/// them to read it back.
 #[derive(Clone, Copy, Debug)]
-pub struct Canon {
-    octets: [u8; ID_MAX],
-    len: usize,
+enum Canon<'a> {
+    /// In whatever case it was written.
+    Text(&'a [u8]),
+    Number(u128),
 }
 
-impl Canon {
-    fn number(mut number: u128) -> Self {
-        let mut canon = Self { octets: [0; ID_MAX], len: 0 };
-        let mut at = ID_MAX;
-        loop {
-            at -= 1;
-            canon.octets[at] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        canon.octets.copy_within(at.., 0);
-        canon.len = ID_MAX - at;
-        canon
-    }
-
+impl<'a> Canon<'a> {
     /// Leading zeros go only where the id is nothing but digits: those of a UUID are part of it.
     #[inline]
-    fn text(text: &[u8]) -> Self {
+    fn text(text: &'a [u8]) -> Self {
         let zeros = match text.first() {
             Some(b'0') if text.iter().all(u8::is_ascii_hexdigit) => {
                 text.iter().take_while(|digit| **digit == b'0').count()
@@ -328,17 +318,29 @@ impl Canon {
             _ => 0,
         };
         let text = &text[zeros.min(text.len().saturating_sub(1))..];
-        let mut canon = Self { octets: [0; ID_MAX], len: text.len().min(ID_MAX) };
-        let octets = &mut canon.octets[..canon.len];
-        octets.copy_from_slice(&text[..canon.len]);
-        octets.make_ascii_lowercase();
-        canon
+        Self::Text(&text[..text.len().min(ID_MAX)])
     }
+}
 
-    /// The id.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets[..self.len]
+impl Hash for Canon<'_> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match *self {
+            Self::Text(text) => hash_folded(text, state),
+            Self::Number(number) => hash_folded(number.to_string().as_bytes(), state),
+        }
     }
+}
+
+/// Hashes a text without regard to its case, eight octets at a time.
+#[inline]
+fn hash_folded<H: Hasher>(text: &[u8], state: &mut H) {
+    for octets in text.chunks(size_of::<u64>()) {
+        let word =
+            octets.iter().fold(0, |word, octet| word << u8::BITS | u64::from(octet.to_ascii_lowercase()));
+        state.write_u64(word);
+    }
+    state.write_usize(text.len());
 }
 
 /// How long a receipt waits for its message to become known.
@@ -377,8 +379,9 @@ mod tests {
     /// Field bug D4: hex and decimal, case, zeros, UUIDs, more than 64 bits.
     #[test]
     fn ids_that_mean_the_same_have_one_form() {
-        let same =
-            |a: (&[u8], IdForm), b: (&[u8], IdForm)| a.1.canon(a.0).octets() == b.1.canon(b.0).octets();
+        let correlation = Correlation::new(0);
+        let key = |(text, form): (&[u8], IdForm)| correlation.key(CARRIER, text, form);
+        let same = |a: (&[u8], IdForm), b: (&[u8], IdForm)| key(a) == key(b);
 
         assert!(same((b"ABCDEF01", IdForm::Hex), (b"2882400001", IdForm::Decimal)));
         assert!(same((b"00abcdef", IdForm::Text), (b"ABCDEF", IdForm::Text)));
@@ -389,6 +392,10 @@ mod tests {
         ));
         assert!(!same((b"0e999f21-aa", IdForm::Text), (b"e999f21-aa", IdForm::Text)));
         assert!(!same((b"0", IdForm::Text), (b"", IdForm::Text)));
+        assert!(same((b"0E999F21-AA", IdForm::Text), (b"0e999f21-aa", IdForm::Text)));
+        assert!(!same((b"1234567812345678", IdForm::Text), (b"12345678", IdForm::Text)));
+        assert!(!same((b"12345678", IdForm::Text), (b"87654321", IdForm::Text)));
+        assert!(!same((b"a\0", IdForm::Text), (b"a", IdForm::Text)));
     }
 
     /// Field bug D5: two carriers, one id.

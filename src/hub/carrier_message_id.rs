@@ -11,12 +11,14 @@ pub(super) enum CarrierMessageId {
 }
 
 impl From<&[u8]> for CarrierMessageId {
+    #[inline]
     fn from(octets: &[u8]) -> Self {
         if octets.len() > SHORT_MAX || octets.contains(&0) {
             return Self::Long(Box::new(octets.into()));
         }
-        let mut short = [0; SHORT_MAX];
-        short[..octets.len()].copy_from_slice(octets);
+        // In a register: what is stored in pieces and read back whole waits for all that was stored before.
+        let word = octets.iter().rev().fold(0_u128, |word, octet| word << u8::BITS | u128::from(*octet));
+        let [short @ .., _] = word.to_le_bytes();
         Self::Short(short)
     }
 }
