@@ -102,10 +102,10 @@ impl Spans {
             at = at * FAN + not_after.saturating_sub(1); // the first stretch of all begins at 0
         }
         let Block(halves) = &self.blocks[at];
-        let not_after =
-            |half: &Half| half.starts.iter().map(|start| usize::from(*start <= key)).sum::<usize>();
-        let place = (not_after(&halves[0]) + not_after(&halves[1])).saturating_sub(1);
-        halves[place / HALF % 2].values[place % HALF]
+        let Half { starts: [_, second, third, fourth], values } =
+            &halves[usize::from(halves[1].starts[0] <= key)];
+        let not_after = [second, third, fourth].map(|start| usize::from(*start <= key));
+        values[not_after[0] + not_after[1] + not_after[2]]
     }
 
     /// Octets that it takes.
