@@ -45,7 +45,7 @@ pub(super) struct Inner {
     pub seats: Vec<Seat>,
     pub next_session: u64,
     /// Messages whose receipts are gone, and how they ended; the last [`ENDED_MAX`].
-    pub ended: VecDeque<(Box<[u8]>, MessageState)>,
+    pub ended: VecDeque<(u64, MessageState)>,
     /// Broadcasts: ids, their areas as TLVs, and whether they go on; the last [`BROADCASTS_MAX`].
     pub broadcasts: VecDeque<Broadcast>,
 }
@@ -74,9 +74,9 @@ pub(super) struct Owed {
     pub session: u64,
     /// The house of that session.
     pub house: usize,
-    /// The carrier's id as the answer had it, or the number of the handset's message; for the ledger.
-    pub id: Box<[u8]>,
-    pub body: Box<[u8]>,
+    /// The number that the carrier's id is made of, or that of the handset's message.
+    pub id: u64,
+    pub body: Bytes,
     pub state: MessageState,
     pub is_inbound: bool,
 }
@@ -174,7 +174,7 @@ impl Inner {
     }
 
     /// Notes how a message ended.
-    pub fn end(&mut self, id: Box<[u8]>, state: MessageState) {
+    pub fn end(&mut self, id: u64, state: MessageState) {
         if self.ended.len() >= ENDED_MAX {
             self.ended.pop_front();
         }
@@ -225,13 +225,12 @@ impl Inner {
         match handsets.due(number, start) {
             Some(at) if at <= now.mono => {
                 self.inbound_next += 1;
-                let (id, body) = (number.to_string().into_bytes().into(), handsets.write(number).into());
                 Ok(Owed {
                     at,
                     session: 0,
                     house: 0,
-                    id,
-                    body,
+                    id: number.into(),
+                    body: handsets.write(number).into(),
                     state: MessageState::Enroute,
                     is_inbound: true,
                 })
@@ -253,7 +252,7 @@ impl Inner {
         match status {
             Status::ROK => {
                 self.report.inbound_taken += 1;
-                self.ledger.line("inbound_taken", &[&owed.id]);
+                self.ledger.line("inbound_taken", || [owed.id.to_string().into_bytes()]);
             }
             Status::RX_T_APPN | Status::RMSGQFUL | Status::RTHROTTLED | Status::RSYSERR => {
                 self.inbound.push_back(Owed { at: now.mono + REFUSED_AGAIN, ..owed });
@@ -279,6 +278,16 @@ impl Out {
             self.owed.len() as u32 - 1
         });
         (place.into(), self.owed[place as usize].insert(owed))
+    }
+
+    /// The receipt under this token has arrived: gives its id, and how its message ended. Nothing if there is none.
+    pub fn end_receipt(&mut self, token: u64) -> Option<(u64, MessageState)> {
+        let place = self.owed.get_mut(token as usize)?;
+        let owed = place.as_ref().filter(|owed| !owed.is_inbound)?;
+        let end = (owed.id, owed.state);
+        *place = None;
+        self.free.push_back(token as u32);
+        Some(end)
     }
 
     pub fn take(&mut self, token: u64) -> Option<Owed> {

@@ -14,16 +14,16 @@ impl Ledger {
         path.map(|path| File::create(path).map(BufWriter::new)).transpose().map(Self)
     }
 
-    /// Writes a line: `verb`, and `words` with blanks between.
+    /// Writes a line: `verb`, and the `words` with blanks between, which nobody makes where nothing is written.
     ///
     /// A full disk shows at [`Ledger::flush`].
-    pub fn line(&mut self, verb: &str, words: &[&[u8]]) {
+    pub fn line<const N: usize>(&mut self, verb: &str, words: impl FnOnce() -> [Vec<u8>; N]) {
         let Some(file) = &mut self.0 else { return };
-        let mut write = || {
+        let write = || {
             file.write_all(verb.as_bytes())?;
-            for word in words {
+            for word in words() {
                 file.write_all(b" ")?;
-                file.write_all(word)?;
+                file.write_all(&word)?;
             }
             file.write_all(b"\n")
         };

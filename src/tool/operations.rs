@@ -1,8 +1,8 @@
 //! What a simulated carrier does beside taking messages: tells how they are, cancels and replaces those whose receipts it still
 //! owes, and broadcasts.
 
-use super::book::{BROADCASTS_MAX, Broadcast, Inner};
-use super::simulator::{Simulator, receipt_body};
+use super::book::{BROADCASTS_MAX, Broadcast, Inner, id_text};
+use super::simulator::{Simulator, write_receipt};
 use crate::clock::Now;
 use crate::codec::{
     self, BroadcastSm, CancelBroadcastSm, CancelSm, Command, FieldError, MessageState, QueryBroadcastSm,
@@ -36,8 +36,9 @@ impl Simulator {
 
     fn query(&mut self, sequence: u32, body: &[u8], inner: &Inner, now: Now) -> Result<(), Status> {
         let query = QuerySm::decode(body, Reading::Lenient).map_err(status)?;
-        let owed = inner.owed.iter().flatten().any(|owed| *owed.id == *query.message_id);
-        let ended = inner.ended.iter().rev().find(|(id, _)| **id == *query.message_id);
+        let is_meant = |id| id_text(id, self.id_format()) == query.message_id;
+        let owed = inner.owed.iter().flatten().any(|owed| is_meant(owed.id));
+        let ended = inner.ended.iter().rev().find(|(id, _)| is_meant(*id));
         let state = match ended {
             _ if owed => MessageState::Enroute,
             Some((_, state)) => *state,
@@ -63,15 +64,16 @@ impl Simulator {
             let Ok(receipt) = Sm::decode(&owed.body, Reading::Carrier) else { continue };
             let is_meant = match cancel.message_id {
                 [] => (receipt.destination, receipt.source) == (cancel.source, cancel.destination),
-                id => *owed.id == *id,
+                id => id_text(owed.id, self.id_format()) == id,
             };
             if is_meant && owed.state != MessageState::Deleted {
                 let message =
                     Sm { source: receipt.destination, destination: receipt.source, ..Sm::default() };
-                let id = Receipt::read(&receipt).map_or(&*owed.id, |receipt| receipt.message_id);
-                let version = self.session.version();
-                let body = receipt_body(&message, id, MessageState::Deleted, version, now);
-                (owed.body, owed.state, owed.at) = (body, MessageState::Deleted, now.mono);
+                let own = id_text(owed.id, self.id_format());
+                let id = Receipt::read(&receipt).map_or(&own[..], |receipt| receipt.message_id);
+                let mut body = BytesMut::new();
+                write_receipt(&message, id, MessageState::Deleted, self.session.version(), now, &mut body);
+                (owed.body, owed.state, owed.at) = (body.freeze(), MessageState::Deleted, now.mono);
                 count += 1;
             }
         }
@@ -81,7 +83,8 @@ impl Simulator {
     /// What a message says is not kept: only whether it could be replaced is told.
     fn replace(&mut self, sequence: u32, body: &[u8], inner: &Inner) -> Result<(), Status> {
         let replace = ReplaceSm::decode(body, Reading::Lenient).map_err(status)?;
-        let is_held = inner.owed.iter().flatten().any(|owed| *owed.id == *replace.message_id);
+        let is_meant = |id| id_text(id, self.id_format()) == replace.message_id;
+        let is_held = inner.owed.iter().flatten().any(|owed| is_meant(owed.id));
         self.confirm(Command::REPLACE_SM, sequence, is_held, Status::RREPLACEFAIL)
     }
 

@@ -10,7 +10,6 @@ use crate::codec::{
 use crate::runtime::Machine;
 use crate::session::{Event, Session, Settings, frames};
 use bytes::BytesMut;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +46,8 @@ pub(super) struct Simulator {
     /// What the others know of its window.
     full: bool,
     out: Out,
+    /// Where the next receipts are written, one behind the other: a processor fetches such places before they are written to.
+    room: BytesMut,
     /// Answers that wait for their time.
     delayed: VecDeque<(Instant, Answer)>,
     next_receipt: Option<Instant>,
@@ -72,6 +73,7 @@ impl Simulator {
             receives: false,
             full: false,
             out: Out::default(),
+            room: BytesMut::new(),
             delayed: VecDeque::new(),
             next_receipt: None,
             next_inbound: None,
@@ -119,14 +121,14 @@ impl Simulator {
                 }
             }
             Event::Response { sent, status, .. } => {
-                if let Some(owed) = self.out.take(sent.token) {
-                    if owed.is_inbound {
-                        inner.end_inbound(owed, status, now);
-                    } else if status.is_ok() {
-                        inner.report.receipts_answered += 1;
-                        inner.end(owed.id, owed.state);
-                    } else {
-                        inner.owe_last(Owed { at: now.mono + REFUSED_AGAIN, ..owed });
+                let receipt = status.is_ok().then(|| self.out.end_receipt(sent.token)).flatten();
+                if let Some((id, state)) = receipt {
+                    inner.report.receipts_answered += 1;
+                    inner.end(id, state);
+                } else if let Some(owed) = self.out.take(sent.token) {
+                    match owed.is_inbound {
+                        true => inner.end_inbound(owed, status, now),
+                        false => inner.owe_last(Owed { at: now.mono + REFUSED_AGAIN, ..owed }),
                     }
                 }
             }
@@ -171,7 +173,7 @@ impl Simulator {
         let number = inner.count(sm.text(), now);
         let (text, id) = inner.write_id(conduct.id_format);
         if let Some(number) = number {
-            inner.ledger.line("took", &[number.to_string().as_bytes(), &text]);
+            inner.ledger.line("took", || [number.to_string().into_bytes(), text.clone()]);
         }
         if sm.registered_delivery & 0b11 != 0 {
             for (ton, npi, addr) in &destinations {
@@ -191,9 +193,14 @@ impl Simulator {
         let state = if undelivered { MessageState::Undeliverable } else { MessageState::Delivered };
         let format = conduct.receipt_id_format.unwrap_or(conduct.id_format);
         let other = (format != conduct.id_format).then(|| id_text(id, format));
-        let body = receipt_body(sm, other.as_deref().unwrap_or(text), state, self.session.version(), now);
+        if self.room.capacity() < BODY_ROOM {
+            self.room = BytesMut::with_capacity(ROOM);
+        }
+        let text = other.as_deref().unwrap_or(text);
+        write_receipt(sm, text, state, self.session.version(), now, &mut self.room);
+        let body = self.room.split().freeze();
         let delay = Duration::from_millis(conduct.resp_delay_ms + conduct.receipt_delay_ms);
-        let (at, session, house, id) = (now.mono + delay, self.number, self.house, text.into());
+        let (at, session, house) = (now.mono + delay, self.number, self.house);
         let owed = Owed { at, session, house, id, body, state, is_inbound: false };
         let early = conduct.early_receipts && !self.book.held.load(Ordering::Relaxed);
         if early && self.session.room() > 0 && self.receives {
@@ -229,7 +236,8 @@ impl Simulator {
         };
         if sent.is_some() {
             inner.report.receipts_sent += 1;
-            inner.ledger.line("receipt", &[&owed.id, owed.state.receipt_word()]);
+            let format = conduct.id_format;
+            inner.ledger.line("receipt", || [id_text(owed.id, format), owed.state.receipt_word().to_vec()]);
         } else if let Some(owed) = self.out.take(token) {
             inner.owe_first(owed);
         }
@@ -256,7 +264,7 @@ impl Simulator {
             if sent.is_none() {
                 return self.put_back(token, inner);
             }
-            inner.ledger.line("inbound", &[&owed.id]);
+            inner.ledger.line("inbound", || [owed.id.to_string().into_bytes()]);
             inner.report.inbound_sent += 1;
         }
     }
@@ -292,6 +300,10 @@ impl Simulator {
                 self.send(owed, inner, now);
             }
         }
+        let owed = &mut inner.owed[self.house];
+        if owed.is_empty() {
+            owed.clear(); // the next ones go where these were, which a cache has
+        }
         let full = self.session.room() == 0;
         if std::mem::replace(&mut self.full, full) != full {
             inner.note_full(self.number, full);
@@ -312,27 +324,26 @@ fn destinations(body: &[u8]) -> Option<Vec<(u8, u8, Vec<u8>)>> {
     multi.destinations.iter().map(one).collect()
 }
 
-pub(super) fn receipt_body(
+/// Writes the receipt that the message ended so.
+pub(super) fn write_receipt(
     sm: &Sm<'_>,
     id: &[u8],
     state: MessageState,
     version: Version,
     now: Now,
-) -> Box<[u8]> {
+    body: &mut BytesMut,
+) {
     let receipt = Receipt {
         submit_date: Some(ReceiptDate::from_utc(now.wall)),
         done_date: Some(ReceiptDate::from_utc(now.wall)),
         ..Receipt::new(id, state)
     };
-    thread_local! { // one for all, which a cache holds
-        static ROOM: RefCell<BytesMut> = RefCell::default();
-    }
-    ROOM.with_borrow_mut(|body| {
-        body.clear();
-        receipt.write_body(sm, version, body);
-        body[..].into()
-    })
+    receipt.write_body(sm, version, body);
 }
+
+/// Octets of receipts that are written behind each other, and room for any of them.
+const ROOM: usize = 8 * 1024;
+const BODY_ROOM: usize = 512;
 
 impl Machine for Simulator {
     fn receive(&mut self, input: &mut BytesMut, now: Now) {

@@ -137,7 +137,7 @@ impl Tally {
             return;
         }
         self.accepted += 1;
-        self.ledger.line("accepted", &[number.to_string().as_bytes(), id]);
+        self.ledger.line("accepted", || [number.to_string().into_bytes(), id.to_vec()]);
         if self.tells {
             println!("message {number} accepted as {}", id.escape_ascii());
         }
@@ -161,14 +161,14 @@ impl Tally {
     /// A link was lost before the answer came.
     pub fn unanswered(&mut self, token: u64) {
         self.unknown += 1;
-        self.ledger.line("unknown", &[(token as u32).to_string().as_bytes()]);
+        self.ledger.line("unknown", || [(token as u32).to_string().into_bytes()]);
     }
 
     /// A final receipt came.
     pub fn receipt(&mut self, id: &[u8], state: MessageState, now: Instant) {
         self.last = now;
         let word = state.receipt_word();
-        self.ledger.line("receipt", &[id, word]);
+        self.ledger.line("receipt", || [id.to_vec(), word.to_vec()]);
         if self.tells {
             println!("receipt for {}: {}", id.escape_ascii(), word.escape_ascii());
         }
@@ -200,7 +200,7 @@ impl Tally {
             println!("from a handset: {}", text.escape_ascii());
         }
         if let Some(number) = super::read_number(text) {
-            self.ledger.line("inbound", &[number.to_string().as_bytes()]);
+            self.ledger.line("inbound", || [number.to_string().into_bytes()]);
             self.inbound_numbers.insert(number);
         }
     }
