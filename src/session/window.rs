@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Window {
     slots: Vec<Slot>,
+    /// Times are counted from here: when the first request left.
+    start: Option<Instant>,
     limit: usize,
     open: usize,
     next: u32,
@@ -35,22 +37,42 @@ pub struct Sent {
     pub at: Instant,
 }
 
+/// Two of them in a cache line: hundreds of sessions have thousands of them, which are in none when their answers come.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 struct Slot {
-    /// 0: free.
+    /// 0: free; with [`LATE`] if its time was up before the answer came.
     sequence: u32,
-    late: bool,
     command: Command,
     token: u64,
-    sent: Instant,
+    /// When it left, in nanoseconds since [`Window::start`].
+    sent: u64,
     older: u32,
     newer: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 32);
+
+impl Slot {
+    const FREE: Self = Self { sequence: 0, command: Command(0), token: 0, sent: 0, older: NONE, newer: NONE };
+
+    const fn is_late(&self) -> bool {
+        self.sequence & LATE != 0
+    }
 }
 
 impl Window {
     /// A window of `limit` requests, 1 at least.
     pub fn new(limit: usize) -> Self {
-        Self { slots: Vec::new(), limit: limit.max(1), open: 0, next: 1, oldest: NONE, newest: NONE }
+        Self {
+            slots: Vec::new(),
+            start: None,
+            limit: limit.max(1),
+            open: 0,
+            next: 1,
+            oldest: NONE,
+            newest: NONE,
+        }
     }
 
     /// How many more requests may be sent now.
@@ -69,12 +91,13 @@ impl Window {
             return None;
         }
         if self.slots.len() < 2 * (self.open + 1) {
-            self.grow(now);
+            self.grow();
         }
+        let start = *self.start.get_or_insert(now);
+        let sent = now.saturating_duration_since(start).as_nanos() as u64; // centuries fit
         let sequence = self.take_number();
         let place = self.place(sequence);
-        self.slots[place as usize] =
-            Slot { sequence, late: false, command, token, sent: now, older: self.newest, newer: NONE };
+        self.slots[place as usize] = Slot { sequence, command, token, sent, older: self.newest, newer: NONE };
         match self.newest {
             NONE => self.oldest = place,
             newest => self.slots[newest as usize].newer = place,
@@ -101,17 +124,22 @@ impl Window {
             return None;
         }
         let slot = &self.slots[self.place(sequence) as usize];
-        (slot.sequence == sequence).then_some(Sent {
-            token: slot.token,
-            command: slot.command,
-            late: slot.late,
-            at: slot.sent,
-        })
+        if slot.sequence & !LATE == sequence { self.sent(slot) } else { None }
+    }
+
+    /// The request in a slot that is taken.
+    fn sent(&self, slot: &Slot) -> Option<Sent> {
+        let at = self.start? + Duration::from_nanos(slot.sent);
+        Some(Sent { token: slot.token, command: slot.command, late: slot.is_late(), at })
     }
 
     /// When the oldest request was sent.
     pub fn oldest(&self) -> Option<Instant> {
-        (self.oldest != NONE).then(|| self.slots[self.oldest as usize].sent)
+        if self.oldest == NONE {
+            None
+        } else {
+            self.sent(&self.slots[self.oldest as usize]).map(|sent| sent.at)
+        }
     }
 
     /// The oldest request if it has waited for `timeout` or longer; it frees its credit and turns late.
@@ -121,9 +149,8 @@ impl Window {
         }
         let place = self.oldest;
         self.unlink(place);
-        let slot = &mut self.slots[place as usize];
-        slot.late = true;
-        Some(Sent { token: slot.token, command: slot.command, late: true, at: slot.sent })
+        self.slots[place as usize].sequence |= LATE;
+        self.sent(&self.slots[place as usize])
     }
 
     /// Empties the window, oldest first: what is left unanswered when a session ends.
@@ -131,9 +158,9 @@ impl Window {
         std::iter::from_fn(move || {
             let place = (self.oldest != NONE).then_some(self.oldest)?;
             self.unlink(place);
-            let slot = &mut self.slots[place as usize];
-            slot.sequence = 0;
-            Some(Sent { token: slot.token, command: slot.command, late: false, at: slot.sent })
+            let sent = self.sent(&self.slots[place as usize]);
+            self.slots[place as usize].sequence = 0;
+            sent
         })
     }
 
@@ -146,7 +173,7 @@ impl Window {
                 return sequence;
             }
             let slot = &self.slots[self.place(sequence) as usize];
-            if slot.sequence == 0 || slot.late {
+            if slot.sequence == 0 || slot.is_late() {
                 return sequence;
             }
         }
@@ -162,18 +189,9 @@ impl Window {
     }
 
     /// Doubles the table. Numbers that differ in their low bits differ in one bit more as well, so nothing collides.
-    fn grow(&mut self, now: Instant) {
-        let free = Slot {
-            sequence: 0,
-            late: false,
-            command: Command(0),
-            token: 0,
-            sent: now,
-            older: NONE,
-            newer: NONE,
-        };
+    fn grow(&mut self) {
         let size = (self.slots.len() * 2).max(MIN_SLOTS);
-        let old = std::mem::replace(&mut self.slots, vec![free; size]);
+        let old = std::mem::replace(&mut self.slots, vec![Slot::FREE; size]);
         let mut place = std::mem::replace(&mut self.oldest, NONE);
         self.newest = NONE;
         while place != NONE {
@@ -207,6 +225,8 @@ impl Window {
 pub const MAX_SEQUENCE: u32 = 0x7FFF_FFFF;
 
 const MIN_SLOTS: usize = 8;
+/// The bit that no number of ours has.
+const LATE: u32 = MAX_SEQUENCE + 1;
 const NONE: u32 = u32::MAX;
 
 #[cfg(test)]
