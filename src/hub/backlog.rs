@@ -124,7 +124,11 @@ impl Hub {
                 let before = std::mem::replace(&mut state.backlog, queued);
                 self.backlog.queued = self.backlog.queued - before + queued;
                 if state.queue.is_empty() {
+                    let is_free = is_free && state.is_free();
                     self.carriers.take(place, mark::WAIT); // no time changes that
+                    if is_free {
+                        self.carriers.free(place);
+                    }
                 }
             }
         }
@@ -149,6 +153,11 @@ impl Pulse {
             let took = now.saturating_duration_since(began);
             *self = Self { began: Some(now), count: 0, took: Some(took) };
         }
+    }
+
+    /// Messages that it has got since it was last through.
+    pub const fn count(&self) -> usize {
+        self.count
     }
 
     /// Whether that took so long at most the last time, and does not take longer now.

@@ -4,6 +4,7 @@
 //! With hundreds of them most are as they were, and passed over: whoever lays hands on one leaves marks, and whoever wakes one another.
 
 use super::CarrierState;
+use crate::route::Standing;
 use std::ops::{Index, IndexMut};
 
 /// The carriers of the configuration, in its order.
@@ -24,6 +25,8 @@ pub(super) mod mark {
     pub const PUMP: u8 = 1 << 2;
     /// It was touched: who counts what waits.
     pub const WAIT: u8 = 1 << 3;
+    /// Nothing waits for it, holds it back or limits it, nor will before somebody touches it: a message that passes need not look.
+    pub const FREE: u8 = 1 << 4;
     pub(super) const TOUCHED: u8 = LOOK | COUNT | WAIT;
     pub(super) const ALL: u8 = TOUCHED | PUMP;
 }
@@ -42,7 +45,7 @@ impl Carriers {
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut CarrierState> {
-        self.marks.iter_mut().for_each(|marks| *marks |= mark::TOUCHED);
+        self.marks.iter_mut().for_each(|marks| *marks = *marks & !mark::FREE | mark::TOUCHED);
         self.states.iter_mut()
     }
 
@@ -64,10 +67,21 @@ impl Carriers {
 
     /// The carrier, of a message that passes: nobody has to look at it for that, unless what passes may hold it back.
     pub fn in_passing(&mut self, place: usize) -> &mut CarrierState {
-        let state = &mut self.states[place];
-        let may_change = state.pace.is_limited() || !state.breaker.is_closed();
-        self.marks[place] |= if may_change { mark::TOUCHED } else { mark::COUNT };
+        let (state, marks) = (&mut self.states[place], &mut self.marks[place]);
+        let may_change = *marks & mark::FREE == 0 && (state.pace.is_limited() || !state.breaker.is_closed());
+        *marks |= if may_change { mark::TOUCHED } else { mark::COUNT };
         state
+    }
+
+    /// How the carrier stands for messages that are about to get one.
+    pub fn prospect(&self, place: usize) -> Standing {
+        let state = &self.states[place];
+        if self.has(place, mark::FREE) { state.free_prospect() } else { state.prospect() }
+    }
+
+    /// Notes that the carrier is [`mark::FREE`].
+    pub fn free(&mut self, place: usize) {
+        self.marks[place] |= mark::FREE;
     }
 
     /// The carrier, of whoever goes over those with a mark.
@@ -115,7 +129,7 @@ impl Index<usize> for Carriers {
 
 impl IndexMut<usize> for Carriers {
     fn index_mut(&mut self, place: usize) -> &mut CarrierState {
-        self.marks[place] |= mark::TOUCHED;
+        self.marks[place] = self.marks[place] & !mark::FREE | mark::TOUCHED;
         &mut self.states[place]
     }
 }
@@ -144,6 +158,28 @@ mod tests {
             assert!(carriers.has(place, mark::COUNT));
             assert_eq!(carriers.has(place, mark::LOOK), is_looked_at);
             assert_eq!(carriers.has(place, mark::WAIT), is_looked_at);
+        }
+    }
+
+    /// Else a message would go to one that has just been found to throttle.
+    #[test]
+    fn carrier_is_free_until_somebody_lays_hands_on_it() {
+        let touches: [fn(&mut Carriers); 4] = [
+            |carriers| carriers[0].far = true,
+            |carriers| carriers.iter_mut().for_each(|state| state.far = true),
+            |carriers| carriers.wake(0),
+            Carriers::wake_all,
+        ];
+        for touch in touches {
+            let mut carriers = seen();
+            carriers.free(0);
+            carriers.in_passing(0).out += 1;
+            carriers.unmarked(0).backlog = 0;
+            assert!(carriers.has(0, mark::FREE) && carriers.prospect(0).usable);
+
+            touch(&mut carriers);
+
+            assert!(!carriers.has(0, mark::FREE) && !carriers.prospect(0).usable, "it has no link");
         }
     }
 

@@ -163,7 +163,7 @@ impl Hub {
             }
             let end = port.batch.bodies.len() as u32;
             port.batch.deliveries.push((token.to_u64(), start..end));
-            port.out.push(token, |token| table.is_out(token, Phase::Delivering, seat));
+            port.out.push(token, |token| table.is_with(token, Phase::Delivering, seat));
             ports.mark(seat);
         }
     }

@@ -8,19 +8,15 @@ use super::pace::is_old;
 use super::queue_turns::AHEAD;
 use super::seats::Out;
 use super::suspects::{SUSPECT, Trial};
-use super::table::{Row, Token, Whereabouts, flag};
-use super::{CarrierState, Effects, Hub, LinkState, Mode, Stage};
-use crate::carrier::{Dispatch, LinkBatch, Words};
-use crate::clock::UnixMs;
+use super::table::{Row, Token, flag};
+use super::{CarrierState, Hub, LinkState, Mode, Stage};
+use crate::carrier::LinkBatch;
 use crate::codec::MessageState;
-use crate::conversion::Profile;
 use crate::id::{CarrierId, SessionId};
 use crate::message::{Outcome, Phase};
 use crate::session::BindKind;
-use bytes::Bytes;
 use foldhash::HashSet;
 use std::cmp::Reverse;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 impl Hub {
@@ -49,7 +45,7 @@ impl Hub {
             parting: self.carriers[usize::from(carrier.0)].is_gone,
             out: Out::default(),
             batch: LinkBatch::default(),
-            last: 0,
+            going: Vec::new(),
         };
         let seat = self.links.insert(session, link);
         if self.carriers[usize::from(carrier.0)].is_gone {
@@ -75,8 +71,8 @@ impl Hub {
         let lost: HashSet<u64> = lost.iter().copied().collect();
         let trial = self.lose_trial(seat, &link, !lost.is_empty());
         self.note_loss(link.carrier, !lost.is_empty());
-        for token in link.out.newest_first() {
-            if self.table.is_out(token, Phase::Dispatched, seat) {
+        for token in link.going.iter().rev().copied().chain(link.out.newest_first()) {
+            if self.table.is_with(token, Phase::Dispatched, seat) {
                 let doubtful = lost.contains(&token.to_u64());
                 if !doubtful {
                     self.note_unsent(token);
@@ -141,9 +137,11 @@ impl Hub {
         state.room += freed;
         state.moved = self.now.mono;
         let carrier = state.carrier;
-        let state = self.carriers.in_passing(usize::from(carrier.0));
+        let place = usize::from(carrier.0);
+        let is_free = self.carriers.has(place, mark::FREE);
+        let state = self.carriers.in_passing(place);
         state.out -= freed;
-        if state.waiting() > 0 || !state.is_at_ease() {
+        if !is_free && (state.waiting() > 0 || !state.is_at_ease()) {
             self.wake_carrier(carrier);
         }
     }
@@ -205,16 +203,19 @@ impl Hub {
         let Self { carriers, accounts, table, links, now, .. } = self;
         let row = table.row(token.slot);
         let place = usize::from(row.carrier.0);
+        let is_free = carriers.has(place, mark::FREE);
         let carrier = carriers.in_passing(place);
         let is_plain = !row.is_parked()
             && !row.is(flag::RESHAPE)
             && !row.is(flag::TOGETHER)
             && row.expires > now.wall
             && accounts[usize::from(row.account.0)].pace.is_none();
-        let is_free = carrier.queue.is_empty()
-            && carrier.is_at_ease()
-            && carrier.pace.is_ready(row.segments.into(), *now);
-        if !is_plain || !is_free {
+        let is_open = |carrier: &mut CarrierState| {
+            carrier.queue.is_empty()
+                && carrier.is_at_ease()
+                && carrier.pace.is_ready(row.segments.into(), *now)
+        };
+        if !is_plain || !is_free && !is_open(carrier) {
             return false;
         }
         let Some(seat) = next_link(&carrier.links, &mut carrier.turn, links) else { return false };
@@ -287,49 +288,6 @@ impl Hub {
             carrier.queue.pop(row.segments.into());
             return Next::Goes(token, seat);
         }
-    }
-
-    /// Hands a message that has left its queue, its body at hand, to the link in `seat`, which has room.
-    pub(super) fn hand_to(&mut self, place: usize, token: Token, seat: u32) {
-        let Self { carriers, accounts, table, effects, links, now, .. } = self;
-        let Some((_, link)) = links.here(seat) else { return };
-        let row = table.row(token.slot);
-        row.clear(flag::QUEUED);
-        row.phase = Phase::Dispatched;
-        let carrier = carriers.in_passing(place);
-        carrier.pace.note(row, *now);
-        carrier.counts.segments += u64::from(row.segments);
-        if let Some(pace) = &mut accounts[usize::from(row.account.0)].pace {
-            pace.note(row, *now);
-        }
-        record_lateness(row, effects, now.wall);
-        row.whereabouts = Whereabouts::Out(seat);
-        if row.is(flag::DOUBTFUL) {
-            effects.stats.repeat(CarrierId(place as u16));
-        }
-        let mut dispatch = Dispatch {
-            token: token.to_u64(),
-            body: Bytes::new(),
-            expires: row.expires,
-            left: row.expires.since(now.wall),
-            // A bulk's time is ours to change.
-            is_scheduled: carrier.passes_schedule && row.bulk == Row::ALONE,
-            is_receipted: carrier.receipts.asks(row.registered_delivery),
-            is_data: row.is(flag::DATA),
-            words: words(row, &accounts[usize::from(row.account.0)].profile),
-        };
-        dispatch.body = table.body(token.slot).clone();
-        (link.room, link.moved) = (link.room - 1, now.mono);
-        carrier.out += 1;
-        carrier.pulse.beat(carrier.places, now.mono);
-        carrier.breaker.sent();
-        link.out.push(token, |token| table.is_out(token, Phase::Dispatched, seat));
-        if link.batch.dispatches.is_empty() {
-            link.batch.dispatches.reserve(link.last);
-        }
-        link.batch.dispatches.push(dispatch);
-        links.mark(seat);
-        effects.stats.dispatched += 1;
     }
 }
 
@@ -404,24 +362,6 @@ fn same_link(
         }
     }
     Err(None)
-}
-
-/// Counts how late a message goes out that was put off. One that never was, was due when it came; one that comes back from a
-/// link has been late already.
-fn record_lateness(row: &mut Row, effects: &mut Effects, now: UnixMs) {
-    if row.at > row.accepted {
-        effects.stats.lateness.record(now.since(row.at));
-        row.at = row.accepted;
-    }
-}
-
-/// In whose words a message is.
-fn words(row: &Row, account: &Arc<Profile>) -> Words {
-    match row.is(flag::PART) {
-        true => Words::Carrier,
-        false if account.is_plain() => Words::Common,
-        false => Words::Account(Arc::clone(account)),
-    }
 }
 
 /// How long a link may be full and silent until parts of texts that should take it take another one.

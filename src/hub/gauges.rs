@@ -40,6 +40,7 @@ pub struct CarrierGauges {
 
 /// What happened at one carrier in one turn.
 #[derive(Clone, Debug, Default)]
+#[repr(C)] // what each message changes comes first
 pub struct CarrierStats {
     /// Segments handed to its links.
     pub segments: u64,

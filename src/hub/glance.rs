@@ -3,6 +3,7 @@
 //! A processor waits for many places in memory at a time, but for those of one message after the other's if it has all that is done with
 //! the one to do first. With hundreds of thousands of messages on their way, that wait is most of what one costs.
 
+use super::carriers::mark;
 use super::{CarrierState, Hub, LinkState};
 use crate::carrier::{Arrival, LinkIntake, Matter};
 use crate::correlation::IdHash;
@@ -17,6 +18,11 @@ impl Hub {
         black_box(slots.map(see).fold(0, u64::bitxor));
     }
 
+    /// Looks at these rows and bodies, not at their timers.
+    pub(super) fn glance_at_bodies(&self, slots: impl Iterator<Item = u32>) {
+        black_box(slots.map(|slot| self.table.glance(slot)).fold(0, u64::bitxor));
+    }
+
     /// Looks at where the messages of these go next: their carriers, and the links whose turn it is.
     pub(super) fn glance_ahead(&self, slots: impl Iterator<Item = u32>) {
         let (mut last, mut seen) = (None, 0);
@@ -24,9 +30,13 @@ impl Hub {
             if last.replace(carrier) == Some(carrier) {
                 continue;
             }
-            let Some(state) = self.carriers.get(usize::from(carrier.0)) else { continue };
+            let place = usize::from(carrier.0);
+            let Some(state) = self.carriers.get(place) else { continue };
             let link = state.next_link().and_then(|seat| self.links.peek(seat));
             seen ^= state.glance() ^ link.map_or(0, LinkState::glance);
+            if !self.carriers.has(place, mark::FREE) {
+                seen ^= state.glance_at_holds();
+            }
         }
         black_box(seen);
     }
@@ -52,16 +62,19 @@ impl CarrierState {
 
     /// Looks at what each message needs of it, or changes.
     fn glance(&self) -> usize {
-        let is_free = self.is_at_ease() & self.queue.is_empty() & self.pace.is_limited();
-        usize::from(is_free) ^ self.out ^ self.counts.segments as usize
+        self.pulse.count() ^ self.out ^ self.pace.glance() as usize
+    }
+
+    /// Looks at what may hold a message back.
+    fn glance_at_holds(&self) -> usize {
+        usize::from(self.is_at_ease() & self.queue.is_empty() & self.pace.is_limited())
     }
 }
 
 impl LinkState {
     /// Looks at what each message changes of it.
     fn glance(&self) -> usize {
-        let last = self.batch.dispatches.last().map_or(0, |dispatch| dispatch.token as usize);
-        self.room ^ self.last ^ last ^ self.out.glance()
+        self.room ^ self.going.last().map_or(0, |token| token.slot as usize)
     }
 }
 

@@ -66,7 +66,7 @@ impl Hub {
             self.look_for_stand_ins();
         }
         for token in port.out.newest_first() {
-            if self.table.is_out(token, Phase::Delivering, seat) {
+            if self.table.is_with(token, Phase::Delivering, seat) {
                 self.deliver_again(token);
             }
         }

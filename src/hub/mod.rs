@@ -40,6 +40,7 @@ mod fetch;
 mod first_parts;
 mod gauges;
 mod glance;
+mod handing;
 mod held;
 mod inbound;
 mod intake;
@@ -265,46 +266,47 @@ struct AccountState {
     dirty: bool,
 }
 
-/// One carrier at run time.
+/// One carrier at run time. What each message that passes needs of it, or changes, comes first.
 #[derive(Debug, Default)]
+#[repr(C, align(128))] // in this order, and what comes first in a pair of cache lines
 struct CarrierState {
-    name: Box<[u8]>,
-    /// Other settings came, and it isn't among them.
-    is_gone: bool,
-    ids: IdForms,
-    profile: Arc<Profile>,
-    statuses: Statuses,
-    retry: Retry,
-    unanswered: Unanswered,
-    receipts: Receipts,
-    /// It keeps scheduled messages itself.
-    passes_schedule: bool,
-    queue: Classes,
-    /// What holds it back.
-    pace: CarrierPace,
-    suspects: Suspects,
+    pulse: Pulse,
     /// Seats of its links that submit, how many messages these may have out, and how many they have.
     links: Vec<u32>,
     places: usize,
     out: usize,
+    turn: usize,
+    /// It keeps scheduled messages itself.
+    passes_schedule: bool,
+    receipts: Receipts,
+    /// Other settings came, and it isn't among them.
+    is_gone: bool,
+    ids: IdForms,
+    /// How often it has asked to be left alone since it last took a message.
+    throttles: u8,
+    /// What happened in this turn.
+    counts: CarrierStats,
+    /// What holds it back.
+    pace: CarrierPace,
     breaker: Breaker,
+    name: Box<[u8]>,
+    profile: Arc<Profile>,
+    statuses: Statuses,
+    suspects: Suspects,
+    queue: Classes,
     leaving: Leaving,
     /// Something else than its links holds it back, and will for a while.
     far: bool,
-    turn: usize,
     /// Its ids were found in another form than configured.
     misread: bool,
     /// It has had two messages under one id at one time: what its receipts call them does not tell which is meant.
     repeats_ids: bool,
+    unanswered: Unanswered,
     /// It asked to be left alone until then.
     paused: Option<Instant>,
     /// Parts of a text wait for a link that is full; by then it has stalled if it says nothing.
     stalls: Option<Instant>,
-    /// How often it has asked so since it last took a message.
-    throttles: u8,
-    /// What happened in this turn.
-    counts: CarrierStats,
-    pulse: Pulse,
+    retry: Retry,
     /// How many wait for it, as [`Backlog`] counts them.
     backlog: usize,
 }
@@ -349,8 +351,8 @@ struct LinkState {
     parting: bool,
     out: Out,
     batch: LinkBatch,
-    /// Dispatches in the batch before this one: there will be as many again.
-    last: usize,
+    /// What goes to it with the next batch.
+    going: Vec<Token>,
 }
 
 impl Hub {
@@ -461,10 +463,8 @@ impl Hub {
         }
         let links = if leaves_links { Vec::new() } else { self.links.take_round(all) };
         for seat in links {
-            if let Some((session, link)) = self.links.here(seat) {
-                link.last = link.batch.dispatches.len();
-                self.effects.links.push((session, std::mem::take(&mut link.batch)));
-            }
+            let batch = self.take_batch(seat);
+            self.effects.links.extend(batch);
         }
         if !leaves_links {
             self.take_counts();

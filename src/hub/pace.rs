@@ -347,6 +347,16 @@ impl CarrierPace {
         self.meter.take(row.segments.into(), now);
     }
 
+    /// Looks at what each message changes.
+    pub const fn glance(&self) -> u64 {
+        self.meter.governor.counted()
+    }
+
+    /// As [`CarrierPace::note`], where nothing is limited.
+    pub fn note_free(&mut self, row: &Row, now: Now) {
+        self.meter.governor.take(row.segments.into(), now.mono);
+    }
+
     /// The carrier took a message.
     pub fn note_taken(&mut self, segments: u8, now: Now) {
         self.taken.iter_mut().flatten().for_each(|quota| quota.take(segments.into(), now));

@@ -124,11 +124,6 @@ impl Out {
         self.tokens.push_back(token);
     }
 
-    /// Looks at where the next one goes.
-    pub fn glance(&self) -> usize {
-        self.tokens.back().map_or(0, |token| token.slot as usize)
-    }
-
     /// All that may still be with the session, the last one handed out first.
     pub fn newest_first(&self) -> impl Iterator<Item = Token> + '_ {
         self.tokens.iter().rev().copied()

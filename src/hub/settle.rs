@@ -27,7 +27,7 @@ impl Hub {
         match whereabouts {
             Whereabouts::Known(hash) => self.correlation.remove(hash, slot),
             Whereabouts::Nameless => self.leave_nameless(slot),
-            Whereabouts::Here | Whereabouts::Out(_) => {}
+            Whereabouts::Here | Whereabouts::Going(_) | Whereabouts::Out(_) => {}
         }
         self.forget_aliases(slot);
         self.wheel.cancel(slot);

@@ -115,6 +115,8 @@ pub const INBOUND: u8 = flag::INBOUND as u8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whereabouts {
     Here,
+    /// The session in this seat has a place for it, and is to be told of it; counts in [`Phase::Dispatched`].
+    Going(u32),
     /// It, or its receipt, is with the session in this seat; counts in [`Phase::Dispatched`] and [`Phase::Delivering`].
     Out(u32),
     /// Its carrier has it, under the id that is looked up by this.
@@ -409,13 +411,21 @@ impl Table {
         row.is_some_and(|row| row.phase != Phase::Free && row.serial as u32 == token.serial)
     }
 
-    /// Whether the message that `token` means is in this phase, with the session in `seat`.
-    pub fn is_out(&self, token: Token, phase: Phase, seat: u32) -> bool {
-        self.rows.get(token.slot as usize).is_some_and(|row| {
-            row.serial as u32 == token.serial
-                && row.phase == phase
-                && row.whereabouts == Whereabouts::Out(seat)
-        })
+    /// Whether the message that `token` means is in this phase and with the session in `seat`, or about to be.
+    pub fn is_with(&self, token: Token, phase: Phase, seat: u32) -> bool {
+        let there = self.whereabouts(token, phase);
+        there == Some(Whereabouts::Out(seat)) || there == Some(Whereabouts::Going(seat))
+    }
+
+    /// Whether the session in `seat` is to be told of the message that `token` means.
+    pub fn is_going(&self, token: Token, seat: u32) -> bool {
+        self.whereabouts(token, Phase::Dispatched) == Some(Whereabouts::Going(seat))
+    }
+
+    /// Who knows of the message that `token` means, if it is in this phase.
+    fn whereabouts(&self, token: Token, phase: Phase) -> Option<Whereabouts> {
+        let row = self.rows.get(token.slot as usize)?;
+        (row.serial as u32 == token.serial && row.phase == phase).then_some(row.whereabouts)
     }
 
     pub fn token(&self, slot: u32) -> Token {

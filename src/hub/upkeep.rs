@@ -1,7 +1,7 @@
 //! What keeps the hub small: parking bodies, giving up on receipts for nobody, compacting the spool.
 
 use super::glance::GLANCE;
-use super::table::{Token, flag};
+use super::table::{Token, Whereabouts, flag};
 use super::{Fetched, Held, Hub};
 use crate::clock::UnixMs;
 use crate::id::Lsn;
@@ -23,7 +23,7 @@ impl Hub {
 
     /// Drops the bodies of messages that did not leave soon; the spool has them.
     fn park_bodies(&mut self) {
-        let mut seen = 0;
+        let (mut seen, mut going) = (0, Vec::new());
         while let Some((since, token)) = self.bodies.front().copied() {
             if !self.is_to_be_parked(0, since) {
                 break;
@@ -41,8 +41,13 @@ impl Hub {
                 self.bodies.push_back((self.now.mono, token)); // the spool does not have it yet
                 break;
             }
+            if matches!(row.whereabouts, Whereabouts::Going(_)) {
+                going.push((self.now.mono, token)); // its link is told in a moment
+                continue;
+            }
             self.table.park(token.slot);
         }
+        self.bodies.extend(going);
     }
 
     /// Whether the body at this place of those that are watched, which is at hand since then, has been so for long enough.

@@ -117,7 +117,7 @@ impl Hub {
                 return Some(Leaf { usable: true, ..leaf });
             }
         }
-        let standing = |carrier: CarrierId| carriers[usize::from(carrier.0)].prospect();
+        let standing = |carrier: CarrierId| carriers.prospect(usize::from(carrier.0));
         if stays
             && let Some(carrier) = settings.routes.candidates(route, number).get(usize::from(from))
             && standing(*carrier).usable
@@ -407,14 +407,29 @@ impl CarrierState {
         self.is_up() && !self.far && !is_waited_for && self.pace.is_at_ease() && self.leaving.is_at_ease()
     }
 
+    /// Whether one that is at ease lets pass whatever comes for it: nothing waits, and nothing limits it.
+    pub fn is_free(&self) -> bool {
+        self.waiting() == 0 && !self.pace.is_limited()
+    }
+
+    /// As [`CarrierState::prospect`], of one that is free.
+    pub fn free_prospect(&self) -> Standing {
+        Standing { usable: true, load: self.load(0) }
+    }
+
+    /// The share of what may be out on its links that is, or waits for that, in thousandths.
+    fn load(&self, waiting: usize) -> u16 {
+        let busy = (waiting + self.out) as u64 * 1000 / self.places.max(1) as u64;
+        u16::try_from(busy).unwrap_or(u16::MAX)
+    }
+
     /// How it stands for messages that are about to get a carrier.
     pub fn prospect(&self) -> Standing {
         // One that is about to show whether it is well again gets what it takes to show it.
         let is_well = self.breaker.is_closed() || self.breaker.lets_through() && self.queue.is_empty();
-        let busy = (self.queue.len() + self.out) as u64 * 1000 / self.places.max(1) as u64;
         Standing {
             usable: !self.is_gone && !self.links.is_empty() && is_well && !self.far,
-            load: u16::try_from(busy).unwrap_or(u16::MAX),
+            load: self.load(self.queue.len()),
         }
     }
 }

@@ -90,6 +90,11 @@ impl Governor {
         self.meter.2
     }
 
+    /// Segments that went since the meter was last looked at, for a second at most.
+    pub const fn counted(&self) -> u64 {
+        self.meter.1
+    }
+
     fn measure(&mut self, now: Instant) {
         let (begun, this, _) = self.meter;
         let Some(begun) = begun else {
