@@ -64,7 +64,7 @@ impl Hub {
         let Self { carriers, accounts, table, links, now, .. } = self;
         let (_, link) = links.here(seat)?;
         let place = link.carrier;
-        let carrier = carriers.get(usize::from(place.0))?;
+        let carrier = &carriers[usize::from(place.0)];
         let mut ended = 0;
         going.retain(|token| {
             let goes = table.is_going(*token, seat);
