@@ -92,3 +92,21 @@ fn what_a_link_was_not_told_of_goes_to_another_in_its_order_and_undoubted() {
     world.run();
     assert!(world.hub.is_quiet());
 }
+
+/// Nobody is about to be told of it any more: it waits like any other, which may be for hours.
+#[test]
+fn body_of_what_a_lost_link_was_not_told_of_is_parked() {
+    let mut settings = settings();
+    settings.limits.bodies = 1;
+    let mut world = World::bound(settings, 10);
+    links_left_out(&mut world, true);
+    world.submit(&[text("a"), text("b"), text("c")]);
+    world.run();
+    assert_eq!(world.hub.gauges().bodies, 3);
+
+    world.inbox.push(Event::LinkClosed { session: LINK, lost: Vec::new() });
+    world.run();
+    world.pass(Duration::from_secs(60));
+
+    assert_eq!(world.hub.gauges().bodies, 0);
+}

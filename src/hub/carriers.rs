@@ -45,7 +45,7 @@ impl Carriers {
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut CarrierState> {
-        self.marks.iter_mut().for_each(|marks| *marks = *marks & !mark::FREE | mark::TOUCHED);
+        self.marks.iter_mut().for_each(touch);
         self.states.iter_mut()
     }
 
@@ -113,6 +113,11 @@ impl Carriers {
     }
 }
 
+/// Somebody lays hands on the carrier with these marks.
+fn touch(marks: &mut u8) {
+    *marks = *marks & !mark::FREE | mark::TOUCHED;
+}
+
 impl From<Vec<CarrierState>> for Carriers {
     fn from(states: Vec<CarrierState>) -> Self {
         Self { marks: vec![mark::ALL; states.len()], states }
@@ -129,7 +134,7 @@ impl Index<usize> for Carriers {
 
 impl IndexMut<usize> for Carriers {
     fn index_mut(&mut self, place: usize) -> &mut CarrierState {
-        self.marks[place] = self.marks[place] & !mark::FREE | mark::TOUCHED;
+        touch(&mut self.marks[place]);
         &mut self.states[place]
     }
 }

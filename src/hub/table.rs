@@ -153,6 +153,11 @@ impl Row {
         self.body == Place::NONE
     }
 
+    /// Whether a session is to be told of it.
+    pub fn is_going(&self) -> bool {
+        self.phase == Phase::Dispatched && matches!(self.whereabouts, Whereabouts::Going(_))
+    }
+
     pub fn locator(&self) -> Locator {
         let [high, middle, low] = self.record_len;
         Locator { at: self.record_at, len: u32::from_be_bytes([0, high, middle, low]) }

@@ -1,7 +1,7 @@
 //! What keeps the hub small: parking bodies, giving up on receipts for nobody, compacting the spool.
 
 use super::glance::GLANCE;
-use super::table::{Token, Whereabouts, flag};
+use super::table::{Token, flag};
 use super::{Fetched, Held, Hub};
 use crate::clock::UnixMs;
 use crate::id::Lsn;
@@ -41,7 +41,7 @@ impl Hub {
                 self.bodies.push_back((self.now.mono, token)); // the spool does not have it yet
                 break;
             }
-            if matches!(row.whereabouts, Whereabouts::Going(_)) {
+            if row.is_going() {
                 going.push((self.now.mono, token)); // its link is told in a moment
                 continue;
             }

@@ -341,10 +341,6 @@ pub(super) fn write_receipt(
     receipt.write_body(sm, version, body);
 }
 
-/// Octets of receipts that are written behind each other, and room for any of them.
-const ROOM: usize = 8 * 1024;
-const BODY_ROOM: usize = 512;
-
 impl Machine for Simulator {
     fn receive(&mut self, input: &mut BytesMut, now: Now) {
         let book = Arc::clone(&self.book);
@@ -406,6 +402,10 @@ impl Machine for Simulator {
         self.session.closed().is_some()
     }
 }
+
+/// Octets of receipts that are written behind each other, and room for any of them.
+const ROOM: usize = 8 * 1024;
+const BODY_ROOM: usize = 512;
 
 #[cfg(test)]
 mod tests {
