@@ -92,3 +92,35 @@ fn write_amplification_over_a_days_mix_is_at_most_two() {
     assert!(amplification <= 2.0, "{amplification}");
     assert!(day.longest < slack_octets + 4 * (64 << 10), "{} octets of dead log", day.longest);
 }
+
+/// What waits for days keeps the log behind it, which is dead: no reason to keep that in memory as well.
+#[test]
+fn dead_log_behind_messages_that_wait_for_long_is_called_cold() {
+    let mut settings = settings();
+    settings.compaction = CompactionRules { factor: 3, slack_octets: 512 << 10 };
+    let spool = spool::Settings { segment_octets: 256 << 10, frame_octets: 4 << 10, spares: 0 };
+    let mut world = World::open(settings, spool, MemoryDisk::new(1), start());
+    world.bind_port(PORT);
+    world.bind_link(LINK, 1000);
+    let submit = |world: &mut World, schedule: &'static [u8], times: usize| {
+        for _ in 0..times {
+            let known = text("a text of the usual length, which is some ninety characters");
+            world.submit(&[Text { schedule, registered: 0, ..known }; 40]);
+            world.run();
+            for (link, token, _) in world.sent() {
+                world.say(link, token, Word::Answered(Status::ROK), &token.to_string());
+                world.receipt(LINK, 1, &token.to_string(), MessageState::Delivered);
+            }
+            world.run();
+        }
+    };
+
+    submit(&mut world, b"000002000000000R", 100);
+    assert!(world.cold.is_empty(), "all of it lives");
+    submit(&mut world, b"", 100);
+
+    let gauges = world.hub.gauges();
+    assert!(gauges.spool_octets > gauges.spool_live_octets + (768 << 10), "{gauges:?}");
+    assert!(world.cold.len() >= 2 && world.cold.is_sorted(), "{:?}", world.cold);
+    assert_eq!(world.compacted, 0);
+}

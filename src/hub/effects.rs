@@ -112,6 +112,8 @@ pub struct Effects {
     pub scan: Option<u64>,
     /// Segments that hold nothing any more; after the frames of this turn.
     pub releases: Vec<u64>,
+    /// A segment that next to nobody needs: it only takes room in the system's memory.
+    pub cold: Option<u64>,
     /// Accounts to be called: something waits for them and they aren't bound.
     pub calls: Vec<AccountId>,
     /// Answers on bulks, by the tokens of what was asked.

@@ -19,6 +19,7 @@ impl Hub {
         }
         self.go_on_keeping();
         self.compact();
+        self.effects.cold = self.journal.next_cold(self.settings.compaction.slack_octets);
     }
 
     /// Drops the bodies of messages that did not leave soon; the spool has them.

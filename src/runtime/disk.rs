@@ -1,6 +1,7 @@
 //! A directory of real files for the spool; one process at a time.
 
 use crate::spool::{Disk, DiskFile};
+use rustix::fs::Advice;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
@@ -114,6 +115,11 @@ impl DiskFile for OpenFile {
 
     fn set_len(&self, octets: u64) -> io::Result<()> {
         self.0.set_len(octets)
+    }
+
+    fn uncache(&self) {
+        // It is advice: whether the system follows it changes nothing that is promised.
+        let _ = rustix::fs::fadvise(&self.0, 0, None, Advice::DontNeed);
     }
 }
 

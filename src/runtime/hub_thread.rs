@@ -172,6 +172,7 @@ impl HubThread {
             fetches,
             scan,
             releases,
+            cold,
             calls,
             bulks,
             advice,
@@ -185,7 +186,8 @@ impl HubThread {
         let mut tasks: Vec<Task> = frames.into_iter().map(Task::Write).collect();
         self.tasks.send_all(&mut tasks);
         // Not behind the frames: what the hub lets go of is durable elsewhere already.
-        self.errands.send_all(&mut releases.into_iter().map(Errand::Release).collect());
+        let releases = releases.into_iter().map(Errand::Release);
+        self.errands.send_all(&mut releases.chain(cold.map(Errand::Uncache)).collect());
         for (session, batch) in ports {
             if let Some(outbox) = self.ports.get(&session) {
                 outbox.send(batch);

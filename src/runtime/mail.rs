@@ -38,6 +38,8 @@ pub(super) enum Task {
 pub(super) enum Errand {
     /// Nothing lives in this segment any more.
     Release(u64),
+    /// Next to nobody needs this segment, which stays in the log.
+    Uncache(u64),
     Stop,
 }
 

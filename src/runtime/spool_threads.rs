@@ -177,18 +177,18 @@ impl<D: Disk> SparesThread<D> {
         }
     }
 
-    /// Takes what it is told until `deadline`; true if that was anything.
+    /// Takes what it is told until `deadline`; true if anything has to be done at once.
     fn listen(&mut self, deadline: Option<Instant>) -> bool {
         let mut errands = Vec::new();
         self.errands.receive(&mut errands, deadline);
-        let any = !errands.is_empty();
         for errand in errands {
             match errand {
                 Errand::Release(number) => self.dead.push(number),
+                Errand::Uncache(number) => self.spares.uncache(number),
                 Errand::Stop => self.stopping = true,
             }
         }
-        any
+        self.stopping || !self.dead.is_empty()
     }
 
     /// Takes dead segments out of the log, oldest first; false if the disk would not: what is left is to be tried again, for
@@ -332,6 +332,21 @@ mod tests {
         assert!(matches!(next, Some(Compaction::Release { number: next, .. }) if next != number), "{next:?}");
         thread.dead.push(number);
         assert!(thread.release(), "one that is gone is not tried for ever");
+    }
+
+    /// What is prepared in a hurry holds up commits.
+    #[test]
+    fn cold_segments_are_told_and_nobody_hurries_for_them() {
+        let disk = MemoryDisk::new(1);
+        let (writer, _journal) = dead_log(&disk);
+        let (mut thread, _) = spares_thread(&writer);
+
+        thread.errands.send(Errand::Uncache(1));
+        assert!(!thread.listen(Some(start().mono)));
+
+        assert_eq!(disk.uncached().len(), 1);
+        thread.errands.send(Errand::Release(1));
+        assert!(thread.listen(Some(start().mono)));
     }
 
     #[test]

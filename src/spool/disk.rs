@@ -41,6 +41,8 @@ pub trait DiskFile: Send + Sync + 'static {
     fn size(&self) -> io::Result<u64>;
     /// Cuts or extends the file; what is new reads as zeros.
     fn set_len(&self, octets: u64) -> io::Result<()>;
+    /// Says that nobody will want what has been synced soon: the system has better use for the memory that it keeps it in.
+    fn uncache(&self) {}
 }
 
 /// A disk in memory, for tests, benches and simulation. Clones are the same disk.
@@ -95,6 +97,7 @@ struct Inode {
     content: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
+    uncached: bool,
 }
 
 #[derive(Clone)]
@@ -139,6 +142,16 @@ impl MemoryDisk {
         }
         state.durable_names.clone_from(&state.names);
         Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Names of the files of which [`DiskFile::uncache`] was said.
+    pub fn uncached(&self) -> Vec<String> {
+        let state = self.lock();
+        let said = state
+            .names
+            .iter()
+            .filter(|(_, inode)| state.inodes.get(inode).is_some_and(|inode| inode.uncached));
+        said.map(|(name, _)| name.clone()).collect()
     }
 
     /// Octets of all files together.
@@ -381,6 +394,14 @@ impl DiskFile for MemoryFile {
         inode.content.resize(octets as usize, 0);
         inode.unsynced.push(Change::Len(octets as usize));
         Ok(())
+    }
+
+    fn uncache(&self) {
+        if let Ok(mut state) = self.call()
+            && let Ok(inode) = state.inode(self.inode)
+        {
+            inode.uncached = true;
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Journal {
     living: Living,
     /// The segment that was handed out for compaction and is still there.
     compacting: Option<u64>,
+    /// Where the log ended when it was last looked for segments that are cold.
+    looked: u64,
 }
 
 /// Everything that was appended between two seals, for [`Writer::commit`](super::Writer::commit).
@@ -113,6 +115,7 @@ impl Journal {
             spent: Vec::new(),
             living: Living::default(),
             compacting: None,
+            looked: 0,
         }
     }
 
@@ -223,6 +226,18 @@ impl Journal {
         Some(task)
     }
 
+    /// A segment of which next to nothing lives and which stays all the same, for one before it does live: nobody will read it soon,
+    /// and the log goes on in other files. Says each once, the oldest first; none as long as no more than `slack_octets` of the log
+    /// are dead, for these are soon written again. Looks once for each sixteenth of that which is appended.
+    pub fn next_cold(&mut self, slack_octets: u64) -> Option<u64> {
+        let end = self.end().0;
+        if end < self.looked + slack_octets / 16 || self.log_octets() <= self.living.total + slack_octets {
+            return None;
+        }
+        self.looked = end;
+        self.map.cool(|from, to| self.living.octets(from, to) * COLD_SHARE <= to - from)
+    }
+
     /// Takes a compaction back that could not be done, so that it is offered again.
     pub fn abandon_compaction(&mut self) {
         self.compacting = None;
@@ -306,16 +321,28 @@ impl Living {
         }
     }
 
-    /// Whether anything may live in these addresses (a stretch that reaches into them counts whole).
+    /// Whether anything may live in these addresses.
     fn any(&self, from: u64, to: u64) -> bool {
+        self.stretches(from, to).any(|octets| octets > 0)
+    }
+
+    /// How many octets live in these addresses at most.
+    fn octets(&self, from: u64, to: u64) -> u64 {
+        self.stretches(from, to).sum()
+    }
+
+    /// What lives in each stretch of these addresses; one that reaches into them counts whole.
+    fn stretches(&self, from: u64, to: u64) -> impl Iterator<Item = u64> {
         (from / STRETCH..to.div_ceil(STRETCH))
             .filter_map(|stretch| stretch.checked_sub(self.first))
-            .any(|place| self.stretches.get(place as usize).is_some_and(|octets| *octets > 0))
+            .filter_map(|place| self.stretches.get(place as usize).copied())
     }
 }
 
 /// Octets of one stretch of the living account: 8 octets of memory for each 64 KiB of log.
 const STRETCH: u64 = 64 << 10;
+/// A segment is cold if no more than one octet of so many lives in it.
+const COLD_SHARE: u64 = 16;
 /// Written buffers that are kept for reuse, and how large they may be.
 const SPENT_MAX: usize = 8;
 const SPENT_OCTETS_MAX: usize = 4 << 20;

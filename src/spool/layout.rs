@@ -181,6 +181,7 @@ pub fn sort<F: DiskFile>(candidates: Vec<Candidate<F>>, salt: Salt) -> io::Resul
                     end: start,
                     sealed: true,
                     damaged: false,
+                    cold: false,
                     file: candidate.name,
                 },
                 file: candidate.file,

@@ -295,8 +295,15 @@ impl Log {
         if let Some(last) = used.last_mut() {
             last.place.end = first.address;
         }
-        let place =
-            Segment { number, start: first.address, end: self.end, sealed: true, damaged: false, file: name };
+        let place = Segment {
+            number,
+            start: first.address,
+            end: self.end,
+            sealed: true,
+            damaged: false,
+            cold: false,
+            file: name,
+        };
         Ok(Some(Used { place, file, header: Some(header) }))
     }
 

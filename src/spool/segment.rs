@@ -119,6 +119,8 @@ pub struct Segment {
     pub sealed: bool,
     /// Part of it can't be read: its file is kept when it leaves the log.
     pub damaged: bool,
+    /// So little of it lives that the system was told to keep it out of memory.
+    pub cold: bool,
     pub file: String,
 }
 
@@ -185,6 +187,16 @@ impl SegmentMap {
     /// Octets of the segment that is being written; all there are if none is, for the next is waited for.
     fn used(&self) -> u64 {
         self.lock().back().filter(|last| !last.sealed).map_or(u64::MAX / 2, |last| last.end - last.start)
+    }
+
+    /// Calls the oldest segment cold that is not yet, is not written any more, and of whose addresses `is_cold` says so; gives
+    /// its number.
+    pub fn cool(&self, mut is_cold: impl FnMut(u64, u64) -> bool) -> Option<u64> {
+        let mut segments = self.lock();
+        let mut warm = segments.iter_mut().filter(|segment| segment.sealed && !segment.cold);
+        let found = warm.find(|segment| is_cold(segment.start, segment.end))?;
+        found.cold = true;
+        Some(found.number)
     }
 
     /// Says that nothing more will be written to the last segment.
@@ -403,8 +415,15 @@ impl<D: Disk> Spares<D> {
         self.0.reserve.make(&self.0.disk, octets, rest)
     }
 
-    /// Takes the oldest segment out of the log; its file becomes a spare if one is wanted, and is kept aside if the
-    /// segment is damaged. Waits for the disk's directory; call it where that doesn't hurt.
+    /// Keeps a segment out of the system's memory, for little of it lives.
+    pub fn uncache(&self, number: u64) {
+        if let Some(file) = self.0.file(number) {
+            file.uncache();
+        }
+    }
+
+    /// Takes the oldest segment out of the log; its file becomes a spare if there are few, for what is taken back need not
+    /// be filled with zeros, and is kept aside if the segment is damaged. Waits for the disk's directory; call it where that doesn't hurt.
     ///
     /// # Errors
     /// `InvalidInput` if it isn't the oldest or is still in use; else the disk's, and the segment is still in the log.
@@ -418,7 +437,7 @@ impl<D: Disk> Spares<D> {
             let aside = format!("{}{ASIDE}", file_name(number));
             self.rename(&segment, &aside)?;
             None
-        } else if self.needed() && file.size()? >= files.segment_octets {
+        } else if files.ready() < RECYCLED * files.spares_max && file.size()? >= files.segment_octets {
             let spare = files.number();
             self.rename(&segment, &file_name(spare))?;
             Some(spare)
@@ -446,6 +465,8 @@ impl<D: Disk> Spares<D> {
     }
 }
 
+/// How many spares there may be for each that is wanted, when they come from the log: compaction lets several go in a row.
+const RECYCLED: usize = 5;
 const SUFFIX: &str = ".segment";
 /// What a damaged segment's file name gets behind it when it leaves the log.
 pub const ASIDE: &str = ".damaged";

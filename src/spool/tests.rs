@@ -297,6 +297,75 @@ fn prepared_segments_are_used_and_dead_ones_come_back_as_spares() {
     assert!(said.len() < 60, "{} records", said.len());
 }
 
+#[test]
+fn log_that_keeps_its_length_goes_round_in_the_same_files() {
+    let (mut journal, mut writer, ..) = open_with(&MemoryDisk::new(1), &mut |_, _| {});
+    let spares = writer.spares();
+
+    let mut filled = 0;
+    for _ in 0..300 {
+        if spares.needed() {
+            spares.prepare(&mut |_| {}).expect("a healthy disk");
+            filled += 1;
+        }
+        let (_, appended) = accept(&mut journal);
+        journal.retire(appended.locator);
+        commit(&mut journal, &mut writer).expect("a healthy disk");
+        if let Some(Compaction::Release { number, .. }) = journal.next_compaction(&NONE) {
+            spares.release(number).expect("the oldest segment");
+        }
+    }
+
+    assert_eq!(filled, 2, "of {}", writer.stats().segments);
+    assert_eq!(writer.stats().unprepared, 0);
+}
+
+/// Of a page that isn't in its memory a system reads the rest before it takes a part.
+#[test]
+fn what_is_written_ends_with_a_page() {
+    let disk = MemoryDisk::new(1);
+    let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+
+    for _ in 0..5 {
+        accept(&mut journal);
+        commit(&mut journal, &mut writer).expect("a healthy disk");
+        assert_eq!(disk.octets() % 4096, 0);
+    }
+
+    assert_eq!(contents(&disk.crash(&mut lost())).0.len(), 5);
+}
+
+/// Messages that wait for weeks keep the log behind them, however little of it lives: in no memory, at least.
+#[test]
+fn segments_that_stay_for_the_sake_of_others_are_cold() {
+    const SLACK: u64 = 2 << 20;
+    let disk = MemoryDisk::new(1);
+    let settings = Settings { segment_octets: 512 << 10, frame_octets: 64 << 10, spares: 0 };
+    let (mut journal, mut writer, ..) =
+        open(disk.clone(), settings, 3, now(), &mut |_, _| {}).expect("a store that can be opened");
+    let mut append = |journal: &mut Journal| {
+        let appended = journal.append(&accepted(id(1), &[7; 16 << 10]));
+        commit(journal, &mut writer).expect("a healthy disk");
+        (appended, writer.stats().segments)
+    };
+    while append(&mut journal).1 == 1 {}
+
+    let (mut cold, mut log) = (Vec::new(), 0);
+    while log < 2 * SLACK {
+        let (appended, segment) = append(&mut journal);
+        journal.retire(appended.locator);
+        log = journal.log_octets();
+        let found = journal.next_cold(SLACK);
+        assert!(found.is_none() || log - journal.live_octets() > SLACK, "{log}");
+        assert!(found.is_none_or(|found| found < segment), "{found:?} is written still");
+        cold.extend(found);
+    }
+
+    assert_eq!(cold, [3, 4, 5, 6, 7, 8], "each once; the first is full of living ones, the second has one");
+    cold.iter().for_each(|number| writer.spares().uncache(*number));
+    assert_eq!(disk.uncached(), cold.iter().map(|number| segment::file_name(*number)).collect::<Vec<_>>());
+}
+
 /// A segment that is filled at once makes the next commit wait for all of it.
 #[test]
 fn segment_is_prepared_in_parts_with_rest_between_them_unless_the_log_is_about_to_need_it() {

@@ -242,8 +242,8 @@ impl<D: Disk> Writer<D> {
         let Some(active) = self.active.as_mut().filter(|active| active.next > self.durable) else {
             return Ok(());
         };
-        active.write(&self.gathered)?;
         self.stats.octets += self.gathered.len() as u64;
+        active.write_pages(&mut self.gathered)?;
         self.gathered.clear();
         active.told = true;
         written(Lsn(active.next));
@@ -259,6 +259,7 @@ impl<D: Disk> Writer<D> {
                 end: active.next,
                 sealed: false,
                 damaged: false,
+                cold: false,
                 file: file_name(active.number),
             });
         }
@@ -289,6 +290,16 @@ impl<F: DiskFile> Active<F> {
         self.offset += octets.len() as u64;
         Ok(())
     }
+
+    /// Writes up to the end of the last page, with zeros: a page that is not in the system's memory would be read first if only
+    /// a part of it were written. What comes next is written over the zeros.
+    fn write_pages(&mut self, octets: &mut Vec<u8>) -> io::Result<()> {
+        let (len, end) = (octets.len(), self.offset + octets.len() as u64);
+        octets.resize(len + (end.next_multiple_of(PAGE) - end) as usize, 0);
+        self.file.write_at(octets, self.offset)?;
+        self.offset = end;
+        Ok(())
+    }
 }
 
 /// Writes a frame's header, now that it is complete; gives the frame's crc, to which the next is chained.
@@ -301,5 +312,7 @@ pub(super) fn finish(octets: &mut [u8], header: FrameHeader, salt: Salt) -> u32 
 
 /// Once on the segment in use, once on a fresh one.
 const TRIES_MAX: u32 = 2;
+/// Octets that a system keeps in memory together.
+const PAGE: u64 = 4096;
 /// Octets that are copied together for one write at most.
 const GATHER_MAX: usize = 1 << 20;

@@ -177,6 +177,8 @@ pub struct World {
     pub poisoned: Vec<(CarrierId, MessageId)>,
     /// Settings that came back.
     pub retired: usize,
+    /// Segments that the hub called cold.
+    pub cold: Vec<u64>,
     /// congestion_state that the port was told last.
     pub congestion: u8,
     pub stats: Vec<Stats>,
@@ -298,6 +300,7 @@ impl World {
             fetches,
             scan,
             releases,
+            cold,
             calls,
             bulks,
             advice,
@@ -306,6 +309,7 @@ impl World {
             stats,
         } = effects;
         self.retired += retired.len();
+        self.cold.extend(cold);
         self.poisoned.extend(poisoned);
         self.bulks.extend(bulks);
         self.advice.extend(advice);

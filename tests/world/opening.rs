@@ -72,6 +72,7 @@ impl World {
             ports_unbound: Vec::new(),
             poisoned: Vec::new(),
             retired: 0,
+            cold: Vec::new(),
             congestion: 0,
             stats: Vec::new(),
             compacted: 0,
