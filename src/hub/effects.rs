@@ -8,7 +8,7 @@ use crate::correlation::Reading;
 use crate::esme::{Intake, PortBatch};
 use crate::id::{AccountId, CarrierId, MessageId, SessionId};
 use crate::session::BindKind;
-use crate::spool::{Frames, Locator};
+use crate::spool::{Frames, Locator, ScannedFrame};
 use bytes::Bytes;
 
 /// What happened since the last turn.
@@ -52,10 +52,10 @@ pub enum Event {
     },
     /// Bodies came back from the spool.
     Fetched(Vec<Fetched>),
-    /// Accepted records of a segment that is being compacted; the `last` of several such events ends it.
+    /// Frames of a segment that is being compacted, whatever is in them; the `last` of several such events ends it.
     Scanned {
         number: u64,
-        records: Vec<(Locator, Bytes)>,
+        frames: Vec<ScannedFrame>,
         last: bool,
     },
     /// The segment that was to be compacted can't be read now.

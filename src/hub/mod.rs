@@ -395,7 +395,7 @@ impl Hub {
             Event::LinkClosed { session, lost } => self.close_link(session, &lost),
             Event::Bulk { token, account, request } => self.take_bulk(token, account, request),
             Event::Fetched(fetched) => self.take_fetched(fetched),
-            Event::Scanned { number, records, last } => self.take_scanned(number, &records, last),
+            Event::Scanned { number, frames, last } => self.take_scanned(number, &frames, last),
             Event::Unscanned => self.put_off_compaction(),
             Event::ReadOnly if self.mode == Mode::Working => self.mode = Mode::ReadOnly,
             Event::Writable if self.mode == Mode::ReadOnly => self.mode = Mode::Working,

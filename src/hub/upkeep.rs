@@ -6,8 +6,7 @@ use super::{Fetched, Held, Hub};
 use crate::clock::UnixMs;
 use crate::id::Lsn;
 use crate::message::Phase;
-use crate::spool::{Compaction, CompactionRules, Locator, Record};
-use bytes::Bytes;
+use crate::spool::{Compaction, CompactionRules, Record, ScannedFrame};
 use std::time::{Duration, Instant};
 
 impl Hub {
@@ -144,10 +143,10 @@ impl Hub {
     }
 
     /// A segment was read: writes its living again, at the end of the log.
-    pub(super) fn take_scanned(&mut self, number: u64, records: &[(Locator, Bytes)], last: bool) {
-        for (locator, octets) in records {
-            let Ok((Record::Accepted { id, body, .. }, _)) = Record::decode(octets) else { continue };
-            let lives = self.table.find(id).is_some_and(|row| row.locator() == *locator);
+    pub(super) fn take_scanned(&mut self, number: u64, frames: &[ScannedFrame], last: bool) {
+        for (locator, record) in frames.iter().flat_map(ScannedFrame::records) {
+            let Record::Accepted { id, body, .. } = record else { continue };
+            let lives = self.table.find(id).is_some_and(|row| row.locator() == locator);
             if lives {
                 self.copy(id.slot, body);
             }

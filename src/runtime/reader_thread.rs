@@ -121,25 +121,20 @@ impl<D: Disk> ReaderThread<D> {
         }
     }
 
-    /// Sends the accepted records of the segment's next frame to the hub.
+    /// Sends the segment's next frame to the hub.
     fn scan_on(&mut self, now: Instant) {
         let Some(scanning) = &mut self.scanning else { return };
         let number = scanning.number;
         match scanning.frames.next() {
             Some(Ok(frame)) => {
-                let records = frame
-                    .records()
-                    .filter(|(_, record)| matches!(record, Record::Accepted { .. }))
-                    .map(|(locator, _)| (locator, frame.octets(locator)))
-                    .collect::<Vec<(_, Bytes)>>();
                 let grown = self.progress.reached().durable.0.saturating_sub(scanning.grown_from);
                 scanning.next = now + rest_after(frame.size() as u64, grown, now - scanning.began);
-                self.hub.send(Mail::Event(Event::Scanned { number, records, last: false }));
+                self.hub.send(Mail::Event(Event::Scanned { number, frames: vec![frame], last: false }));
             }
             Some(Err(fault)) => self.give_up_scan(number, &fault),
             None => {
                 self.scanning = None;
-                self.hub.send(Mail::Event(Event::Scanned { number, records: Vec::new(), last: true }));
+                self.hub.send(Mail::Event(Event::Scanned { number, frames: Vec::new(), last: true }));
             }
         }
     }

@@ -63,7 +63,7 @@ pub struct CompactionRules {
 
 impl Default for CompactionRules {
     fn default() -> Self {
-        Self { factor: 2, slack_octets: 256 << 20 }
+        Self { factor: 3, slack_octets: 256 << 20 }
     }
 }
 

@@ -191,12 +191,6 @@ impl ScannedFrame {
     pub fn records(&self) -> impl Iterator<Item = (Locator, Record<'_>)> {
         records(self.address, &self.body)
     }
-
-    /// The octets of one of its records, sharing memory with the frame.
-    pub fn octets(&self, locator: Locator) -> Bytes {
-        let at = (locator.at - self.address) as usize;
-        self.body.slice(at..at + locator.len as usize)
-    }
 }
 
 /// The records of a frame's body, whose first octet is at `address`.

@@ -437,7 +437,7 @@ impl<D: Disk> Spares<D> {
             let aside = format!("{}{ASIDE}", file_name(number));
             self.rename(&segment, &aside)?;
             None
-        } else if files.ready() < RECYCLED * files.spares_max && file.size()? >= files.segment_octets {
+        } else if self.is_welcome()? && file.size()? >= files.segment_octets {
             let spare = files.number();
             self.rename(&segment, &file_name(spare))?;
             Some(spare)
@@ -456,6 +456,12 @@ impl<D: Disk> Spares<D> {
             Some(spare) => files.publish(spare, file),
             None => Ok(()),
         }
+    }
+
+    /// Whether a released file is kept as a spare. On a disk that is nearly full its room may be wanted for something else.
+    fn is_welcome(&self) -> io::Result<bool> {
+        let Files { disk, segment_octets, spares_max, .. } = &*self.0;
+        Ok(self.needed() || (self.0.ready() < RECYCLED * spares_max && disk.free()? >= *segment_octets))
     }
 
     fn rename(&self, segment: &Segment, to: &str) -> io::Result<()> {

@@ -320,6 +320,27 @@ fn log_that_keeps_its_length_goes_round_in_the_same_files() {
     assert_eq!(writer.stats().unprepared, 0);
 }
 
+/// Without a reserve nothing is accepted: it must get its room.
+#[test]
+fn nearly_full_disk_gets_back_what_no_spare_is_wanted_of() {
+    for (room, kept) in [(SMALL.segment_octets, 3), (SMALL.segment_octets - 1, 1)] {
+        let disk = MemoryDisk::new(1);
+        let (mut journal, mut writer, ..) = open_with(&disk, &mut |_, _| {});
+        while writer.stats().segments < 5 {
+            let (_, appended) = accept(&mut journal);
+            journal.retire(appended.locator);
+            commit(&mut journal, &mut writer).expect("a healthy disk");
+        }
+
+        for number in 1..4 {
+            disk.fail(Faults { capacity: Some(disk.octets() + room), ..Faults::default() });
+            writer.spares().release(number).expect("the oldest segment");
+        }
+
+        assert_eq!(writer.spares().room(), kept * SMALL.segment_octets);
+    }
+}
+
 /// Of a page that isn't in its memory a system reads the rest before it takes a part.
 #[test]
 fn what_is_written_ends_with_a_page() {

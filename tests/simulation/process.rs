@@ -314,12 +314,10 @@ impl Process {
                 events.push(Event::Unscanned);
                 break;
             };
-            let records = frame.records().filter(|(_, record)| matches!(record, Record::Accepted { .. }));
-            let records = records.map(|(locator, _)| (locator, frame.octets(locator))).collect();
-            events.push(Event::Scanned { number, records, last: false });
+            events.push(Event::Scanned { number, frames: vec![frame], last: false });
         }
         if !matches!(events.last(), Some(Event::Unscanned)) {
-            events.push(Event::Scanned { number, records: Vec::new(), last: true });
+            events.push(Event::Scanned { number, frames: Vec::new(), last: true });
         }
         self.scanning.extend(events);
     }

@@ -380,17 +380,9 @@ impl World {
             self.inbox.push(Event::Fetched(vec![Fetched { token, body }]));
         }
         for number in std::mem::take(&mut self.scans) {
-            let mut records: Vec<(spool::Locator, Bytes)> = Vec::new();
-            for frame in self.reader.scan(number).expect("a segment that is still there") {
-                let frame = frame.expect("a healthy disk");
-                records.extend(
-                    frame
-                        .records()
-                        .filter(|(_, record)| matches!(record, Record::Accepted { .. }))
-                        .map(|(locator, _)| (locator, frame.octets(locator))),
-                );
-            }
-            self.inbox.push(Event::Scanned { number, records, last: true });
+            let frames = self.reader.scan(number).expect("a segment that is still there");
+            let frames = frames.map(|frame| frame.expect("a healthy disk")).collect();
+            self.inbox.push(Event::Scanned { number, frames, last: true });
         }
     }
 
