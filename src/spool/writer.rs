@@ -242,8 +242,7 @@ impl<D: Disk> Writer<D> {
         let Some(active) = self.active.as_mut().filter(|active| active.next > self.durable) else {
             return Ok(());
         };
-        self.stats.octets += self.gathered.len() as u64;
-        active.write_pages(&mut self.gathered)?;
+        self.stats.octets += active.write_pages(&mut self.gathered)?;
         self.gathered.clear();
         active.told = true;
         written(Lsn(active.next));
@@ -292,13 +291,12 @@ impl<F: DiskFile> Active<F> {
     }
 
     /// Writes up to the end of the last page, with zeros: a page that is not in the system's memory would be read first if only
-    /// a part of it were written. What comes next is written over the zeros.
-    fn write_pages(&mut self, octets: &mut Vec<u8>) -> io::Result<()> {
-        let (len, end) = (octets.len(), self.offset + octets.len() as u64);
-        octets.resize(len + (end.next_multiple_of(PAGE) - end) as usize, 0);
+    /// a part of it were written. What comes next is written over the zeros. Gives the number of octets without them.
+    fn write_pages(&mut self, octets: &mut Vec<u8>) -> io::Result<u64> {
+        let end = self.offset + octets.len() as u64;
+        octets.resize((end.next_multiple_of(PAGE) - self.offset) as usize, 0);
         self.file.write_at(octets, self.offset)?;
-        self.offset = end;
-        Ok(())
+        Ok(end - std::mem::replace(&mut self.offset, end))
     }
 }
 
