@@ -231,10 +231,13 @@ impl Journal {
     /// are dead, for these are soon written again. Looks once for each sixteenth of that which is appended.
     pub fn next_cold(&mut self, slack_octets: u64) -> Option<u64> {
         let end = self.end().0;
-        if end < self.looked + slack_octets / 16 || self.log_octets() <= self.living.total + slack_octets {
+        if end < self.looked + slack_octets / 16 {
             return None;
         }
         self.looked = end;
+        if self.log_octets() <= self.living.total + slack_octets {
+            return None;
+        }
         self.map.cool(|from, to| self.living.octets(from, to) * COLD_SHARE <= to - from)
     }
 
